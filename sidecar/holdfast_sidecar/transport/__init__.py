@@ -1,0 +1,1 @@
+"""Moves bytes between callers and the decision loop; holds no rule of the domain."""
