@@ -1,0 +1,426 @@
+from holdfast.v1 import decision_pb2 as _decision_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class GrantCategory(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GRANT_CATEGORY_UNSPECIFIED: _ClassVar[GrantCategory]
+    GRANT_CATEGORY_PROMOTIONAL: _ClassVar[GrantCategory]
+    GRANT_CATEGORY_PAID: _ClassVar[GrantCategory]
+
+class GrantState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GRANT_STATE_UNSPECIFIED: _ClassVar[GrantState]
+    GRANT_STATE_PENDING: _ClassVar[GrantState]
+    GRANT_STATE_ACTIVE: _ClassVar[GrantState]
+    GRANT_STATE_EXHAUSTED: _ClassVar[GrantState]
+    GRANT_STATE_EXPIRED: _ClassVar[GrantState]
+
+class EntryType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ENTRY_TYPE_UNSPECIFIED: _ClassVar[EntryType]
+    ENTRY_TYPE_GRANT: _ClassVar[EntryType]
+    ENTRY_TYPE_DEBIT: _ClassVar[EntryType]
+    ENTRY_TYPE_OVERDRAFT: _ClassVar[EntryType]
+    ENTRY_TYPE_REPAYMENT: _ClassVar[EntryType]
+    ENTRY_TYPE_EXPIRY: _ClassVar[EntryType]
+GRANT_CATEGORY_UNSPECIFIED: GrantCategory
+GRANT_CATEGORY_PROMOTIONAL: GrantCategory
+GRANT_CATEGORY_PAID: GrantCategory
+GRANT_STATE_UNSPECIFIED: GrantState
+GRANT_STATE_PENDING: GrantState
+GRANT_STATE_ACTIVE: GrantState
+GRANT_STATE_EXHAUSTED: GrantState
+GRANT_STATE_EXPIRED: GrantState
+ENTRY_TYPE_UNSPECIFIED: EntryType
+ENTRY_TYPE_GRANT: EntryType
+ENTRY_TYPE_DEBIT: EntryType
+ENTRY_TYPE_OVERDRAFT: EntryType
+ENTRY_TYPE_REPAYMENT: EntryType
+ENTRY_TYPE_EXPIRY: EntryType
+
+class Account(_message.Message):
+    __slots__ = ("account_id", "display_name", "created_at_unix_ms")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    display_name: str
+    created_at_unix_ms: int
+    def __init__(self, account_id: _Optional[str] = ..., display_name: _Optional[str] = ..., created_at_unix_ms: _Optional[int] = ...) -> None: ...
+
+class Pool(_message.Message):
+    __slots__ = ("account_id", "pool_id", "currency", "currency_exponent", "policy", "created_at_unix_ms")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_EXPONENT_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    pool_id: str
+    currency: str
+    currency_exponent: int
+    policy: _decision_pb2.Policy
+    created_at_unix_ms: int
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., currency: _Optional[str] = ..., currency_exponent: _Optional[int] = ..., policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ..., created_at_unix_ms: _Optional[int] = ...) -> None: ...
+
+class PoolBalance(_message.Message):
+    __slots__ = ("posted", "free", "leased", "granted_total", "spent_total", "expired_total", "overdraft")
+    POSTED_FIELD_NUMBER: _ClassVar[int]
+    FREE_FIELD_NUMBER: _ClassVar[int]
+    LEASED_FIELD_NUMBER: _ClassVar[int]
+    GRANTED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    SPENT_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    EXPIRED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    OVERDRAFT_FIELD_NUMBER: _ClassVar[int]
+    posted: int
+    free: int
+    leased: int
+    granted_total: int
+    spent_total: int
+    expired_total: int
+    overdraft: int
+    def __init__(self, posted: _Optional[int] = ..., free: _Optional[int] = ..., leased: _Optional[int] = ..., granted_total: _Optional[int] = ..., spent_total: _Optional[int] = ..., expired_total: _Optional[int] = ..., overdraft: _Optional[int] = ...) -> None: ...
+
+class Grant(_message.Message):
+    __slots__ = ("grant_id", "account_id", "pool_id", "amount", "category", "priority", "effective_at_unix_ms", "expires_at_unix_ms", "cost_amount", "cost_currency", "remaining", "state", "created_at_unix_ms")
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    COST_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    COST_CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    grant_id: str
+    account_id: str
+    pool_id: str
+    amount: int
+    category: GrantCategory
+    priority: int
+    effective_at_unix_ms: int
+    expires_at_unix_ms: int
+    cost_amount: int
+    cost_currency: str
+    remaining: int
+    state: GrantState
+    created_at_unix_ms: int
+    def __init__(self, grant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., category: _Optional[_Union[GrantCategory, str]] = ..., priority: _Optional[int] = ..., effective_at_unix_ms: _Optional[int] = ..., expires_at_unix_ms: _Optional[int] = ..., cost_amount: _Optional[int] = ..., cost_currency: _Optional[str] = ..., remaining: _Optional[int] = ..., state: _Optional[_Union[GrantState, str]] = ..., created_at_unix_ms: _Optional[int] = ...) -> None: ...
+
+class Entry(_message.Message):
+    __slots__ = ("entry_id", "type", "account_id", "pool_id", "from_book", "to_book", "amount", "grant_id", "posted_at_unix_ms", "sidecar_id", "epoch", "sequence", "operation_id", "hold_id")
+    ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_BOOK_FIELD_NUMBER: _ClassVar[int]
+    TO_BOOK_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    POSTED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    HOLD_ID_FIELD_NUMBER: _ClassVar[int]
+    entry_id: int
+    type: EntryType
+    account_id: str
+    pool_id: str
+    from_book: str
+    to_book: str
+    amount: int
+    grant_id: str
+    posted_at_unix_ms: int
+    sidecar_id: str
+    epoch: int
+    sequence: int
+    operation_id: str
+    hold_id: str
+    def __init__(self, entry_id: _Optional[int] = ..., type: _Optional[_Union[EntryType, str]] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., from_book: _Optional[str] = ..., to_book: _Optional[str] = ..., amount: _Optional[int] = ..., grant_id: _Optional[str] = ..., posted_at_unix_ms: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., operation_id: _Optional[str] = ..., hold_id: _Optional[str] = ...) -> None: ...
+
+class Sidecar(_message.Message):
+    __slots__ = ("sidecar_id", "epoch", "birth_epoch", "acked_sequence", "last_seen_at_unix_ms", "reclaim_at_unix_ms", "connected", "version")
+    SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    BIRTH_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ACKED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEEN_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    RECLAIM_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    sidecar_id: str
+    epoch: int
+    birth_epoch: int
+    acked_sequence: int
+    last_seen_at_unix_ms: int
+    reclaim_at_unix_ms: int
+    connected: bool
+    version: str
+    def __init__(self, sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., acked_sequence: _Optional[int] = ..., last_seen_at_unix_ms: _Optional[int] = ..., reclaim_at_unix_ms: _Optional[int] = ..., connected: _Optional[bool] = ..., version: _Optional[str] = ...) -> None: ...
+
+class LeaseInfo(_message.Message):
+    __slots__ = ("sidecar_id", "birth_epoch", "account_id", "pool_id", "granted_total", "reclaimed_total", "returned_total", "posted_total", "outstanding")
+    SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
+    BIRTH_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    GRANTED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    RECLAIMED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    POSTED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    OUTSTANDING_FIELD_NUMBER: _ClassVar[int]
+    sidecar_id: str
+    birth_epoch: int
+    account_id: str
+    pool_id: str
+    granted_total: int
+    reclaimed_total: int
+    returned_total: int
+    posted_total: int
+    outstanding: int
+    def __init__(self, sidecar_id: _Optional[str] = ..., birth_epoch: _Optional[int] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., returned_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., outstanding: _Optional[int] = ...) -> None: ...
+
+class CreateAccountRequest(_message.Message):
+    __slots__ = ("account",)
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    account: Account
+    def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ...) -> None: ...
+
+class CreateAccountResponse(_message.Message):
+    __slots__ = ("account",)
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    account: Account
+    def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ...) -> None: ...
+
+class GetAccountRequest(_message.Message):
+    __slots__ = ("account_id",)
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    def __init__(self, account_id: _Optional[str] = ...) -> None: ...
+
+class GetAccountResponse(_message.Message):
+    __slots__ = ("account",)
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    account: Account
+    def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ...) -> None: ...
+
+class ListAccountsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListAccountsResponse(_message.Message):
+    __slots__ = ("accounts", "next_page_token")
+    ACCOUNTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    accounts: _containers.RepeatedCompositeFieldContainer[Account]
+    next_page_token: str
+    def __init__(self, accounts: _Optional[_Iterable[_Union[Account, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class CreatePoolRequest(_message.Message):
+    __slots__ = ("pool",)
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    pool: Pool
+    def __init__(self, pool: _Optional[_Union[Pool, _Mapping]] = ...) -> None: ...
+
+class CreatePoolResponse(_message.Message):
+    __slots__ = ("pool",)
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    pool: Pool
+    def __init__(self, pool: _Optional[_Union[Pool, _Mapping]] = ...) -> None: ...
+
+class GetPoolRequest(_message.Message):
+    __slots__ = ("account_id", "pool_id")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    pool_id: str
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ...) -> None: ...
+
+class GetPoolResponse(_message.Message):
+    __slots__ = ("pool", "balance")
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    pool: Pool
+    balance: PoolBalance
+    def __init__(self, pool: _Optional[_Union[Pool, _Mapping]] = ..., balance: _Optional[_Union[PoolBalance, _Mapping]] = ...) -> None: ...
+
+class ListPoolsRequest(_message.Message):
+    __slots__ = ("account_id", "page_size", "page_token")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    page_size: int
+    page_token: str
+    def __init__(self, account_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class PoolWithBalance(_message.Message):
+    __slots__ = ("pool", "balance")
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    pool: Pool
+    balance: PoolBalance
+    def __init__(self, pool: _Optional[_Union[Pool, _Mapping]] = ..., balance: _Optional[_Union[PoolBalance, _Mapping]] = ...) -> None: ...
+
+class ListPoolsResponse(_message.Message):
+    __slots__ = ("pools", "next_page_token")
+    POOLS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    pools: _containers.RepeatedCompositeFieldContainer[PoolWithBalance]
+    next_page_token: str
+    def __init__(self, pools: _Optional[_Iterable[_Union[PoolWithBalance, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class CreateGrantRequest(_message.Message):
+    __slots__ = ("grant",)
+    GRANT_FIELD_NUMBER: _ClassVar[int]
+    grant: Grant
+    def __init__(self, grant: _Optional[_Union[Grant, _Mapping]] = ...) -> None: ...
+
+class CreateGrantResponse(_message.Message):
+    __slots__ = ("grant",)
+    GRANT_FIELD_NUMBER: _ClassVar[int]
+    grant: Grant
+    def __init__(self, grant: _Optional[_Union[Grant, _Mapping]] = ...) -> None: ...
+
+class GetGrantRequest(_message.Message):
+    __slots__ = ("account_id", "pool_id", "grant_id")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    pool_id: str
+    grant_id: str
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., grant_id: _Optional[str] = ...) -> None: ...
+
+class GetGrantResponse(_message.Message):
+    __slots__ = ("grant",)
+    GRANT_FIELD_NUMBER: _ClassVar[int]
+    grant: Grant
+    def __init__(self, grant: _Optional[_Union[Grant, _Mapping]] = ...) -> None: ...
+
+class ListGrantsRequest(_message.Message):
+    __slots__ = ("account_id", "pool_id", "page_size", "page_token")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    pool_id: str
+    page_size: int
+    page_token: str
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListGrantsResponse(_message.Message):
+    __slots__ = ("grants", "next_page_token")
+    GRANTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    grants: _containers.RepeatedCompositeFieldContainer[Grant]
+    next_page_token: str
+    def __init__(self, grants: _Optional[_Iterable[_Union[Grant, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class SetPolicyRequest(_message.Message):
+    __slots__ = ("account_id", "pool_id", "policy")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    pool_id: str
+    policy: _decision_pb2.Policy
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ...) -> None: ...
+
+class SetPolicyResponse(_message.Message):
+    __slots__ = ("policy",)
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    policy: _decision_pb2.Policy
+    def __init__(self, policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ...) -> None: ...
+
+class GetPolicyRequest(_message.Message):
+    __slots__ = ("account_id", "pool_id")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    pool_id: str
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ...) -> None: ...
+
+class GetPolicyResponse(_message.Message):
+    __slots__ = ("policy",)
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    policy: _decision_pb2.Policy
+    def __init__(self, policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ...) -> None: ...
+
+class ListEntriesRequest(_message.Message):
+    __slots__ = ("account_id", "pool_id", "page_size", "page_token", "operation_id")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    pool_id: str
+    page_size: int
+    page_token: str
+    operation_id: str
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., operation_id: _Optional[str] = ...) -> None: ...
+
+class ListEntriesResponse(_message.Message):
+    __slots__ = ("entries", "next_page_token")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[Entry]
+    next_page_token: str
+    def __init__(self, entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListSidecarsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListSidecarsResponse(_message.Message):
+    __slots__ = ("sidecars", "next_page_token")
+    SIDECARS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    sidecars: _containers.RepeatedCompositeFieldContainer[Sidecar]
+    next_page_token: str
+    def __init__(self, sidecars: _Optional[_Iterable[_Union[Sidecar, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListLeasesRequest(_message.Message):
+    __slots__ = ("account_id", "pool_id", "sidecar_id", "page_size", "page_token")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    pool_id: str
+    sidecar_id: str
+    page_size: int
+    page_token: str
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., sidecar_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListLeasesResponse(_message.Message):
+    __slots__ = ("leases", "next_page_token")
+    LEASES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    leases: _containers.RepeatedCompositeFieldContainer[LeaseInfo]
+    next_page_token: str
+    def __init__(self, leases: _Optional[_Iterable[_Union[LeaseInfo, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,109 @@
+"""What the uplink tells the engine, and what the engine asks of the uplink. Plain values; no message objects.
+
+`_ns` is CLOCK_BOOTTIME in nanoseconds. Totals are those of `holdfast.v1.Lease`.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeAlias
+
+
+class LeaseStatus(IntEnum):
+    """As in `holdfast.v1.LeaseStatus`."""
+
+    ACTIVE = 1
+    UNKNOWN_ACCOUNT = 2
+    UNKNOWN_POOL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseState:
+    """One lease as the ledger tells it; with a status other than ACTIVE only the ids mean anything."""
+
+    account_id: str
+    pool_id: str
+    status: LeaseStatus
+    currency: str = ""
+    granted_total: int = 0
+    reclaimed_total: int = 0
+    posted_total: int = 0
+    pool_posted: int = 0
+    pool_free: int = 0
+    enforcement: int = 1
+    overdraft_limit: int = 0
+    partition_mode: int = 1
+    partition_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The ledger welcomed this sidecar. `heard_at_ns`: when it was received; validity counts from the Hello."""
+
+    epoch: int
+    birth_epoch: int
+    acked_sequence: int
+    lease_valid_until_ns: int
+    heard_at_ns: int
+    leases: tuple[LeaseState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The stream is down; lease requests under way will not be answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeasesRenewed:
+    """A heartbeat was acked; valid until its send + the ledger's validity."""
+
+    lease_valid_until_ns: int
+    heard_at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeasesUpdated:
+    """Leases as they are now; `request_id` 0: the ledger spoke of its own accord."""
+
+    request_id: int
+    leases: tuple[LeaseState, ...]
+    heard_at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class DebitsAcked:
+    """Debits up to this sequence are posted."""
+
+    acked_sequence: int
+    heard_at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """Another life of this sidecar has taken over, or the ledger lost what it had acked. Final."""
+
+    reason: str
+    message: str
+
+
+UplinkEvent: TypeAlias = Connected | Disconnected | LeasesRenewed | LeasesUpdated | DebitsAcked | Fenced
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseWant:
+    """What the engine asks the ledger for one pool; fields as in `holdfast.v1.LeaseWant`."""
+
+    account_id: str
+    pool_id: str
+    want_amount: int
+    need_amount: int
+    held_amount: int
+    consumed_total: int
+    returned_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseAsk:
+    """One lease request on its way up; sent only after the batch that made it is durable."""
+
+    request_id: int
+    wants: tuple[LeaseWant, ...]

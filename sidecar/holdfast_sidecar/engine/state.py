@@ -1,0 +1,169 @@
+"""The nouns of the engine's state, as plain slotted records.
+
+Exactly these are kept by the store; everything else the engine derives from them at start. Amounts are in minor
+units, `_ns` is CLOCK_BOOTTIME in nanoseconds. Upstream: the engine's transitions; downstream: the store's codec.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+Dimensions = tuple[tuple[str, str], ...]
+"""Keys and values, sorted by key."""
+
+
+class Kind(IntEnum):
+    """Which operation an outcome belongs to: the number of its field in `holdfast.v1.Operation`."""
+
+    CHECK = 1
+    RESERVE = 2
+    EXTEND = 3
+    SETTLE = 4
+    RELEASE = 5
+    CHARGE = 6
+
+
+@dataclass(slots=True)
+class Meta:
+    """The one record of the folder itself; fields as in `MetaRecord`."""
+
+    sidecar_id: str
+    epoch: int = 0
+    birth_epoch: int = 0
+    instance: bytes = b""
+    previous_instance: bytes = b""
+    acked_sequence: int = 0
+    last_sequence: int = 0
+    boot_id: str = ""
+    lease_valid_until_ns: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Pool:
+    """One pool as leased to this sidecar; the totals only grow (see ledger_sync_service.proto).
+
+    `held` and `hold_count` are derived from the open holds and not stored.
+    """
+
+    account_id: str
+    pool_id: str
+    currency: str
+    granted_total: int = 0
+    reclaimed_total: int = 0
+    returned_total: int = 0
+    consumed_total: int = 0
+    posted_total: int = 0
+    pool_posted: int = 0
+    enforcement: int = 1
+    overdraft_limit: int = 0
+    partition_mode: int = 1
+    partition_after_ms: int = 0
+    held: int = 0
+    hold_count: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Hold:
+    """An amount reserved for one piece of work; `sequence` is its place in the order of opening and its key."""
+
+    sequence: int
+    hold_id: str
+    pool: Pool
+    amount: int
+    settled_amount: int
+    deadline_ns: int
+    ttl_ms: int
+    subject: str
+    dimensions: Dimensions
+
+
+@dataclass(slots=True, eq=False)
+class Outcome:
+    """The recorded answer of one operation; `sequence` is its place in the order of decisions and its key."""
+
+    sequence: int
+    account_id: str
+    operation_id: str
+    pool_id: str
+    kind: int
+    fingerprint: bytes
+    decided_at_ns: int
+    answer: bytes = b""
+    """The serialised response message; set before the batch is committed."""
+
+
+@dataclass(slots=True, eq=False)
+class Counter:
+    """The running total of Charge's `set`."""
+
+    account_id: str
+    pool_id: str
+    counter_id: str
+    total: int
+
+
+@dataclass(slots=True, eq=False)
+class Debit:
+    """A settled spend on its way to the ledger; fields as in `holdfast.v1.Debit`."""
+
+    sequence: int
+    epoch: int
+    account_id: str
+    pool_id: str
+    amount: int
+    operation_id: str
+    hold_id: str
+    settled_at_unix_ms: int
+    subject: str
+    dimensions: Dimensions
+    late: bool
+    over_hold_amount: int
+    estimated: bool
+    mode: int
+
+
+@dataclass(slots=True)
+class Writes:
+    """What one batch changes, for one transaction of the store. Rows are complete: last value wins."""
+
+    meta: Meta | None = None
+    """Set when any field of it changed; the store also keeps `last_sequence` true through `debits`."""
+    pools: list[Pool] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    """Opened or changed and still open."""
+    closed_holds: list[int] = field(default_factory=list)
+    """Sequences of holds that closed; a hold opened and closed in one batch is only here, and may not be stored."""
+    outcomes: list[Outcome] = field(default_factory=list)
+    """New ones, in ascending sequence, each above all before."""
+    outcomes_evicted_to: int = 0
+    """Outcomes up to this sequence, inclusive, leave; 0: none."""
+    debits: list[Debit] = field(default_factory=list)
+    """New ones, in ascending sequence, contiguous."""
+    debits_trimmed_to: int = 0
+    """Debits up to this sequence, inclusive, leave (acked, and past the retained window); 0: none."""
+    counters: list[Counter] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to commit."""
+        return bool(
+            self.outcomes
+            or self.holds
+            or self.closed_holds
+            or self.pools
+            or self.debits
+            or self.meta
+            or self.counters
+            or self.outcomes_evicted_to
+            or self.debits_trimmed_to
+        )
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """All that the store has, in the order of the keys; what the engine starts from."""
+
+    meta: Meta
+    pools: list[Pool] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    """`Hold.pool` refers to the members of `pools`; their `held` and `hold_count` are already summed up."""
+    outcomes: list[Outcome] = field(default_factory=list)
+    counters: list[Counter] = field(default_factory=list)

@@ -1,0 +1,1 @@
+"""Keeps the engine's state in LMDB, one transaction a batch."""

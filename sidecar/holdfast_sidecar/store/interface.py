@@ -1,0 +1,70 @@
+"""What a store is: load everything once, commit a batch at a time, read debits back for the uplink.
+
+The contract suite runs over every implementation; the in-memory one is the reference.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from holdfast_sidecar.engine.state import Snapshot, Writes
+
+
+class StoreError(Exception):
+    """Base of the store's faults; the message says what to do."""
+
+
+class StoreFailed(StoreError):
+    """A commit failed. The store is poisoned: no later commit is taken, the process restarts from disk."""
+
+
+class StoreLocked(StoreError):
+    """Another process has the folder. Exit status 75."""
+
+
+class StoreUnusable(StoreError):
+    """The files are damaged. `open_store` sets them aside and starts empty; the sidecar rejoins under a new epoch."""
+
+
+class StoreTooNew(StoreError):
+    """The folder was written by a newer version. Nothing is touched; run that version."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatistics:
+    """A snapshot for the metrics endpoint."""
+
+    commit_count: int
+    commit_latency_us_sum: int
+    commit_latency_counts: tuple[int, ...]
+    """Per bucket of `COMMIT_BOUNDS_US`, one more for all above."""
+    used_bytes: int
+    """Bytes of the map in use, free pages not counted."""
+    map_bytes: int
+    outbox_count: int
+    """Debits kept, the retained acked ones included."""
+
+
+class Store(Protocol):
+    """One opener, one writer thread: `load` and `commit` belong to the loop's thread."""
+
+    @property
+    def holds_refused(self) -> bool:
+        """Whether the map is so full (90 %) that new holds are refused, so that settles always fit."""
+
+    def load(self) -> Snapshot:
+        """Returns all that is stored. Called once, before the first commit."""
+
+    def commit(self, writes: Writes) -> None:
+        """Makes a batch durable, whole or not at all. Raises `StoreFailed`, after which every commit raises it."""
+
+    def read_debits(self, after_sequence: int, max_count: int, max_bytes: int) -> list[tuple[int, bytes]]:
+        """Returns serialised `holdfast.v1.Debit` messages with their sequences, in order. Any thread.
+
+        At least one if there is one, even above `max_bytes`.
+        """
+
+    def statistics(self) -> StoreStatistics:
+        """Counters. Any thread."""
+
+    def close(self) -> None:
+        """Flushes, closes, gives the lock back. Idempotent."""

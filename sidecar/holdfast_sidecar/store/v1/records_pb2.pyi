@@ -1,0 +1,117 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable
+from typing import ClassVar as _ClassVar, Optional as _Optional
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class MetaRecord(_message.Message):
+    __slots__ = ("format_version", "sidecar_id", "epoch", "birth_epoch", "instance", "previous_instance", "acked_sequence", "last_sequence", "boot_id", "lease_valid_until_ns")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    BIRTH_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_INSTANCE_FIELD_NUMBER: _ClassVar[int]
+    ACKED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    LEASE_VALID_UNTIL_NS_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    sidecar_id: str
+    epoch: int
+    birth_epoch: int
+    instance: bytes
+    previous_instance: bytes
+    acked_sequence: int
+    last_sequence: int
+    boot_id: str
+    lease_valid_until_ns: int
+    def __init__(self, format_version: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., instance: _Optional[bytes] = ..., previous_instance: _Optional[bytes] = ..., acked_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., boot_id: _Optional[str] = ..., lease_valid_until_ns: _Optional[int] = ...) -> None: ...
+
+class PoolRecord(_message.Message):
+    __slots__ = ("account_id", "pool_id", "currency", "granted_total", "reclaimed_total", "returned_total", "consumed_total", "posted_total", "pool_posted", "enforcement", "overdraft_limit", "partition_mode", "partition_after_ms")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    GRANTED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    RECLAIMED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    CONSUMED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    POSTED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    POOL_POSTED_FIELD_NUMBER: _ClassVar[int]
+    ENFORCEMENT_FIELD_NUMBER: _ClassVar[int]
+    OVERDRAFT_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_MODE_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    pool_id: str
+    currency: str
+    granted_total: int
+    reclaimed_total: int
+    returned_total: int
+    consumed_total: int
+    posted_total: int
+    pool_posted: int
+    enforcement: int
+    overdraft_limit: int
+    partition_mode: int
+    partition_after_ms: int
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., currency: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., returned_total: _Optional[int] = ..., consumed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., enforcement: _Optional[int] = ..., overdraft_limit: _Optional[int] = ..., partition_mode: _Optional[int] = ..., partition_after_ms: _Optional[int] = ...) -> None: ...
+
+class HoldRecord(_message.Message):
+    __slots__ = ("sequence", "hold_id", "account_id", "pool_id", "amount", "settled_amount", "deadline_ns", "ttl_ms", "subject", "dimensions")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    HOLD_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_NS_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    hold_id: str
+    account_id: str
+    pool_id: str
+    amount: int
+    settled_amount: int
+    deadline_ns: int
+    ttl_ms: int
+    subject: str
+    dimensions: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, sequence: _Optional[int] = ..., hold_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class OutcomeRecord(_message.Message):
+    __slots__ = ("sequence", "account_id", "operation_id", "pool_id", "kind", "fingerprint", "answer", "decided_at_ns")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_AT_NS_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    account_id: str
+    operation_id: str
+    pool_id: str
+    kind: int
+    fingerprint: bytes
+    answer: bytes
+    decided_at_ns: int
+    def __init__(self, sequence: _Optional[int] = ..., account_id: _Optional[str] = ..., operation_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., kind: _Optional[int] = ..., fingerprint: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., decided_at_ns: _Optional[int] = ...) -> None: ...
+
+class CounterRecord(_message.Message):
+    __slots__ = ("account_id", "pool_id", "counter_id", "total")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    COUNTER_ID_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    pool_id: str
+    counter_id: str
+    total: int
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., counter_id: _Optional[str] = ..., total: _Optional[int] = ...) -> None: ...
