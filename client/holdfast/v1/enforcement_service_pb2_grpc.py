@@ -38,7 +38,9 @@ class EnforcementServiceStub:
     except UNAVAILABLE, after which the outcome is unknown until the same operation id is sent again.
     - Operations that change something carry an `operation_id` that the caller chooses and keeps across retries.
     Within the retention window (`retention_ms` of the answer) the same id with the same content returns the
-    recorded answer, byte for byte, denials included. Faults are not recorded.
+    recorded answer, byte for byte, denials included. Not recorded, so decided anew when repeated: faults, a linked
+    Execute that was not carried out, and denials that say nothing about the money (UNKNOWN_ACCOUNT, PARTITIONED,
+    LEASE_TIMEOUT).
     - An answer that changed something is durable (see the `durability` setting) before it is sent.
     """
 
@@ -113,7 +115,9 @@ class EnforcementServiceServicer:
     except UNAVAILABLE, after which the outcome is unknown until the same operation id is sent again.
     - Operations that change something carry an `operation_id` that the caller chooses and keeps across retries.
     Within the retention window (`retention_ms` of the answer) the same id with the same content returns the
-    recorded answer, byte for byte, denials included. Faults are not recorded.
+    recorded answer, byte for byte, denials included. Not recorded, so decided anew when repeated: faults, a linked
+    Execute that was not carried out, and denials that say nothing about the money (UNKNOWN_ACCOUNT, PARTITIONED,
+    LEASE_TIMEOUT).
     - An answer that changed something is durable (see the `durability` setting) before it is sent.
     """
 
@@ -264,7 +268,9 @@ class EnforcementService:
     except UNAVAILABLE, after which the outcome is unknown until the same operation id is sent again.
     - Operations that change something carry an `operation_id` that the caller chooses and keeps across retries.
     Within the retention window (`retention_ms` of the answer) the same id with the same content returns the
-    recorded answer, byte for byte, denials included. Faults are not recorded.
+    recorded answer, byte for byte, denials included. Not recorded, so decided anew when repeated: faults, a linked
+    Execute that was not carried out, and denials that say nothing about the money (UNKNOWN_ACCOUNT, PARTITIONED,
+    LEASE_TIMEOUT).
     - An answer that changed something is durable (see the `durability` setting) before it is sent.
     """
 

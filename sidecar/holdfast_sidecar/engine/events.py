@@ -85,7 +85,13 @@ class Fenced:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """The process is about to stop: give back all rights that no hold needs, ask for no more."""
+
+
 UplinkEvent: TypeAlias = Connected | Disconnected | LeasesRenewed | LeasesUpdated | DebitsAcked | Fenced
+Event: TypeAlias = UplinkEvent | Draining
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class Meta:
 class Pool:
     """One pool as leased to this sidecar; the totals only grow (see ledger_sync_service.proto).
 
-    `held` and `hold_count` are derived from the open holds and not stored.
+    `held` and `hold_count` are derived from the open holds, `low_water` from the demand; none of them is stored.
     """
 
     account_id: str
@@ -59,6 +59,8 @@ class Pool:
     partition_after_ms: int = 0
     held: int = 0
     hold_count: int = 0
+    low_water: int = 0
+    """Rights left below which more are asked for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -74,6 +76,8 @@ class Hold:
     ttl_ms: int
     subject: str
     dimensions: Dimensions
+    open: bool = True
+    """False once it is settled, released or expired; not stored."""
 
 
 @dataclass(slots=True, eq=False)
@@ -87,8 +91,9 @@ class Outcome:
     kind: int
     fingerprint: bytes
     decided_at_ns: int
-    answer: bytes = b""
-    """The serialised response message; set before the batch is committed."""
+    answer: bytes
+    """The serialised response message, as it was sent."""
+    denied: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -85,7 +85,7 @@ class HoldRecord(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., hold_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class OutcomeRecord(_message.Message):
-    __slots__ = ("sequence", "account_id", "operation_id", "pool_id", "kind", "fingerprint", "answer", "decided_at_ns")
+    __slots__ = ("sequence", "account_id", "operation_id", "pool_id", "kind", "fingerprint", "answer", "decided_at_ns", "denied")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -94,6 +94,7 @@ class OutcomeRecord(_message.Message):
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     DECIDED_AT_NS_FIELD_NUMBER: _ClassVar[int]
+    DENIED_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     account_id: str
     operation_id: str
@@ -102,7 +103,8 @@ class OutcomeRecord(_message.Message):
     fingerprint: bytes
     answer: bytes
     decided_at_ns: int
-    def __init__(self, sequence: _Optional[int] = ..., account_id: _Optional[str] = ..., operation_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., kind: _Optional[int] = ..., fingerprint: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., decided_at_ns: _Optional[int] = ...) -> None: ...
+    denied: bool
+    def __init__(self, sequence: _Optional[int] = ..., account_id: _Optional[str] = ..., operation_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., kind: _Optional[int] = ..., fingerprint: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., decided_at_ns: _Optional[int] = ..., denied: _Optional[bool] = ...) -> None: ...
 
 class CounterRecord(_message.Message):
     __slots__ = ("account_id", "pool_id", "counter_id", "total")
