@@ -4,11 +4,24 @@
 
 use pyo3::prelude::*;
 
+mod codec;
+mod config;
+mod connection;
+mod counters;
+mod deadline;
+mod echo;
+mod exchange;
+mod listener;
 mod loadgen;
+mod server;
+mod service;
+mod status;
+mod stream;
 mod transport;
 
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     transport::register(module)?;
+    echo::register(module)?;
     loadgen::register(module)
 }
