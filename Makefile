@@ -1,0 +1,43 @@
+# Few targets, each does one thing. `make` alone lists them.
+# Everything runs in .venv, which `setup` makes and keeps current; nothing is installed outside it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+CARGO := $(shell command -v cargo 2>/dev/null)
+CRATE := sidecar/native/Cargo.toml
+CRATE_SOURCES := $(CRATE) sidecar/native/Cargo.lock $(shell find sidecar/native/src -name '*.rs' 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format proto lock bench
+
+help: ## Lists the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: .venv/.project-ready ## Makes or refreshes .venv: dependencies by hash, the project editable, the native module if Rust is here
+
+.venv/.dependencies-ready: requirements/dev.lock .ci/setup
+	@PYTHON="$(PYTHON)" .ci/setup dependencies
+
+.venv/.project-ready: .venv/.dependencies-ready pyproject.toml $(CRATE_SOURCES) $(CARGO)
+	@.ci/setup project
+
+demo: setup ## One host end to end, with a reconciliation at its end; TRACE=FILE replays a trace
+	@$(BIN)/holdfast demo $(if $(TRACE),--trace "$(TRACE)")
+
+test: setup ## Runs the whole test suite; ARGS="-k name" narrows it
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## Checks style, types, protos, freshness of generated code, and the Rust crate if Rust is here
+	@.ci/lint
+
+format: setup ## Formats Python, protos and Rust in place
+	@.ci/format
+
+proto: setup ## Regenerates the Python code from protos/
+	@.ci/proto
+
+lock: ## Resolves the dependencies again into requirements/*.lock; ARGS=--upgrade takes newer versions
+	@PYTHON="$(PYTHON)" .ci/lock $(ARGS)
+
+bench: setup ## Runs one benchmark scenario: SCENARIO=reserve ARGS="--json FILE"
+	@$(BIN)/holdfast bench $(or $(SCENARIO),reserve) $(ARGS)
