@@ -13,13 +13,19 @@ CRATE_SOURCES := $(CRATE) sidecar/native/Cargo.lock $(shell find sidecar/native/
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-setup: .venv/.project-ready ## Makes or refreshes .venv: dependencies by hash, the project editable, the native module if Rust is here
+# The stamp's name holds the toolchain's presence, so that Rust installed later is noticed.
+PROJECT_READY := .venv/.project-ready$(if $(CARGO),-native,-portable)
+
+setup: $(PROJECT_READY) ## Makes or refreshes .venv: dependencies by hash, the project editable, the native module if Rust is here
+	@.ci/setup report
 
 .venv/.dependencies-ready: requirements/dev.lock .ci/setup
 	@PYTHON="$(PYTHON)" .ci/setup dependencies
+	@touch $@
 
-.venv/.project-ready: .venv/.dependencies-ready pyproject.toml $(CRATE_SOURCES) $(CARGO)
+$(PROJECT_READY): .venv/.dependencies-ready pyproject.toml $(CRATE_SOURCES) $(CARGO)
 	@.ci/setup project
+	@touch $@
 
 demo: setup ## One host end to end, with a reconciliation at its end; TRACE=FILE replays a trace
 	@$(BIN)/holdfast demo $(if $(TRACE),--trace "$(TRACE)")
