@@ -1,4 +1,4 @@
-"""Types of the native extension (sidecar/native). `transport/native.py` is its only caller for the transport."""
+"""Types of the native extension (sidecar/native)."""
 
 from holdfast_sidecar.transport.interface import Item, Reply, TransportConfig
 
@@ -16,10 +16,13 @@ class Transport:
     def drain(self) -> None: ...
     def close(self, grace_ms: int) -> None: ...
     def statistics(self) -> tuple[list[tuple[str, list[int], list[int], int]], int, int, int]:
-        """((path, answers by status, answers by bucket, latency_sum_us) a method, connections, pending, refused)."""
+        """(methods, connection_count, pending_count, refused_count).
+
+        A method is (path, answers by status code, answers by latency bucket, latency_sum_us).
+        """
 
 class EchoServer:
-    """Serves the methods of `config` from the same native server, each message answered with itself, without Python."""
+    """The bare transport: the same server, answering each message with itself without touching Python."""
 
     def __init__(self, config: TransportConfig) -> None: ...
     @property

@@ -26,7 +26,7 @@ LATENCY_BOUNDS_US: tuple[int, ...] = (
     50, 75, 100, 150, 200, 300, 400, 500, 750,
     1_000, 1_500, 2_000, 3_000, 4_000, 5_000, 7_500, 10_000, 15_000, 25_000, 50_000,
 )  # fmt: skip
-"""Upper bounds, inclusive, in microseconds, of the latency histogram's buckets; one more bucket is above all."""
+"""Inclusive upper bounds, in microseconds, of the latency histogram's buckets; one more is above all."""
 
 
 class MethodKind(Enum):
@@ -79,7 +79,7 @@ class MethodStatistics:
     status_counts: Mapping[int, int] = field(default_factory=dict)
     """Answers by gRPC status code."""
     latency_counts: Sequence[int] = field(default_factory=tuple)
-    """Answers per bucket of `LATENCY_BOUNDS_US`, from the arrival of the request to the hand-over of its answer."""
+    """Answers per bucket of `LATENCY_BOUNDS_US`, from an item's arrival to the hand-over of its answer."""
     latency_sum_us: int = 0
 
 
@@ -112,6 +112,9 @@ class Transport(Protocol):
     def reply(self, replies: list[Reply]) -> None:
         """Hands answers out. An answer whose caller has gone is dropped; never blocks on a caller.
 
+        Every item is owed exactly one answer, even when its deadline has passed: until then it counts as
+        pending. A second answer to the same item is dropped.
+
         On a stream a status other than 0 ends the stream. A stream that the caller has half-closed ends with
         OK after its last owed answer.
         """
@@ -123,7 +126,10 @@ class Transport(Protocol):
         """Stops taking connections and calls in (GOAWAY); calls already in are still answered. Any thread."""
 
     def close(self, grace_ms: int) -> None:
-        """Drains, waits up to `grace_ms` until every answer is flushed, then cuts what is left. Idempotent."""
+        """Drains, waits up to `grace_ms` until all answers are flushed, then cuts what is left. Idempotent.
+
+        Whoever calls it from the loop's thread has replied to everything before: nobody else would.
+        """
 
     def statistics(self) -> TransportStatistics:
         """Counters for the metrics endpoint. Any thread."""
