@@ -16,7 +16,7 @@ help: ## Lists the targets
 # The stamp's name holds the toolchain's presence, so that Rust installed later is noticed.
 PROJECT_READY := .venv/.project-ready$(if $(CARGO),-native,-portable)
 
-setup: $(PROJECT_READY) ## Makes or refreshes .venv: dependencies by hash, the project editable, the native module if Rust is here
+setup: $(PROJECT_READY) ## Makes or refreshes .venv, with the native module if Rust is here
 	@.ci/setup report
 
 .venv/.dependencies-ready: requirements/dev.lock .ci/setup
