@@ -1,0 +1,1 @@
+"""Measures Holdfast: load, scenarios, reports; and replays real work as a demonstration."""
