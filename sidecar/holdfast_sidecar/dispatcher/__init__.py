@@ -1,0 +1,1 @@
+"""Turns bytes into operations and answers into bytes; checks shapes and ranges, decides nothing."""

@@ -1,0 +1,200 @@
+"""Requests to operations: every field checked for shape and range, once, here.
+
+Upstream: `dispatcher.py` with parsed messages. Downstream: the engine, which asserts what is promised here.
+"""
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+
+from google.protobuf.message import Message
+from holdfast.v1 import enforcement_service_pb2 as pb
+
+from holdfast_sidecar.dispatcher.invalid import (
+    CURRENCY_MAX_BYTES,
+    SUBJECT_MAX_BYTES,
+    Invalid,
+    check_amount,
+    check_dimensions,
+    check_id,
+    check_text,
+)
+from holdfast_sidecar.engine import operations as op
+from holdfast_sidecar.engine.amounts import INT64_MAX
+from holdfast_sidecar.engine.state import Dimensions, Kind
+
+DEFAULT_POOL = "general"
+PAGE_DEFAULT_COUNT = 100
+PAGE_MAX_COUNT = 1000
+
+
+def fingerprint(kind: Kind, message: Message) -> bytes:
+    """Returns 16 bytes that stand for the content of a request (BLAKE2b, RFC 7693, of its deterministic bytes)."""
+    return blake2b(message.SerializeToString(deterministic=True), digest_size=16, person=_PERSONS[kind]).digest()
+
+
+_PERSONS = {kind: bytes([kind]) for kind in Kind}
+
+
+class Decoder:
+    """Checks requests against the limits of the configuration.
+
+    Args:
+        max_hold_ttl_ms: Longest time to live that a caller may ask for, in milliseconds.
+        max_operations: Operations in one Execute.
+    """
+
+    def __init__(self, max_hold_ttl_ms: int, max_operations: int) -> None:
+        self._max_hold_ttl_ms = max_hold_ttl_ms
+        self._max_operations = max_operations
+        self._by_kind: dict[str, Callable[..., op.Operation]] = {
+            "check": self.check,
+            "reserve": self.reserve,
+            "extend": self.extend,
+            "settle": self.settle,
+            "release": self.release,
+            "charge": self.charge,
+        }
+
+    def check(self, request: pb.CheckRequest) -> op.Check:
+        """Raises Invalid, as all of these."""
+        amount = check_amount("amount", request.amount, 0)
+        return op.Check(
+            check_id("account_id", request.account_id),
+            _pool_id(request.pool_id),
+            amount,
+            check_amount("min_amount", request.min_amount, 0, amount),
+            _currency(request.currency),
+            _subject(request.subject),
+            _dimensions(request.dimensions),
+        )
+
+    def reserve(self, request: pb.ReserveRequest) -> op.Reserve:
+        """Raises Invalid."""
+        amount = check_amount("amount", request.amount, 1)
+        return op.Reserve(
+            check_id("operation_id", request.operation_id),
+            fingerprint(Kind.RESERVE, request),
+            check_id("account_id", request.account_id),
+            _pool_id(request.pool_id),
+            amount,
+            check_amount("min_amount", request.min_amount, 0, amount),
+            check_amount("ttl_ms", request.ttl_ms, 0, self._max_hold_ttl_ms),
+            _currency(request.currency),
+            _subject(request.subject),
+            _dimensions(request.dimensions),
+        )
+
+    def extend(self, request: pb.ExtendRequest) -> op.Extend:
+        """Raises Invalid."""
+        add_amount = check_amount("add_amount", request.add_amount, 0)
+        ttl_ms = check_amount("ttl_ms", request.ttl_ms, 0, self._max_hold_ttl_ms)
+        if not add_amount and not ttl_ms:
+            raise Invalid("add_amount", "at least one of add_amount and ttl_ms must be set")
+        return op.Extend(
+            check_id("operation_id", request.operation_id),
+            fingerprint(Kind.EXTEND, request),
+            check_id("account_id", request.account_id),
+            check_id("hold_id", request.hold_id),
+            add_amount,
+            check_amount("min_add_amount", request.min_add_amount, 0, add_amount),
+            ttl_ms,
+        )
+
+    def settle(self, request: pb.SettleRequest) -> op.Settle:
+        """Raises Invalid."""
+        return op.Settle(
+            check_id("operation_id", request.operation_id),
+            fingerprint(Kind.SETTLE, request),
+            check_id("account_id", request.account_id),
+            check_id("hold_id", request.hold_id),
+            check_amount("amount", request.amount, 0),
+            request.final if request.HasField("final") else True,
+            check_id("pool_id", request.pool_id) if request.pool_id else "",
+            _dimensions(request.dimensions),
+            request.estimated,
+        )
+
+    def release(self, request: pb.ReleaseRequest) -> op.Release:
+        """Raises Invalid."""
+        return op.Release(
+            check_id("operation_id", request.operation_id),
+            fingerprint(Kind.RELEASE, request),
+            check_id("account_id", request.account_id),
+            check_id("hold_id", request.hold_id),
+        )
+
+    def charge(self, request: pb.ChargeRequest) -> op.Charge:
+        """Raises Invalid."""
+        delta, counter_id, total = 0, "", 0
+        match request.WhichOneof("usage"):
+            case "delta":
+                delta = check_amount("delta", request.delta, 1)
+            case "set":
+                counter_id = check_id("set.counter_id", request.set.counter_id)
+                total = check_amount("set.total", request.set.total, 0)
+            case _:
+                raise Invalid("usage", "one of delta and set must be set")
+        return op.Charge(
+            check_id("operation_id", request.operation_id),
+            fingerprint(Kind.CHARGE, request),
+            check_id("account_id", request.account_id),
+            _pool_id(request.pool_id),
+            delta,
+            counter_id,
+            total,
+            _currency(request.currency),
+            _subject(request.subject),
+            _dimensions(request.dimensions),
+        )
+
+    def get_balance(self, request: pb.GetBalanceRequest) -> op.GetBalance:
+        """Raises Invalid."""
+        return op.GetBalance(check_id("account_id", request.account_id), _pool_id(request.pool_id))
+
+    def list_holds(self, request: pb.ListHoldsRequest) -> op.ListHolds:
+        """Raises Invalid."""
+        token = request.page_token
+        if token and not (token.isascii() and token.isdecimal() and int(token) <= INT64_MAX):
+            raise Invalid("page_token", "is not a token that ListHolds gave")
+        return op.ListHolds(
+            check_id("account_id", request.account_id),
+            check_id("pool_id", request.pool_id) if request.pool_id else "",
+            check_amount("page_size", request.page_size, 0, PAGE_MAX_COUNT) or PAGE_DEFAULT_COUNT,
+            int(token or 0),
+        )
+
+    def execute(self, request: pb.ExecuteRequest) -> tuple[list[op.Operation], bool]:
+        """Returns the operations and whether they are linked. Raises Invalid, naming the operation by its index."""
+        count = len(request.operations)
+        if not 1 <= count <= self._max_operations:
+            raise Invalid("operations", f"must be 1..{self._max_operations} operations, are {count}")
+        operations = []
+        for index, operation in enumerate(request.operations):
+            kind = operation.WhichOneof("operation")
+            if kind is None:
+                raise Invalid(f"operations[{index}]", "no known operation is set")
+            try:
+                operations.append(self._by_kind[kind](getattr(operation, kind)))
+            except Invalid as problem:
+                raise Invalid(f"operations[{index}].{kind}.{problem.field}", str(problem)) from problem
+        return operations, request.linked
+
+
+def _pool_id(text: str) -> str:
+    return check_id("pool_id", text) if text else DEFAULT_POOL
+
+
+def _currency(text: str) -> str:
+    return check_text("currency", text, CURRENCY_MAX_BYTES) if text else ""
+
+
+def _subject(text: str) -> str:
+    if not text:
+        return ""
+    if "" in text.split("/"):
+        raise Invalid("subject", "has an empty level; levels are separated by single slashes")
+    return check_text("subject", text, SUBJECT_MAX_BYTES)
+
+
+def _dimensions(entries: Mapping[str, str]) -> Dimensions:
+    return check_dimensions(list(entries.items())) if entries else ()

@@ -1,0 +1,232 @@
+"""Answers to bytes: the engine's `Answers` over the messages of `holdfast.v1`."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from holdfast.v1 import decision_pb2
+from holdfast.v1 import enforcement_service_pb2 as pb
+
+from holdfast_sidecar.engine.amounts import ms_until
+from holdfast_sidecar.engine.operations import Fault
+from holdfast_sidecar.engine.state import Hold, Pool
+from holdfast_sidecar.engine.verdicts import Reason
+
+# The engine's numbers are those of the protos; these tables give them the messages' types.
+_VERDICTS = cast("tuple[decision_pb2.Verdict, ...]", tuple(decision_pb2.Verdict.values()))
+_REASONS = cast("tuple[decision_pb2.Reason, ...]", tuple(decision_pb2.Reason.values()))
+_MODES = cast("tuple[decision_pb2.Mode, ...]", tuple(decision_pb2.Mode.values()))
+_ENFORCEMENTS = cast("tuple[decision_pb2.Enforcement, ...]", tuple(decision_pb2.Enforcement.values()))
+_PARTITION_MODES = cast("tuple[decision_pb2.PartitionMode, ...]", tuple(decision_pb2.PartitionMode.values()))
+_OK = int(Reason.OK)
+_ALLOW = _VERDICTS[1]
+_DENY = _VERDICTS[2]
+
+
+class Encoder:
+    """Implements `holdfast_sidecar.engine.answers.Answers`."""
+
+    def check(
+        self,
+        reason: int,
+        level: str,
+        granted: int,
+        posted: int,
+        held: int,
+        available: int,
+        retry_ms: int,
+        mode: int,
+    ) -> bytes:
+        """Returns a serialised `CheckResponse`."""
+        return pb.CheckResponse(
+            verdict=_ALLOW if reason == _OK else _DENY,
+            reason=_REASONS[reason],
+            denied_level=level,
+            granted_amount=granted,
+            posted=posted,
+            held=held,
+            available=available,
+            retry_after_ms=retry_ms,
+            mode=_MODES[mode],
+        ).SerializeToString()
+
+    def reserve(
+        self,
+        reason: int,
+        level: str,
+        granted: int,
+        posted: int,
+        held: int,
+        available: int,
+        retry_ms: int,
+        mode: int,
+        remaining_ttl_ms: int,
+        retention_ms: int,
+    ) -> bytes:
+        """Returns a serialised `ReserveResponse`."""
+        return pb.ReserveResponse(
+            verdict=_ALLOW if reason == _OK else _DENY,
+            reason=_REASONS[reason],
+            denied_level=level,
+            granted_amount=granted,
+            posted=posted,
+            held=held,
+            available=available,
+            retry_after_ms=retry_ms,
+            mode=_MODES[mode],
+            remaining_ttl_ms=remaining_ttl_ms,
+            retention_ms=retention_ms,
+        ).SerializeToString()
+
+    def extend(
+        self,
+        reason: int,
+        level: str,
+        added: int,
+        hold_amount: int,
+        posted: int,
+        held: int,
+        available: int,
+        retry_ms: int,
+        mode: int,
+        remaining_ttl_ms: int,
+        retention_ms: int,
+    ) -> bytes:
+        """Returns a serialised `ExtendResponse`."""
+        return pb.ExtendResponse(
+            verdict=_ALLOW if reason == _OK else _DENY,
+            reason=_REASONS[reason],
+            denied_level=level,
+            added_amount=added,
+            hold_amount=hold_amount,
+            posted=posted,
+            held=held,
+            available=available,
+            retry_after_ms=retry_ms,
+            mode=_MODES[mode],
+            remaining_ttl_ms=remaining_ttl_ms,
+            retention_ms=retention_ms,
+        ).SerializeToString()
+
+    def settle(
+        self,
+        debited: int,
+        returned: int,
+        hold_amount: int,
+        late: bool,
+        over_hold: int,
+        posted: int,
+        held: int,
+        available: int,
+        mode: int,
+        remaining_ttl_ms: int,
+        retention_ms: int,
+    ) -> bytes:
+        """Returns a serialised `SettleResponse`."""
+        return pb.SettleResponse(
+            debited_amount=debited,
+            returned_amount=returned,
+            hold_amount=hold_amount,
+            late=late,
+            over_hold_amount=over_hold,
+            posted=posted,
+            held=held,
+            available=available,
+            mode=_MODES[mode],
+            remaining_ttl_ms=remaining_ttl_ms,
+            retention_ms=retention_ms,
+        ).SerializeToString()
+
+    def release(
+        self,
+        returned: int,
+        posted: int,
+        held: int,
+        available: int,
+        mode: int,
+        retention_ms: int,
+    ) -> bytes:
+        """Returns a serialised `ReleaseResponse`."""
+        return pb.ReleaseResponse(
+            returned_amount=returned,
+            posted=posted,
+            held=held,
+            available=available,
+            mode=_MODES[mode],
+            retention_ms=retention_ms,
+        ).SerializeToString()
+
+    def charge(
+        self,
+        reason: int,
+        level: str,
+        debited: int,
+        posted: int,
+        held: int,
+        available: int,
+        retry_ms: int,
+        mode: int,
+        counter_total: int,
+        retention_ms: int,
+    ) -> bytes:
+        """Returns a serialised `ChargeResponse`."""
+        return pb.ChargeResponse(
+            verdict=_ALLOW if reason == _OK else _DENY,
+            reason=_REASONS[reason],
+            denied_level=level,
+            debited_amount=debited,
+            posted=posted,
+            held=held,
+            available=available,
+            retry_after_ms=retry_ms,
+            mode=_MODES[mode],
+            counter_total=counter_total,
+            retention_ms=retention_ms,
+        ).SerializeToString()
+
+    def balance(
+        self, pool: Pool, posted: int, available: int, lease_left: int, lease_remaining_ms: int, mode: int
+    ) -> bytes:
+        """Returns a serialised `GetBalanceResponse`."""
+        return pb.GetBalanceResponse(
+            pool_id=pool.pool_id,
+            currency=pool.currency,
+            posted=posted,
+            held=pool.held,
+            available=available,
+            lease_left=lease_left,
+            lease_remaining_ms=lease_remaining_ms,
+            unposted=pool.consumed_total - pool.posted_total,
+            hold_count=pool.hold_count,
+            mode=_MODES[mode],
+            policy=decision_pb2.Policy(
+                enforcement=_ENFORCEMENTS[pool.enforcement],
+                overdraft_limit=pool.overdraft_limit,
+                partition_mode=_PARTITION_MODES[pool.partition_mode],
+                partition_after_ms=pool.partition_after_ms,
+            ),
+        ).SerializeToString()
+
+    def holds(self, holds: Sequence[Hold], now_ns: int, next_page_token: str) -> bytes:
+        """Returns a serialised `ListHoldsResponse`."""
+        return pb.ListHoldsResponse(
+            holds=[
+                pb.Hold(
+                    hold_id=hold.hold_id,
+                    pool_id=hold.pool.pool_id,
+                    amount=hold.amount,
+                    settled_amount=hold.settled_amount,
+                    remaining_ttl_ms=ms_until(hold.deadline_ns, now_ns),
+                    subject=hold.subject,
+                    dimensions=dict(hold.dimensions),
+                )
+                for hold in holds
+            ],
+            next_page_token=next_page_token,
+        ).SerializeToString()
+
+
+def operation_error(fault: Fault) -> bytes:
+    """Returns a serialised `OperationError`."""
+    return pb.OperationError(
+        code=fault.code.value, reason=fault.reason, message=fault.message, metadata=dict(fault.metadata)
+    ).SerializeToString()

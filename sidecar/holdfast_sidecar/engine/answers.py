@@ -1,0 +1,100 @@
+"""How the engine puts its answers into bytes, without knowing the wire: the dispatcher's codec implements this.
+
+Answers are encoded where they are decided, since the recorded answer must be in the same transaction as its effects.
+Amounts are in minor units; `reason` and `mode` are numbers of the enums of `holdfast.v1`.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from holdfast_sidecar.engine.state import Hold, Pool
+
+
+class Answers(Protocol):
+    """Serialises each kind of answer."""
+
+    def check(
+        self,
+        reason: int,
+        level: str,
+        granted: int,
+        posted: int,
+        held: int,
+        available: int,
+        retry_ms: int,
+        mode: int,
+    ) -> bytes:
+        """A `CheckResponse`."""
+
+    def reserve(
+        self,
+        reason: int,
+        level: str,
+        granted: int,
+        posted: int,
+        held: int,
+        available: int,
+        retry_ms: int,
+        mode: int,
+        remaining_ttl_ms: int,
+        retention_ms: int,
+    ) -> bytes:
+        """A `ReserveResponse`."""
+
+    def extend(
+        self,
+        reason: int,
+        level: str,
+        added: int,
+        hold_amount: int,
+        posted: int,
+        held: int,
+        available: int,
+        retry_ms: int,
+        mode: int,
+        remaining_ttl_ms: int,
+        retention_ms: int,
+    ) -> bytes:
+        """An `ExtendResponse`."""
+
+    def settle(
+        self,
+        debited: int,
+        returned: int,
+        hold_amount: int,
+        late: bool,
+        over_hold: int,
+        posted: int,
+        held: int,
+        available: int,
+        mode: int,
+        remaining_ttl_ms: int,
+        retention_ms: int,
+    ) -> bytes:
+        """A `SettleResponse`."""
+
+    def release(self, returned: int, posted: int, held: int, available: int, mode: int, retention_ms: int) -> bytes:
+        """A `ReleaseResponse`."""
+
+    def charge(
+        self,
+        reason: int,
+        level: str,
+        debited: int,
+        posted: int,
+        held: int,
+        available: int,
+        retry_ms: int,
+        mode: int,
+        counter_total: int,
+        retention_ms: int,
+    ) -> bytes:
+        """A `ChargeResponse`."""
+
+    def balance(
+        self, pool: Pool, posted: int, available: int, lease_left: int, lease_remaining_ms: int, mode: int
+    ) -> bytes:
+        """A `GetBalanceResponse`."""
+
+    def holds(self, holds: Sequence[Hold], now_ns: int, next_page_token: str) -> bytes:
+        """A `ListHoldsResponse`."""

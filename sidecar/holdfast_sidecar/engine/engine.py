@@ -1,0 +1,234 @@
+"""The engine: operations, the uplink's events and time in; answers, writes and asks out.
+
+Upstream: the loop (`loop.py`), which gives whole batches. Downstream: `Effects`. Deterministic: the same state, batch
+and time give the same effects. This file takes batches apart and keeps calls that wait; `decisions.py` decides.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from holdfast_sidecar.engine.accounts import Accounts
+from holdfast_sidecar.engine.amounts import NS_PER_MS
+from holdfast_sidecar.engine.answers import Answers
+from holdfast_sidecar.engine.changes import Changes
+from holdfast_sidecar.engine.deadlines import Deadlines
+from holdfast_sidecar.engine.decisions import Decisions, Wait
+from holdfast_sidecar.engine.events import (
+    Connected,
+    DebitsAcked,
+    Disconnected,
+    Draining,
+    Event,
+    Fenced,
+    LeaseAsk,
+    LeasesRenewed,
+    LeaseState,
+    LeasesUpdated,
+)
+from holdfast_sidecar.engine.leases import Leases
+from holdfast_sidecar.engine.operations import Call, Key
+from holdfast_sidecar.engine.settings import EngineSettings
+from holdfast_sidecar.engine.state import Snapshot, Writes
+from holdfast_sidecar.engine.statistics import EngineStatistics, Tally
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a batch comes to. Commit `writes`, then answer `done`, then tell the uplink."""
+
+    done: list[Call]
+    """Calls with all their results, in the order in which they were decided."""
+    writes: Writes
+    asks: list[LeaseAsk]
+    last_sequence: int
+    """Highest debit sequence made."""
+    epoch: int
+    """The epoch that is durable once `writes` are."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Calls that wait for the rights of one pool, in the order of their arrival."""
+
+    calls: deque[Call] = field(default_factory=deque)
+    amount: int = 0
+
+
+class Engine:
+    """The sidecar's decisions over one folder's state.
+
+    Args:
+        settings: Limits and durations.
+        snapshot: What the store has.
+        answers: Serialises answers.
+        now_ns: CLOCK_BOOTTIME in nanoseconds; it never goes back afterwards.
+    """
+
+    def __init__(self, settings: EngineSettings, snapshot: Snapshot, answers: Answers, now_ns: int) -> None:
+        self._settings = settings
+        self._meta = snapshot.meta
+        self._now_ns = now_ns
+        self._accounts = Accounts()
+        self._accounts.load(snapshot)
+        self._changes = Changes(
+            self._accounts,
+            snapshot.meta,
+            last_hold=snapshot.holds[-1].sequence if snapshot.holds else 0,
+            last_outcome=snapshot.outcomes[-1].sequence if snapshot.outcomes else 0,
+        )
+        for hold in snapshot.holds:
+            self._changes.hold_deadlines.push(hold.deadline_ns, hold)
+        self._leases = Leases(settings, self._accounts, self._changes)
+        self._tally = Tally()
+        self._decisions = Decisions(settings, self._accounts, self._changes, self._leases, self._tally, answers, now_ns)
+        self._waiting: dict[Key, _Waiting] = {}
+        self._wait_deadlines: Deadlines[Call] = Deadlines(
+            lambda call: call.wait_until_ns if call.waits_for is not None else None
+        )
+        self._done: list[Call] = []
+
+    def apply(
+        self,
+        calls: Iterable[Call],
+        events: Iterable[Event],
+        now_ns: int,
+        now_unix_ms: int,
+        holds_refused: bool,
+    ) -> Effects:
+        """Carries out one batch: what fell due, then the uplink's events, then the calls.
+
+        Args:
+            now_ns: CLOCK_BOOTTIME; raises AssertionError if it went back.
+            now_unix_ms: Wall clock, kept in debits for reports; no decision depends on it.
+            holds_refused: The store is nearly full: no new holds and charges, settles go on.
+        """
+        assert now_ns >= self._now_ns, "the monotonic clock went back"
+        self._now_ns = now_ns
+        self._decisions.begin(now_ns, now_unix_ms, holds_refused)
+        self._decisions.expire_holds()
+        self._leases.return_idle(now_ns)
+        for event in events:
+            self._hear(event)
+        for call in calls:
+            call.wait_until_ns = self._wait_until(call)
+            self._run(call)
+        for call in self._wait_deadlines.pop_due(now_ns):
+            self._take_out(call)
+            self._run(call)
+        self._decisions.evict_outcomes()
+        asks = self._leases.take_ask({key: waiting.amount for key, waiting in self._waiting.items()}, now_ns)
+        done, self._done = self._done, []
+        return Effects(done, self._changes.take_writes(), asks, self._meta.last_sequence, self._meta.epoch)
+
+    def next_deadline_ns(self) -> int:
+        """Returns when `apply` must be called again though nothing arrives, CLOCK_BOOTTIME in nanoseconds."""
+        return min(self._changes.hold_deadlines.next_ns(), self._wait_deadlines.next_ns(), self._leases.next_ns())
+
+    def statistics(self) -> EngineStatistics:
+        """Counters and gauges; from any thread, each figure true for some recent moment."""
+        return self._tally.snapshot(self._accounts, self._meta, self._decisions.mode(0), self._waiting_count())
+
+    # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _wait_until(self, call: Call) -> int:
+        until_ns = self._now_ns + self._settings.lease_wait_ms * NS_PER_MS
+        return min(until_ns, call.deadline_ns) if call.deadline_ns else until_ns
+
+    def _run(self, call: Call) -> None:
+        """Decides the operations that are left, in their order; the call waits where rights may come."""
+        may_wait = call.wait_until_ns > self._now_ns
+        if call.linked:
+            wait = self._decisions.decide_linked(call, may_wait)
+        else:
+            wait = self._decisions.decide_all(call, may_wait)
+        if wait is None:
+            self._done.append(call)
+        else:
+            self._put_in(call, wait)
+
+    def _put_in(self, call: Call, wait: Wait) -> None:
+        waiting = self._waiting.get(wait.key)
+        if waiting is None:
+            waiting = self._waiting[wait.key] = _Waiting()
+        waiting.calls.append(call)
+        waiting.amount += wait.amount
+        call.waits_for = wait.key
+        call.waited_amount = wait.amount
+        self._wait_deadlines.push(call.wait_until_ns, call)
+        self._leases.want(wait.key)
+
+    def _take_out(self, call: Call) -> None:
+        assert call.waits_for is not None
+        waiting = self._waiting[call.waits_for]
+        waiting.calls.remove(call)
+        waiting.amount -= call.waited_amount
+        if not waiting.calls:
+            del self._waiting[call.waits_for]
+        call.waits_for = None
+
+    def _wake(self, key: Key) -> None:
+        """Runs again, in their order, the calls that wait for a pool."""
+        waiting = self._waiting.pop(key, None)
+        if waiting is not None:
+            for call in waiting.calls:
+                call.waits_for = None
+            for call in waiting.calls:
+                self._run(call)
+
+    def _waiting_count(self) -> int:
+        return sum(len(waiting.calls) for waiting in list(self._waiting.values()))
+
+    # ── the uplink's events ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case LeasesUpdated():
+                self._decisions.heard(event.heard_at_ns)
+                self._update(event.leases, event.request_id)
+            case DebitsAcked():
+                self._decisions.heard(event.heard_at_ns)
+                self._acked(event.acked_sequence)
+            case LeasesRenewed():
+                self._decisions.heard(event.heard_at_ns)
+                self._valid_until(event.lease_valid_until_ns)
+            case Connected():
+                self._connected(event)
+            case Disconnected():
+                self._leases.stream_closed()
+            case Fenced():
+                self._decisions.fenced = event
+            case Draining():
+                self._leases.give_all_back()
+
+    def _connected(self, event: Connected) -> None:
+        self._meta.epoch = event.epoch
+        self._meta.birth_epoch = event.birth_epoch
+        self._decisions.heard(event.heard_at_ns)
+        self._valid_until(event.lease_valid_until_ns)
+        # An empty folder takes the sequence up where its former life left it.
+        self._meta.last_sequence = max(self._meta.last_sequence, event.acked_sequence)
+        self._acked(event.acked_sequence)
+        self._changes.touch_meta()
+        self._leases.stream_opened()
+        self._update(event.leases, 0)
+        for key in list(self._waiting):
+            self._leases.want(key)
+
+    def _update(self, leases: Iterable[LeaseState], request_id: int) -> None:
+        for lease in leases:
+            self._leases.take(lease, request_id, self._now_ns)
+            self._wake((lease.account_id, lease.pool_id))
+
+    def _valid_until(self, until_ns: int) -> None:
+        if until_ns > self._meta.lease_valid_until_ns:
+            self._meta.lease_valid_until_ns = until_ns
+            self._changes.touch_meta()
+
+    def _acked(self, sequence: int) -> None:
+        if sequence > self._meta.acked_sequence:
+            self._meta.acked_sequence = sequence
+            self._changes.touch_meta()
+            kept_from = sequence - self._settings.debit_retention_count
+            if kept_from > 0:
+                self._changes.trim_debits(kept_from)

@@ -1,0 +1,261 @@
+"""How much this sidecar may spend of a pool, what it asks the ledger for, and what it gives back.
+
+Rights are leased totals (see ledger_sync_service.proto). A pool asks when a decision lacks rights, or when the rights
+left fall below the low-water mark; the level asked for follows demand: the rate since the last ask over the horizon,
+at least a sixteenth of what the ledger has free, so that a quiet host neither strands credits nor asks for each call.
+The design is doorman's (wants, has, gets) on escrowed totals (O'Neil 1986).
+"""
+
+from dataclasses import dataclass
+
+from holdfast_sidecar.engine.accounts import Accounts
+from holdfast_sidecar.engine.amounts import INT64_MAX, NS_PER_MS
+from holdfast_sidecar.engine.changes import Changes
+from holdfast_sidecar.engine.deadlines import Deadlines
+from holdfast_sidecar.engine.events import LeaseAsk, LeaseState, LeaseStatus, LeaseWant
+from holdfast_sidecar.engine.operations import Key
+from holdfast_sidecar.engine.settings import EngineSettings
+from holdfast_sidecar.engine.state import Pool
+
+FREE_SHARE_DIVISOR = 16
+LOW_WATER_DIVISOR = 2
+UNKNOWN_LIMIT = 10_000
+"""Names of pools remembered that the ledger does not know; callers can make up any number of them."""
+ASK_POOL_LIMIT = 1000
+"""Pools in one lease request, as the contract says."""
+
+
+@dataclass(slots=True, eq=False)
+class Demand:
+    """What the engine remembers of its asking for one pool; derived, not stored."""
+
+    key: Key
+    request_id: int = 0
+    """The ask under way; 0: none."""
+    denied_until_ns: int = 0
+    """Until then the ledger is not asked again: it had nothing, or did not know the pool."""
+    unknown: LeaseStatus | None = None
+    """What the ledger does not know of it, for as long as `denied_until_ns`."""
+    pool_free: int = 0
+    """Rights that no sidecar had, by the ledger's last word."""
+    asked_at_ns: int = 0
+    taken_at_ask: int = 0
+    """consumed + held at the last ask, to measure demand."""
+    idle_check_ns: int | None = None
+    """When it is next looked whether the pool is idle; None: nothing to give back."""
+    taken_at_idle_check: int = 0
+    returned_at_ask: int = 0
+    reported_returned: int = 0
+    """The returned total that the ledger has answered to."""
+
+
+def rights_left(pool: Pool) -> int:
+    """Returns the rights neither held nor spent, in minor units; below zero in overdraft."""
+    return pool.granted_total - pool.reclaimed_total - pool.returned_total - pool.consumed_total - pool.held
+
+
+def posted(pool: Pool) -> int:
+    """Returns the settled balance as known here: the ledger's last word less the debits it has not posted."""
+    return pool.pool_posted - (pool.consumed_total - pool.posted_total)
+
+
+def available(pool: Pool) -> int:
+    """Returns posted - held + permitted overdraft, in minor units."""
+    return posted(pool) - pool.held + pool.overdraft_limit
+
+
+def apply_lease(pool: Pool, lease: LeaseState) -> None:
+    """Takes in the ledger's word. Totals never go back, so an old message does no harm."""
+    pool.currency = lease.currency
+    pool.granted_total = max(pool.granted_total, lease.granted_total)
+    pool.reclaimed_total = max(pool.reclaimed_total, lease.reclaimed_total)
+    if lease.posted_total >= pool.posted_total:
+        pool.posted_total = lease.posted_total
+        pool.pool_posted = lease.pool_posted
+    pool.enforcement = lease.enforcement
+    pool.overdraft_limit = lease.overdraft_limit
+    pool.partition_mode = lease.partition_mode
+    pool.partition_after_ms = lease.partition_after_ms
+
+
+def taken(pool: Pool) -> int:
+    """Returns what was ever taken out of the rights here and not given back to them: consumed + held."""
+    return pool.consumed_total + pool.held
+
+
+class Leases:
+    """Asks for rights and gives idle ones back. Calls that wait are the engine's; this knows how much they need."""
+
+    def __init__(self, settings: EngineSettings, accounts: Accounts, changes: Changes) -> None:
+        self._settings = settings
+        self._accounts = accounts
+        self._changes = changes
+        self._demands: dict[Key, Demand] = {}
+        self._wanting: dict[Key, None] = {}
+        self._reporting: dict[Key, None] = {}
+        self._idle: Deadlines[Demand] = Deadlines(lambda demand: demand.idle_check_ns)
+        self._last_request_id = 0
+        self.streaming = False
+        self.draining = False
+
+    def demand(self, key: Key) -> Demand:
+        """Returns what is remembered of a pool, from now on at least that it was asked for."""
+        demand = self._demands.get(key)
+        if demand is None:
+            if len(self._demands) >= self._accounts.pool_count + UNKNOWN_LIMIT:
+                self._forget_unknown()
+            demand = self._demands[key] = Demand(key)
+        return demand
+
+    def _forget_unknown(self) -> None:
+        self._demands = {
+            key: demand
+            for key, demand in self._demands.items()
+            if demand.request_id or self._accounts.pool(key) is not None
+        }
+
+    def want(self, key: Key) -> None:
+        """Asks the ledger in this round, unless it is being asked."""
+        self._wanting[key] = None
+
+    def refill(self, pool: Pool, now_ns: int) -> None:
+        """Asks ahead of need: the rights left are below the low-water mark."""
+        if self.demand((pool.account_id, pool.pool_id)).denied_until_ns <= now_ns and not self.draining:
+            self._wanting[pool.account_id, pool.pool_id] = None
+
+    def next_ns(self) -> int:
+        """Returns when the next look for idle rights is due."""
+        return self._idle.next_ns()
+
+    # ── the ledger's word ────────────────────────────────────────────────────────────────────────────────────────
+
+    def stream_opened(self) -> None:
+        """The ledger listens: what was returned and perhaps not heard is told again."""
+        self.streaming = True
+        for pool in self._accounts.pools():
+            key = (pool.account_id, pool.pool_id)
+            if pool.returned_total > self.demand(key).reported_returned:
+                self._reporting[key] = None
+
+    def stream_closed(self) -> None:
+        """Asks under way will not be answered."""
+        self.streaming = False
+        for demand in self._demands.values():
+            demand.request_id = 0
+
+    def take(self, lease: LeaseState, request_id: int, now_ns: int) -> Pool | None:
+        """Takes one lease in; returns its pool, None if the ledger does not know it or there is no room."""
+        key = (lease.account_id, lease.pool_id)
+        demand = self.demand(key)
+        answered = 0 < demand.request_id <= request_id
+        if answered:
+            demand.request_id = 0
+        if lease.status is not LeaseStatus.ACTIVE:
+            demand.unknown = lease.status
+            demand.denied_until_ns = now_ns + self._settings.unknown_retry_ms * NS_PER_MS
+            return None
+        demand.unknown = None
+        demand.pool_free = lease.pool_free
+        pool = self._accounts.pool(key)
+        if pool is None:
+            if self._accounts.pool_count >= self._settings.pool_limit:
+                return None
+            pool = Pool(lease.account_id, lease.pool_id, lease.currency)
+            self._accounts.add_pool(pool)
+        apply_lease(pool, lease)
+        self._changes.touch_pool(pool)
+        if answered:
+            demand.reported_returned = demand.returned_at_ask
+        nothing_free = lease.pool_free <= 0
+        demand.denied_until_ns = now_ns + self._settings.lease_denied_retry_ms * NS_PER_MS if nothing_free else 0
+        self._watch_idle(pool, demand, now_ns)
+        return pool
+
+    # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def take_ask(self, waiting: dict[Key, int], now_ns: int) -> list[LeaseAsk]:
+        """Returns the asks of this round; `waiting` is what decisions wait for, by pool, in minor units."""
+        if not (self._wanting or self._reporting) or not self.streaming:
+            return []
+        wants = [
+            self._want_of(demand, waiting.get(demand.key, 0), now_ns)
+            for demand in map(self.demand, self._wanting)
+            if demand.request_id == 0
+        ]
+        wants += [
+            _report_of(pool)
+            for pool in map(self._accounts.pool, self._reporting)
+            if pool is not None
+            and self.demand((pool.account_id, pool.pool_id)).request_id == 0
+            and (pool.account_id, pool.pool_id) not in self._wanting
+        ]
+        self._wanting.clear()
+        return [
+            self._ask(tuple(wants[start : start + ASK_POOL_LIMIT])) for start in range(0, len(wants), ASK_POOL_LIMIT)
+        ]
+
+    def _ask(self, wants: tuple[LeaseWant, ...]) -> LeaseAsk:
+        self._last_request_id += 1
+        for want in wants:
+            key = (want.account_id, want.pool_id)
+            demand = self.demand(key)
+            demand.request_id = self._last_request_id
+            demand.returned_at_ask = want.returned_total
+            self._reporting.pop(key, None)
+        return LeaseAsk(self._last_request_id, wants)
+
+    def _want_of(self, demand: Demand, waiting_amount: int, now_ns: int) -> LeaseWant:
+        pool = self._accounts.pool(demand.key)
+        if pool is None:
+            return LeaseWant(*demand.key, waiting_amount, waiting_amount, 0, 0, 0)
+        elapsed_ns = now_ns - demand.asked_at_ns
+        horizon_ns = self._settings.lease_horizon_ms * NS_PER_MS
+        taken_since = taken(pool) - demand.taken_at_ask
+        demand.asked_at_ns = now_ns
+        demand.taken_at_ask = taken(pool)
+        rate_share = taken_since * horizon_ns // elapsed_ns if elapsed_ns > 0 else 0
+        extra = max(rate_share, demand.pool_free // FREE_SHARE_DIVISOR, 0)
+        want = min(waiting_amount + extra, INT64_MAX)
+        pool.low_water = want // LOW_WATER_DIVISOR
+        return LeaseWant(
+            *demand.key, want, min(waiting_amount, want), pool.held, pool.consumed_total, pool.returned_total
+        )
+
+    # ── giving back ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def return_idle(self, now_ns: int) -> None:
+        """Gives back the rights of pools in which nothing moved for `lease_idle_ms`."""
+        for demand in self._idle.pop_due(now_ns):
+            demand.idle_check_ns = None
+            pool = self._accounts.pool(demand.key)
+            if pool is None:
+                continue
+            if taken(pool) == demand.taken_at_idle_check:
+                self.give_back(pool)
+            else:
+                self._watch_idle(pool, demand, now_ns)
+
+    def give_back(self, pool: Pool) -> None:
+        """Gives back the rights that no hold needs."""
+        left = rights_left(pool)
+        if left > 0:
+            pool.returned_total += left
+            pool.low_water = 0
+            self._changes.touch_pool(pool)
+            self._reporting[pool.account_id, pool.pool_id] = None
+
+    def give_all_back(self) -> None:
+        """Before the process stops: all rights that no hold needs go back, and no more are asked for."""
+        self.draining = True
+        for pool in self._accounts.pools():
+            self.give_back(pool)
+
+    def _watch_idle(self, pool: Pool, demand: Demand, now_ns: int) -> None:
+        if demand.idle_check_ns is None and rights_left(pool) > 0:
+            demand.taken_at_idle_check = taken(pool)
+            demand.idle_check_ns = now_ns + self._settings.lease_idle_ms * NS_PER_MS
+            self._idle.push(demand.idle_check_ns, demand)
+
+
+def _report_of(pool: Pool) -> LeaseWant:
+    return LeaseWant(pool.account_id, pool.pool_id, 0, 0, pool.held, pool.consumed_total, pool.returned_total)

@@ -1,0 +1,165 @@
+"""What callers ask of the engine, as plain slotted values, and how a refusal that is a fault looks.
+
+Upstream: the dispatcher, which has already checked shapes and ranges (ids, signs, sizes). Amounts are in minor units.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+from holdfast_sidecar.engine.state import Dimensions
+
+Key: TypeAlias = tuple[str, str]
+"""(account_id, pool_id)."""
+
+
+@dataclass(slots=True, eq=False)
+class Check:
+    """Asks what Reserve would answer; `amount` 0 asks whether anything at all may be spent."""
+
+    account_id: str
+    pool_id: str
+    amount: int
+    min_amount: int
+    currency: str
+    subject: str
+    dimensions: Dimensions
+
+
+@dataclass(slots=True, eq=False)
+class Reserve:
+    """Asks for a hold; `ttl_ms` 0 is the default, `min_amount` 0 is `amount`."""
+
+    operation_id: str
+    fingerprint: bytes
+    account_id: str
+    pool_id: str
+    amount: int
+    min_amount: int
+    ttl_ms: int
+    currency: str
+    subject: str
+    dimensions: Dimensions
+
+
+@dataclass(slots=True, eq=False)
+class Extend:
+    """Asks for more amount (`add_amount`), more time (`ttl_ms`), or both."""
+
+    operation_id: str
+    fingerprint: bytes
+    account_id: str
+    hold_id: str
+    add_amount: int
+    min_add_amount: int
+    ttl_ms: int
+
+
+@dataclass(slots=True, eq=False)
+class Settle:
+    """Turns a hold, or with `final` False a part of it, into a debit."""
+
+    operation_id: str
+    fingerprint: bytes
+    account_id: str
+    hold_id: str
+    amount: int
+    final: bool
+    pool_id: str
+    dimensions: Dimensions
+    estimated: bool
+
+
+@dataclass(slots=True, eq=False)
+class Release:
+    """Gives a hold back."""
+
+    operation_id: str
+    fingerprint: bytes
+    account_id: str
+    hold_id: str
+
+
+@dataclass(slots=True, eq=False)
+class Charge:
+    """Debits `delta`, or with a `counter_id` what brings that counter to `total`."""
+
+    operation_id: str
+    fingerprint: bytes
+    account_id: str
+    pool_id: str
+    delta: int
+    counter_id: str
+    total: int
+    currency: str
+    subject: str
+    dimensions: Dimensions
+
+
+@dataclass(slots=True, eq=False)
+class GetBalance:
+    """Reads one pool's figures."""
+
+    account_id: str
+    pool_id: str
+
+
+@dataclass(slots=True, eq=False)
+class ListHolds:
+    """Reads a page of an account's open holds, those with a sequence above `after_sequence`; `pool_id` "" is all."""
+
+    account_id: str
+    pool_id: str
+    page_size: int
+    after_sequence: int
+
+
+Operation: TypeAlias = Check | Reserve | Extend | Settle | Release | Charge | GetBalance | ListHolds
+
+
+class FaultCode(Enum):
+    """The wire status that the engine suggests for a fault; the dispatcher decides."""
+
+    INVALID_ARGUMENT = 3
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    UNAVAILABLE = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why an operation could not be decided at all, and what to do about it."""
+
+    code: FaultCode
+    reason: str
+    """In capitals, for programs: ErrorInfo's reason."""
+    message: str
+    metadata: tuple[tuple[str, str], ...] = ()
+
+
+Result: TypeAlias = bytes | Fault
+"""A serialised answer, or a fault."""
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One request on its way through the engine: its operations, and their results once they are decided."""
+
+    call_id: int
+    operations: list[Operation]
+    linked: bool = False
+    deadline_ns: int = 0
+    """The caller's deadline, CLOCK_BOOTTIME in nanoseconds; 0: none."""
+    form: int = 0
+    """How the dispatcher frames the answer; means nothing here."""
+    message_id: int = 0
+    """The dispatcher's too."""
+    results: list[Result] = field(default_factory=list)
+    wait_until_ns: int = 0
+    waits_for: Key | None = None
+    waited_amount: int = 0
+    changed: bool = False
+    """Whether the answer may only leave once the batch is durable."""

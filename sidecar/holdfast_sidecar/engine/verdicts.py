@@ -1,0 +1,28 @@
+"""Why work may or may not go on: the numbers of `holdfast.v1`, in the order of the waterfall."""
+
+from enum import IntEnum
+
+
+class Reason(IntEnum):
+    """As in `holdfast.v1.Reason`; OK goes with ALLOW, each other one with DENY."""
+
+    OK = 1
+    UNKNOWN_ACCOUNT = 2
+    RATE_LIMITED = 3
+    BUDGET_EXCEEDED = 4
+    INSUFFICIENT_BALANCE = 5
+    OVERDRAFT_LIMIT = 6
+    PARTITIONED = 7
+    LEASE_TIMEOUT = 8
+    LINKED_FAILED = 9
+
+
+class Mode(IntEnum):
+    """As in `holdfast.v1.Mode`."""
+
+    CONNECTED = 1
+    PARTITIONED = 2
+
+
+UNRECORDED = frozenset({Reason.UNKNOWN_ACCOUNT, Reason.PARTITIONED, Reason.LEASE_TIMEOUT, Reason.LINKED_FAILED})
+"""Denials that say nothing about the money: the same operation id is decided anew."""

@@ -1,0 +1,29 @@
+"""The decision on one amount: the steps of DESIGN §4 in their order, on one snapshot, changing nothing.
+
+1 and 2 (who may call, is the request well-formed, is it a repetition) are behind us when this is called.
+3 rate limits and 4 budgets of every subject on the path: a path has none yet; they step in here, before the pool.
+5 the pool: what is leased, then the permitted overdraft.
+"""
+
+from holdfast_sidecar.engine.leases import posted, rights_left
+from holdfast_sidecar.engine.state import Pool
+from holdfast_sidecar.engine.verdicts import Reason
+
+OPTIMISTIC = 2
+
+
+def decide(pool: Pool, amount: int, min_amount: int, lease_valid: bool) -> tuple[int, Reason]:
+    """Returns what can be granted here and now, 0 or min_amount..amount, and why not all of it.
+
+    The reason is OK exactly when the whole amount is granted. The ledger may yet help with INSUFFICIENT_BALANCE.
+    """
+    if not lease_valid:
+        return 0, Reason.PARTITIONED
+    if pool.enforcement == OPTIMISTIC:
+        if posted(pool) > -pool.overdraft_limit:
+            return amount, Reason.OK
+        return 0, Reason.OVERDRAFT_LIMIT
+    left = rights_left(pool)
+    if left >= amount:
+        return amount, Reason.OK
+    return (left if left >= min_amount else 0), Reason.INSUFFICIENT_BALANCE
