@@ -31,7 +31,5 @@ def open_transport(config: TransportConfig, kind: TransportKind = "auto") -> Tra
 def _native_is_built() -> bool:
     built = importlib.util.find_spec("holdfast_sidecar._native") is not None
     if not built:
-        _log.warning(
-            "native transport is not built (no Rust toolchain at install): serving on grpc.aio, slower"
-        )
+        _log.warning("native transport is not built (no Rust toolchain at install): serving on grpc.aio, slower")
     return built

@@ -21,6 +21,7 @@ from holdfast_sidecar.transport.portable_statuses import (
     Context,
     abort,
     draining,
+    known_code,
     too_many_pending,
 )
 
@@ -68,13 +69,9 @@ class Calls(grpc.GenericRpcHandler):
         self._exchange = exchange
         self._max_stream_items = max_stream_items
         self._streams: set[_Stream] = set()
-        self._handlers = {
-            method.path: self._handler(index, method.kind) for index, method in enumerate(methods)
-        }
+        self._handlers = {method.path: self._handler(index, method.kind) for index, method in enumerate(methods)}
 
-    def service(
-        self, handler_call_details: grpc.HandlerCallDetails
-    ) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         """Finds the handler of a path; None is answered with UNIMPLEMENTED."""
         return self._handlers.get(handler_call_details.method)
 
@@ -102,7 +99,7 @@ class Calls(grpc.GenericRpcHandler):
         except asyncio.CancelledError:
             counters.record_status(_departure(context))
             raise
-        counters.record_answer(status, arrived_ns)
+        counters.record_answer(known_code(status), arrived_ns)
         if status:
             await abort(context, status, message)
         return message
@@ -145,7 +142,7 @@ class Calls(grpc.GenericRpcHandler):
                 ending = event
                 continue
             stream.owed_count -= 1
-            self.counters[method].record_answer(event.status, event.arrived_ns)
+            self.counters[method].record_answer(known_code(event.status), event.arrived_ns)
             if event.status:
                 await abort(context, event.status, event.payload)
             await context.write(event.payload)

@@ -15,7 +15,10 @@ RESOURCE_EXHAUSTED = 8
 UNAVAILABLE = 14
 
 _ERROR_DOMAIN = "holdfast"
-_MAX_MESSAGE_BYTES = 1_024  # clients cut off trailers that grow past about 8 KiB
+_MAX_MESSAGE_BYTES = 1_024
+"""Clients begin to refuse a call whose trailers pass 8 KiB, and escapes triple a message that is not ASCII."""
+_MAX_DETAILS_BYTES = 3_072
+"""Longest `google.rpc.Status` sent, which base64 lengthens by a third; a longer one is left out."""
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -38,13 +41,15 @@ def draining() -> bytes:
 
 async def abort(context: Context, code: int, details: bytes) -> Never:
     """Ends a call with a status; `details` is a serialised `google.rpc.Status`."""
-    metadata = (("grpc-status-details-bin", details),)
-    await context.abort(_CODES.get(code, grpc.StatusCode.UNKNOWN), _message(details), metadata)
-
-
-def _message(details: bytes) -> str:
     try:
         message = status_pb2.Status.FromString(details).message
     except DecodeError:
-        return "no readable google.rpc.Status"
-    return message.encode()[:_MAX_MESSAGE_BYTES].decode(errors="ignore")
+        message, details = "no readable google.rpc.Status", b""
+    message = message.encode()[:_MAX_MESSAGE_BYTES].decode(errors="ignore")
+    metadata = (("grpc-status-details-bin", details),) if len(details) <= _MAX_DETAILS_BYTES else ()
+    await context.abort(_CODES[known_code(code)], message, metadata)
+
+
+def known_code(code: int) -> int:
+    """The code itself, or UNKNOWN for one that gRPC does not have."""
+    return code if code in _CODES else grpc.StatusCode.UNKNOWN.value[0]

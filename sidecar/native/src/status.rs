@@ -7,8 +7,12 @@ use tonic::{Code, Status};
 /// Who speaks in `google.rpc.ErrorInfo`.
 const ERROR_DOMAIN: &str = "holdfast";
 
-/// Longest grpc-message sent; clients cut off trailers that grow past about 8 KiB.
-const MAX_STATUS_MESSAGE_BYTES: usize = 1_024;
+/// Longest grpc-message sent. Clients begin to refuse a call whose trailers pass 8 KiB, and escapes triple
+/// a message that is not ASCII.
+const MAX_MESSAGE_BYTES: usize = 1_024;
+
+/// Longest `google.rpc.Status` sent, which base64 lengthens by a third; a longer one is left out.
+const MAX_DETAILS_BYTES: usize = 3_072;
 
 /// `google.rpc.Status` as far as this crate looks into one.
 #[derive(Message)]
@@ -48,11 +52,14 @@ struct StatusMessage {
 
 /// The status of an answer: its code, and the serialised `google.rpc.Status` that says more.
 pub fn from_answer(code: i32, details: Bytes) -> Status {
-    let message = match StatusMessage::decode(details.as_ref()) {
-        Ok(parsed) => shorten(parsed.message),
-        Err(_) => return Status::new(Code::from_i32(code), "no readable google.rpc.Status"),
-    };
-    Status::with_details(Code::from_i32(code), message, details)
+    let code = Code::from_i32(code);
+    match StatusMessage::decode(details.as_ref()) {
+        Ok(parsed) if details.len() > MAX_DETAILS_BYTES => {
+            Status::new(code, shorten(parsed.message))
+        }
+        Ok(parsed) => Status::with_details(code, shorten(parsed.message), details),
+        Err(_) => Status::new(code, "no readable google.rpc.Status"),
+    }
 }
 
 /// A refusal by the transport, with `ErrorInfo` saying why in capitals.
@@ -74,6 +81,6 @@ pub fn refusal(code: Code, reason: &str, message: &str) -> Status {
 
 /// Cuts a message at a character boundary.
 fn shorten(mut message: String) -> String {
-    message.truncate(message.floor_char_boundary(MAX_STATUS_MESSAGE_BYTES));
+    message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
     message
 }
