@@ -1,0 +1,91 @@
+"""`holdfast ledger`: the composition root, the only file that names SQLite, the clock and the process's signals."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvloop
+
+from holdfast_ledger.audit import audit
+from holdfast_ledger.clock import SteadyClock
+from holdfast_ledger.config import ConfigError, LedgerConfig, from_arguments
+from holdfast_ledger.crash import CrashPlan
+from holdfast_ledger.server import LedgerServer
+from holdfast_ledger.store.interface import StoreError
+from holdfast_ledger.store.sqlite import SqliteStore
+
+EXIT_USAGE = 64
+EXIT_FINDINGS = 1
+EXIT_UNAVAILABLE = 69
+
+SWITCH_INTERVAL_S = 0.0005
+"""The writer gives the interpreter up for each statement, and would wait the default 5 ms to get it back."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs `holdfast ledger [flags]` or `holdfast ledger audit --database FILE`; returns the exit status."""
+    if argv and argv[0] == "audit":
+        return _audit(argv[1:])
+    try:
+        config = from_arguments(argv)
+    except ConfigError as fault:
+        return _complain(str(fault), EXIT_USAGE)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        return uvloop.run(_serve(config))
+    except (StoreError, OSError, RuntimeError) as fault:
+        return _complain(str(fault), EXIT_UNAVAILABLE)
+
+
+async def _serve(config: LedgerConfig) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    store = SqliteStore(config.database)
+    crash = CrashPlan.parse(os.environ.get("HOLDFAST_CRASH_AT", ""))
+    server = LedgerServer(config, store, SteadyClock().now_ms, crash)
+    try:
+        await server.start()
+        host = config.listen.rpartition(":")[0]
+        sys.stdout.write(f"listening on {host}:{server.port}\n")
+        sys.stdout.flush()
+        await stopping.wait()
+    finally:
+        await server.stop()
+        store.close()
+    return 0
+
+
+def _audit(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="holdfast ledger audit", description="Rebuilds all figures from the journal.")
+    parser.add_argument("--database", type=Path, required=True, help="file of the SQLite database")
+    path = parser.parse_args(arguments).database
+    if not path.is_file():
+        return _complain(f"{path}: there is no such file", EXIT_USAGE)
+    try:
+        store = SqliteStore(path)
+    except StoreError as fault:
+        return _complain(str(fault), EXIT_UNAVAILABLE)
+    with store.reading() as reader:
+        report = audit(reader)
+    store.close()
+    lines = [
+        f"{report.pool_count} pools, {report.grant_count} grants, {report.lease_count} leases, "
+        f"{report.entry_count} entries",
+        *report.findings,
+        f"{len(report.findings)} findings" if report.findings else "all figures agree with the journal",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return EXIT_FINDINGS if report.findings else 0
+
+
+def _complain(message: str, status: int) -> int:
+    sys.stderr.write(f"holdfast ledger: {message}\n")
+    return status

@@ -1,0 +1,120 @@
+"""Every setting and limit of the ledger, with its reason. File < environment (HOLDFAST_LEDGER_…) < flags."""
+
+import argparse
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+ENVIRONMENT_PREFIX = "HOLDFAST_LEDGER_"
+
+_ADDRESS = r"^.+:\d{1,5}$"
+
+
+class ConfigError(Exception):
+    """The settings cannot be used; the message names each mistake."""
+
+
+class LedgerConfig(BaseSettings):
+    """The settings of one ledger process. Unknown keys are refused, wherever they come from."""
+
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, extra="forbid", frozen=True)
+
+    database: Path = Field(Path("ledger.sqlite"), description="file of the SQLite database; made if it is not there")
+    listen: str = Field(
+        "127.0.0.1:7420", pattern=_ADDRESS, description="HOST:PORT of both services and health; port 0: any free one"
+    )
+    admin_listen: str = Field("", description="HOST:PORT of health and reflection, for operators' tools; empty: none")
+    metrics_host: str = Field("127.0.0.1", description="address of the Prometheus endpoint")
+    metrics_port: int = Field(0, ge=0, le=65_535, description="port of the Prometheus endpoint; 0: none")
+
+    lease_validity_ms: int = Field(
+        10_000,
+        ge=100,
+        le=3_600_000,
+        description="validity of leases: ten heartbeats may be lost before a sidecar stops",
+    )
+    heartbeat_interval_ms: int = Field(
+        1_000,
+        ge=10,
+        le=600_000,
+        description="interval of heartbeats: a cut is seen within seconds, at one row a second",
+    )
+    clock_slack_ms: int = Field(
+        2_000, ge=0, le=600_000, description="added before rights are reclaimed, for clocks that drift: 1 % of minutes"
+    )
+    sweep_interval_ms: int = Field(
+        1_000, ge=10, le=60_000, description="interval of the sweep that expires grants and reclaims leases"
+    )
+    window_debit_count: int = Field(
+        4_096,
+        ge=1,
+        le=65_536,
+        description="debits a sidecar may have unacked: two jobs under way, the next ones waiting",
+    )
+    post_debit_count: int = Field(
+        1_024, ge=1, le=8_192, description="debits of one job: some tens of milliseconds that others wait behind it"
+    )
+    max_message_bytes: int = Field(
+        4 * 1024 * 1024, ge=65_536, le=64 * 1024 * 1024, description="largest message taken in"
+    )
+    max_concurrent_streams: int = Field(1_024, ge=1, le=65_536, description="calls at once on one connection")
+    shutdown_grace_ms: int = Field(
+        5_000, ge=0, le=60_000, description="time for calls under way after SIGTERM; Kubernetes gives 30 s in all"
+    )
+    read_thread_count: int = Field(2, ge=1, le=64, description="threads that answer reads, each with a connection")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Takes nothing from the environment by itself: `load` merges the sources, so that it sees unknown keys."""
+        return (init_settings,)
+
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    """Returns the parser of the flags: one for each setting, and --config."""
+    result = argparse.ArgumentParser(prog=prog, description="The central ledger.")
+    result.add_argument("--config", type=Path, help="TOML file with settings")
+    for name, field in LedgerConfig.model_fields.items():
+        help_text = f"{field.description} (default: {field.default})".replace("%", "%%")
+        result.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE", help=help_text)
+    return result
+
+
+def load(
+    flags: Mapping[str, str | None], file: Path | None, environment: Mapping[str, str] = os.environ
+) -> LedgerConfig:
+    """Merges file, environment and flags. Raises `ConfigError`."""
+    settings: dict[str, object] = {}
+    if file is not None:
+        try:
+            settings.update(tomllib.loads(file.read_text("utf-8")))
+        except (OSError, ValueError) as fault:
+            raise ConfigError(f"{file}: {fault}") from fault
+    for key, value in environment.items():
+        if key.startswith(ENVIRONMENT_PREFIX):
+            settings[key.removeprefix(ENVIRONMENT_PREFIX).lower()] = value
+    settings.update({name: value for name, value in flags.items() if value is not None})
+    try:
+        config = LedgerConfig(**settings)  # type: ignore[arg-type]  # checked by the model
+    except ValidationError as fault:
+        mistakes = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in fault.errors())
+        raise ConfigError("; ".join(mistakes)) from fault
+    if config.heartbeat_interval_ms * 2 > config.lease_validity_ms:
+        raise ConfigError("heartbeat_interval_ms: is more than half of lease_validity_ms, one lost heartbeat would cut")
+    return config
+
+
+def from_arguments(arguments: Sequence[str], prog: str = "holdfast ledger") -> LedgerConfig:
+    """Reads flags, and the environment and the file behind them. Raises `ConfigError`; exits on --help."""
+    flags = vars(parser(prog).parse_args(arguments))
+    return load(flags, flags.pop("config"))

@@ -1,0 +1,111 @@
+"""Every fault that the ledger answers with, as a type. `status` turns them into gRPC; nothing else does."""
+
+from typing import ClassVar
+
+
+class LedgerError(Exception):
+    """Base of the faults; `metadata` goes into the ErrorInfo beside the reason."""
+
+    reason: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, message: str, **metadata: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = metadata
+
+
+class InvalidArgument(LedgerError):
+    """A field breaks its rule; `metadata["field"]` is its path."""
+
+    reason: ClassVar[str] = "BAD_MESSAGE"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}", field=field)
+
+
+class NotFound(LedgerError):
+    """Something that a call names is not there; subclasses say what."""
+
+
+class AccountNotFound(NotFound):
+    """No such account."""
+
+    reason: ClassVar[str] = "ACCOUNT_NOT_FOUND"
+
+
+class PoolNotFound(NotFound):
+    """The account has no such pool."""
+
+    reason: ClassVar[str] = "POOL_NOT_FOUND"
+
+
+class GrantNotFound(NotFound):
+    """The pool has no such grant."""
+
+    reason: ClassVar[str] = "GRANT_NOT_FOUND"
+
+
+class SidecarNotFound(NotFound):
+    """No sidecar of this id has ever said Hello."""
+
+    reason: ClassVar[str] = "SIDECAR_NOT_FOUND"
+
+
+class AlreadyExists(LedgerError):
+    """The id is taken by other content; `metadata["field"]` is the first field that differs."""
+
+    reason: ClassVar[str] = "ALREADY_EXISTS"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}", field=field)
+
+
+class NotSupported(LedgerError):
+    """The contract knows it and this version of the ledger does not do it."""
+
+    reason: ClassVar[str] = "NOT_SUPPORTED"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}", field=field)
+
+
+class Fenced(LedgerError):
+    """Another life of the sidecar has taken over. Final: never retried."""
+
+    reason: ClassVar[str] = "FENCED"
+
+
+class Replaced(LedgerError):
+    """A younger stream of the same epoch has taken over."""
+
+    reason: ClassVar[str] = "REPLACED"
+
+
+class SequenceGap(LedgerError):
+    """A debit lies beyond the next sequence; nothing of its window is posted."""
+
+    reason: ClassVar[str] = "SEQUENCE_GAP"
+
+
+class LedgerBehind(LedgerError):
+    """The ledger has lost what it once acked, and the sidecar sends only what follows it."""
+
+    reason: ClassVar[str] = "LEDGER_BEHIND"
+
+
+class WindowExceeded(LedgerError):
+    """A sidecar sent more unacked debits than its window allows."""
+
+    reason: ClassVar[str] = "WINDOW_EXCEEDED"
+
+
+class Unavailable(LedgerError):
+    """The ledger cannot do it now; what became of the request is unknown until it is repeated."""
+
+    reason: ClassVar[str] = "UNAVAILABLE"
+
+
+class ShuttingDown(Unavailable):
+    """This replica stops; another connection will be served."""
+
+    reason: ClassVar[str] = "SHUTTING_DOWN"

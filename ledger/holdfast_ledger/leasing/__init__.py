@@ -1,0 +1,1 @@
+"""How the rights of a pool are shared out among sidecars."""

@@ -1,0 +1,64 @@
+"""How grants come and go: they take effect, repay overdraft, and expire, each with its lines in the journal."""
+
+from holdfast_ledger.store.interface import NEVER, EntryRow, EntryType, Grant, GrantState, Pool, Writer
+
+SWEEP_LIMIT = 1_000
+"""Grants that one transaction takes care of: bounds how long the others wait for it."""
+
+
+def due_at_ms(grant: Grant) -> int:
+    """Returns when the sweep has to touch a grant next."""
+    if grant.state is GrantState.PENDING:
+        return grant.effective_at_ms
+    return grant.expires_at_ms if grant.state is GrantState.ACTIVE else NEVER
+
+
+def take_effect(grant: Grant, pool: Pool, now_ms: int) -> list[EntryRow]:
+    """Puts a pending grant into its pool; it first repays the pool's overdraft. Returns the lines."""
+    assert grant.state is GrantState.PENDING
+    repaid = min(pool.overdraft, grant.amount)
+    pool.granted_total += grant.amount
+    pool.free += grant.amount
+    pool.overdraft -= repaid
+    grant.remaining = grant.amount - repaid
+    grant.state = GrantState.ACTIVE if grant.remaining else GrantState.EXHAUSTED
+    grant.due_at_ms = due_at_ms(grant)
+    lines = [EntryRow(EntryType.GRANT, pool.pool_key, grant.grant_key, None, grant.amount, now_ms)]
+    if repaid:
+        lines.append(EntryRow(EntryType.REPAYMENT, pool.pool_key, grant.grant_key, None, repaid, now_ms))
+    return lines
+
+
+def expire(grant: Grant, pool: Pool, now_ms: int) -> list[EntryRow]:
+    """Takes what is left of an active grant out of its pool. Returns the lines.
+
+    Rights that are already out stay out, so `free` may fall below zero; nothing more is leased until it recovers.
+    """
+    assert grant.state is GrantState.ACTIVE
+    lost = grant.remaining
+    pool.expired_total += lost
+    pool.free -= lost
+    grant.remaining = 0
+    grant.state = GrantState.EXPIRED
+    grant.due_at_ms = NEVER
+    return [EntryRow(EntryType.EXPIRY, pool.pool_key, grant.grant_key, None, lost, now_ms)] if lost else []
+
+
+def take_due(writer: Writer, now_ms: int) -> set[int]:
+    """Lets every grant take effect or expire whose time has come; returns the keys of the pools that changed.
+
+    Called by the sweep and at the head of each transaction that posts or leases, so that an expired grant never
+    burns and a figure never includes it.
+    """
+    touched: set[int] = set()
+    while grants := writer.grants_due(now_ms, SWEEP_LIMIT):
+        pools = writer.pools_by_key({grant.pool_key for grant in grants})
+        lines: list[EntryRow] = []
+        for grant in grants:
+            step = take_effect if grant.state is GrantState.PENDING else expire
+            lines += step(grant, pools[grant.pool_key], now_ms)
+        writer.save_grants(grants)
+        writer.insert_entries(lines)
+        writer.save_pools(pools.values())
+        touched |= pools.keys()
+    return touched

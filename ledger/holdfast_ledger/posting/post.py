@@ -1,0 +1,227 @@
+"""Posts a run of debits: each exactly once, in one transaction with the mark, the books and the rights.
+
+Upstream: `sync`. Three fates besides being posted, none of them silent:
+
+- Dropped: its sequence is at or below the acked mark, so it is already here.
+- Duplicate: its (account, operation) was posted before, under another sequence: the caller repeated the operation on
+  another host, or after the sidecar had forgotten it. The mark moves; nothing is burned. The sidecar has counted it
+  as consumed, so `posted_total` advances all the same, and since `posted` did not fall the amount goes to `free`.
+- Quarantined: there is no such pool, or a total would pass int64. The mark moves; the debit is kept whole.
+
+A debit may exceed what is leased (late, or above its hold). The deficit is granted after the fact: `granted_total`
+and `free` take it, so that `outstanding` is zero and not below, and `free + leased = posted` holds.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from holdfast.v1 import ledger_sync_service_pb2 as wire
+
+from holdfast_ledger.errors import SequenceGap
+from holdfast_ledger.posting.burn import burn
+from holdfast_ledger.posting.grants import due_at_ms, take_due
+from holdfast_ledger.posting.order import burn_position
+from holdfast_ledger.store.interface import (
+    MAX_AMOUNT,
+    DebitRow,
+    DuplicateRow,
+    EntryRow,
+    EntryType,
+    Grant,
+    GrantState,
+    Lease,
+    Pool,
+    QuarantineRow,
+    Sidecar,
+    Writer,
+)
+
+
+@dataclass(slots=True)
+class Posted:
+    """What became of a run of debits."""
+
+    acked_sequence: int
+    debit_count: int = 0
+    dropped_count: int = 0
+    duplicate_count: int = 0
+    quarantined_count: int = 0
+    overdraft_amount: int = 0
+    due_pools: set[int] = field(default_factory=set)
+    """Pools whose grants took effect or expired on the way; the sidecars that lease from them are told."""
+
+
+@dataclass(slots=True)
+class _Share:
+    """The debits of one pool in the run."""
+
+    pool: Pool
+    lease: Lease
+    consumed: int = 0
+    """Amount of all its debits, duplicates included."""
+    burning: list[tuple[int, int]] = field(default_factory=list)
+    """(debit_key, amount) of those that are posted."""
+
+
+_Shares = dict[tuple[str, str], _Share | None]
+
+
+def post(writer: Writer, sidecar: Sidecar, debits: Sequence[wire.Debit], now_ms: int) -> Posted:
+    """Posts debits with contiguous sequences for a sidecar, whose acked sequence moves along.
+
+    Raises:
+        SequenceGap: the first one lies beyond the next sequence. Nothing is changed.
+    """
+    skip = sidecar.acked_sequence + 1 - debits[0].sequence
+    if skip < 0:
+        raise SequenceGap(
+            f"the next sequence is {sidecar.acked_sequence + 1}, not {debits[0].sequence}",
+            expected=str(sidecar.acked_sequence + 1),
+        )
+    fresh = debits[skip:]
+    result = Posted(sidecar.acked_sequence, dropped_count=len(debits) - len(fresh))
+    if not fresh:
+        return result
+    result.due_pools = take_due(writer, now_ms)
+    result.acked_sequence = sidecar.acked_sequence = fresh[-1].sequence
+    writer.save_acked(sidecar.sidecar_key, sidecar.acked_sequence)
+    shares = _shares(writer, sidecar, {(debit.account_id, debit.pool_id) for debit in fresh})
+    accepted = _insert(writer, sidecar, fresh, shares, now_ms, result)
+    _burn(writer, accepted, now_ms, result)
+    return result
+
+
+def _shares(writer: Writer, sidecar: Sidecar, names: set[tuple[str, str]]) -> _Shares:
+    """Reads the pools that the debits name, with this life's leases; None for a pool that is not there."""
+    pools = {name: writer.pool(*name) for name in sorted(names)}
+    keys = [pool.pool_key for pool in pools.values() if pool]
+    leases = {x.pool_key: x for x in writer.leases_of_life(sidecar.sidecar_key, sidecar.birth_epoch, keys)}
+    shares: _Shares = {}
+    for name, pool in pools.items():
+        if pool is None:
+            shares[name] = None
+            continue
+        lease = leases.get(pool.pool_key)
+        if lease is None:
+            lease = Lease(sidecar.sidecar_key, sidecar.birth_epoch, pool.pool_key)
+            writer.insert_lease(lease)
+        shares[name] = _Share(pool, lease)
+    return shares
+
+
+def _insert(
+    writer: Writer, sidecar: Sidecar, fresh: Sequence[wire.Debit], shares: _Shares, now_ms: int, result: Posted
+) -> list[_Share]:
+    """Stores each debit as posted, duplicate or quarantined; returns the shares that have something to burn."""
+    rows: list[DebitRow] = []
+    owners: list[_Share] = []
+    quarantined: list[QuarantineRow] = []
+    for debit in fresh:
+        share = shares[debit.account_id, debit.pool_id]
+        amount = debit.amount
+        if share is None or not _fits(share, amount):
+            reason = "UNKNOWN_POOL" if share is None else "OVERFLOW"
+            content = debit.SerializeToString()
+            quarantined.append(QuarantineRow(sidecar.sidecar_key, debit.sequence, reason, content, now_ms))
+            continue
+        share.consumed += amount
+        owners.append(share)
+        rows.append(_row(debit, amount, share, now_ms))
+    keys = writer.insert_debits(rows) if rows else []
+    duplicates: list[DuplicateRow] = []
+    for key, row, share in zip(keys, rows, owners, strict=True):
+        if key:
+            share.burning.append((key, row.amount))
+            continue
+        first = writer.debit_of_operation(row.account_key, row.operation_id)
+        duplicates.append(DuplicateRow(row.lease_key, row.sequence, row.epoch, row.amount, first, now_ms))
+    writer.insert_duplicates(duplicates)
+    writer.insert_quarantined(quarantined)
+    result.debit_count = len(rows) - len(duplicates)
+    result.duplicate_count = len(duplicates)
+    result.quarantined_count = len(quarantined)
+    return [share for share in shares.values() if share and share.consumed]
+
+
+def _fits(share: _Share, amount: int) -> bool:
+    """Whether every total that the debit may move stays an int64."""
+    due = share.consumed + amount
+    lease, pool = share.lease, share.pool
+    return (
+        pool.spent_total + due <= MAX_AMOUNT
+        and lease.posted_total + due <= MAX_AMOUNT
+        and lease.granted_total + due <= MAX_AMOUNT
+        and pool.free - due >= -MAX_AMOUNT
+    )
+
+
+def _row(debit: wire.Debit, amount: int, share: _Share, now_ms: int) -> DebitRow:
+    dimensions = debit.dimensions
+    return DebitRow(
+        share.pool.account_key,
+        debit.operation_id,
+        share.lease.lease_key,
+        debit.epoch,
+        debit.sequence,
+        amount,
+        debit.hold_id,
+        now_ms,
+        debit.settled_at_unix_ms,
+        debit.subject,
+        json.dumps({d.key: d.value for d in dimensions}, ensure_ascii=False) if dimensions else "{}",
+        int(debit.late),
+        debit.over_hold_amount,
+        int(debit.estimated),
+        debit.mode,
+    )
+
+
+def _burn(writer: Writer, shares: list[_Share], now_ms: int, result: Posted) -> None:
+    """Burns grants for what was posted, writes the journal, and moves the figures of pools and leases."""
+    grants: dict[int, list[Grant]] = {share.pool.pool_key: [] for share in shares}
+    for grant in writer.grants_burning(grants.keys()):
+        grants[grant.pool_key].append(grant)
+    lines: list[EntryRow] = []
+    burned: list[Grant] = []
+    for share in shares:
+        pool_key = share.pool.pool_key
+        ordered = sorted(grants[pool_key], key=burn_position)
+        done = burn([(grant.grant_key, grant.remaining) for grant in ordered], share.burning)
+        for key, debit_key, amount in done.lines:
+            kind = EntryType.DEBIT if key is not None else EntryType.OVERDRAFT
+            lines.append(EntryRow(kind, pool_key, key, debit_key, amount, now_ms))
+        burned += _take_from(ordered, done.remaining)
+        spent = sum(amount for _, amount in share.burning)
+        _move_figures(share, spent, done.overdraft_amount)
+        result.overdraft_amount += done.overdraft_amount
+    writer.insert_entries(lines)
+    writer.save_grants(burned)
+    writer.save_leases(share.lease for share in shares)
+    writer.save_pools(share.pool for share in shares)
+
+
+def _take_from(grants: list[Grant], remaining: dict[int, int]) -> list[Grant]:
+    changed = [grant for grant in grants if grant.grant_key in remaining]
+    for grant in changed:
+        grant.remaining = remaining[grant.grant_key]
+        if grant.remaining == 0:
+            grant.state = GrantState.EXHAUSTED
+            grant.due_at_ms = due_at_ms(grant)
+    return changed
+
+
+def _move_figures(share: _Share, spent: int, overdraft: int) -> None:
+    """Moves the figures so that `free + leased = posted` before and after (see the head of this file)."""
+    pool, lease = share.pool, share.lease
+    assert pool.free + pool.leased == pool.posted
+    before = lease.outstanding
+    deficit = max(0, share.consumed - before)
+    lease.posted_total += share.consumed
+    lease.granted_total += deficit
+    pool.leased += lease.outstanding - before
+    pool.free += share.consumed - spent - deficit
+    pool.spent_total += spent
+    pool.overdraft += overdraft
+    assert lease.outstanding >= 0
+    assert pool.free + pool.leased == pool.posted

@@ -1,0 +1,127 @@
+"""What accounts, pools, policies and grants may be: reads them from messages, or says which field is wrong."""
+
+from holdfast.v1 import decision_pb2 as decision
+from holdfast.v1 import ledger_service_pb2 as wire
+
+from holdfast_ledger.errors import AlreadyExists, InvalidArgument, NotSupported
+from holdfast_ledger.store.interface import MAX_AMOUNT, NEVER, Account, Grant, GrantState, Policy, Pool
+from holdfast_ledger.validation import check_cost_currency, check_currency, check_id, check_range, check_text
+
+MAX_DISPLAY_NAME_BYTES = 256
+MAX_CURRENCY_EXPONENT = 9
+MAX_PRIORITY = 1_000
+MAX_BPS = 10_000
+DEFAULT_CURRENCY, DEFAULT_CURRENCY_EXPONENT = "credits", 6
+
+
+def account(said: wire.Account) -> Account:
+    """Reads an account. Raises `InvalidArgument`."""
+    check_id("account.account_id", said.account_id)
+    check_text("account.display_name", said.display_name, MAX_DISPLAY_NAME_BYTES)
+    return Account(said.account_id, said.display_name, 0)
+
+
+def pool(said: wire.Pool) -> Pool:
+    """Reads a pool. Raises `InvalidArgument`, `NotSupported`."""
+    check_id("pool.account_id", said.account_id)
+    check_id("pool.pool_id", said.pool_id)
+    currency, exponent = said.currency, said.currency_exponent
+    if not currency:
+        currency = DEFAULT_CURRENCY
+        if exponent not in (0, DEFAULT_CURRENCY_EXPONENT):
+            raise InvalidArgument("pool.currency_exponent", f"is {exponent}, but credits have 6")
+        exponent = DEFAULT_CURRENCY_EXPONENT
+    check_currency("pool.currency", currency)
+    check_range("pool.currency_exponent", exponent, 0, MAX_CURRENCY_EXPONENT)
+    return Pool(0, said.account_id, said.pool_id, currency, exponent, policy("pool.policy", said.policy), 0)
+
+
+def same_pool(there: Pool, said: Pool) -> None:
+    """Raises `AlreadyExists` with the first field in which a pool differs from the one that is there."""
+    if there.currency != said.currency:
+        raise AlreadyExists("pool.currency", f"the pool has {there.currency}")
+    if there.currency_exponent != said.currency_exponent:
+        raise AlreadyExists("pool.currency_exponent", f"the pool has {there.currency_exponent}")
+    if there.policy != said.policy:
+        raise AlreadyExists("pool.policy", "the pool has another one; SetPolicy changes it")
+
+
+def policy(field: str, said: decision.Policy) -> Policy:
+    """Reads a policy, unset fields as their defaults. Raises `InvalidArgument`, `NotSupported`."""
+    enforcement = said.enforcement or decision.ENFORCEMENT_STRICT
+    mode = said.partition_mode or decision.PARTITION_MODE_FAIL_CLOSED
+    if enforcement not in (decision.ENFORCEMENT_STRICT, decision.ENFORCEMENT_OPTIMISTIC):
+        raise InvalidArgument(f"{field}.enforcement", f"{enforcement} is not known")
+    if mode not in decision.PartitionMode.values():
+        raise InvalidArgument(f"{field}.partition_mode", f"{mode} is not known")
+    check_range(f"{field}.overdraft_limit", said.overdraft_limit, 0, MAX_AMOUNT)
+    check_range(f"{field}.overdraft_limit_bps", said.overdraft_limit_bps, 0, MAX_BPS)
+    check_range(f"{field}.partition_overdraft_limit", said.partition_overdraft_limit, 0, MAX_AMOUNT)
+    check_range(f"{field}.partition_after_ms", said.partition_after_ms, 0, MAX_AMOUNT)
+    if enforcement == decision.ENFORCEMENT_STRICT:
+        for name in ("overdraft_limit", "overdraft_limit_bps"):
+            if getattr(said, name):
+                raise InvalidArgument(f"{field}.{name}", "goes with OPTIMISTIC only")
+    if said.overdraft_limit and said.overdraft_limit_bps:
+        raise InvalidArgument(f"{field}.overdraft_limit_bps", "excludes overdraft_limit")
+    if mode != decision.PARTITION_MODE_FAIL_CLOSED:
+        raise NotSupported(f"{field}.partition_mode", "this version of the ledger knows FAIL_CLOSED only")
+    if said.partition_overdraft_limit:
+        raise InvalidArgument(f"{field}.partition_overdraft_limit", "goes with ALLOWANCE only")
+    return Policy(enforcement, said.overdraft_limit, said.overdraft_limit_bps, mode, 0, said.partition_after_ms)
+
+
+def grant(said: wire.Grant) -> Grant:
+    """Reads a grant; what depends on the clock and the pool is left to the job. Raises `InvalidArgument`."""
+    check_id("grant.account_id", said.account_id)
+    check_id("grant.pool_id", said.pool_id)
+    check_id("grant.grant_id", said.grant_id)
+    check_range("grant.amount", said.amount, 1, MAX_AMOUNT)
+    if said.category not in (wire.GRANT_CATEGORY_PROMOTIONAL, wire.GRANT_CATEGORY_PAID):
+        raise InvalidArgument("grant.category", f"{said.category} is not known")
+    check_range("grant.priority", said.priority, 0, MAX_PRIORITY)
+    check_range("grant.effective_at_unix_ms", said.effective_at_unix_ms, 0, NEVER - 1)
+    check_range("grant.expires_at_unix_ms", said.expires_at_unix_ms, 0, NEVER - 1)
+    if 0 < said.expires_at_unix_ms <= said.effective_at_unix_ms:
+        raise InvalidArgument("grant.expires_at_unix_ms", "is not after effective_at_unix_ms")
+    check_range("grant.cost_amount", said.cost_amount, 0, MAX_AMOUNT)
+    if said.cost_amount or said.cost_currency:
+        check_cost_currency("grant.cost_currency", said.cost_currency)
+    if said.cost_currency and not said.cost_amount:
+        raise InvalidArgument("grant.cost_currency", "goes with a cost_amount")
+    return Grant(
+        pool_key=0,
+        grant_id=said.grant_id,
+        amount=said.amount,
+        category=said.category,
+        priority=said.priority,
+        effective_at_ms=said.effective_at_unix_ms,
+        expires_at_ms=said.expires_at_unix_ms or NEVER,
+        cost_amount=said.cost_amount,
+        cost_currency=said.cost_currency,
+        created_at_ms=0,
+        remaining=0,
+        state=GrantState.PENDING,
+        due_at_ms=NEVER,
+    )
+
+
+def same_grant(there: Grant, said: Grant) -> None:
+    """Raises `AlreadyExists` with the first field in which a grant differs from the one that is there."""
+    at_creation = there.effective_at_ms == there.created_at_ms
+    pairs = (
+        ("amount", there.amount, said.amount),
+        ("category", there.category, said.category),
+        ("priority", there.priority, said.priority),
+        (
+            "effective_at_unix_ms",
+            0 if at_creation and not said.effective_at_ms else there.effective_at_ms,
+            said.effective_at_ms,
+        ),
+        ("expires_at_unix_ms", there.expires_at_ms, said.expires_at_ms),
+        ("cost_amount", there.cost_amount, said.cost_amount),
+        ("cost_currency", there.cost_currency, said.cost_currency),
+    )
+    for name, old, new in pairs:
+        if old != new:
+            raise AlreadyExists(f"grant.{name}", "the grant exists with another one")

@@ -1,0 +1,187 @@
+"""Puts the parts of one replica together and runs them: services, health, reflection, sweep, metrics.
+
+Up in the order store, writer, services, listeners; down in reverse.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from holdfast.v1 import ledger_service_pb2, ledger_sync_service_pb2
+
+from holdfast_ledger.config import LedgerConfig
+from holdfast_ledger.crash import CrashPlan
+from holdfast_ledger.errors import LedgerError, ShuttingDown
+from holdfast_ledger.handlers import unary_handlers
+from holdfast_ledger.leasing.rights import reclaim_due
+from holdfast_ledger.metrics import LedgerStatistics, MetricsServer
+from holdfast_ledger.posting.grants import take_due
+from holdfast_ledger.service import LedgerServicer
+from holdfast_ledger.status import abort
+from holdfast_ledger.store.interface import Store, Writer
+from holdfast_ledger.sync.jobs import SyncJobs
+from holdfast_ledger.sync.registry import Registry
+from holdfast_ledger.sync.stream import Stream, StreamSettings, SyncServices
+from holdfast_ledger.writer import GroupWriter
+
+LEDGER_SERVICE = ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"]
+SYNC_SERVICE = ledger_sync_service_pb2.DESCRIPTOR.services_by_name["LedgerSyncService"]
+
+MAX_METADATA_BYTES = 8_192
+"""What peers accept; grpc drops between its soft and its hard limit at random."""
+
+MIN_PING_INTERVAL_MS = 10_000
+"""Sidecars ping every 20 s or more; the default of 300 s would answer them with GOAWAY too_many_pings."""
+
+SEND_BYTES = 64 * 1024 * 1024
+"""Largest message sent: a Welcome with some hundred thousand leases."""
+
+_log = logging.getLogger(__name__)
+
+
+def _options(config: LedgerConfig) -> list[tuple[str, int]]:
+    return [
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", config.max_message_bytes),
+        ("grpc.max_send_message_length", SEND_BYTES),
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+        ("grpc.max_concurrent_streams", config.max_concurrent_streams),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", MIN_PING_INTERVAL_MS),
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+    ]
+
+
+class LedgerServer:
+    """One replica. `start`, then `stop`, on one event loop."""
+
+    def __init__(
+        self, config: LedgerConfig, store: Store, now_ms: Callable[[], int], crash: CrashPlan | None = None
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._now_ms = now_ms
+        self._crash = crash or CrashPlan()
+        self._registry = Registry()
+        self._writer = GroupWriter(store, self._crash)
+        self._readers = ThreadPoolExecutor(config.read_thread_count, thread_name_prefix="ledger-reader")
+        self._health = health.aio.HealthServicer()
+        self._streams: set[asyncio.Task[object]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._servers: list[grpc.aio.Server] = []
+        self._metrics: MetricsServer | None = None
+        self._sync = self._sync_services()
+        self.port = 0
+        self.admin_port = 0
+
+    def _sync_services(self) -> SyncServices:
+        config = self._config
+        settings = StreamSettings(
+            config.lease_validity_ms, config.heartbeat_interval_ms, config.window_debit_count, config.post_debit_count
+        )
+        jobs = SyncJobs(self._now_ms, config.lease_validity_ms, config.clock_slack_ms)
+        return SyncServices(settings, jobs, self._writer, self._registry, self._crash)
+
+    async def start(self) -> None:
+        """Binds the ports and serves. Raises RuntimeError if one is taken."""
+        server = grpc.aio.server(options=_options(self._config))
+        servicer = LedgerServicer(self._store, self._writer, self._readers, self._registry, self._now_ms)
+        sync = grpc.method_handlers_generic_handler(
+            SYNC_SERVICE.full_name, {"Sync": grpc.stream_stream_rpc_method_handler(self._serve_stream)}
+        )
+        server.add_generic_rpc_handlers((unary_handlers(LEDGER_SERVICE, servicer), sync))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        self.port = server.add_insecure_port(self._config.listen)
+        self._servers.append(server)
+        if self._config.admin_listen:
+            self._servers.append(self._admin_server())
+        for one in self._servers:
+            await one.start()
+        if self._config.metrics_port:
+            self._metrics = MetricsServer(self._config.metrics_host, self._config.metrics_port, self.statistics)
+        self._tasks.append(asyncio.create_task(self._sweep()))
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+
+    def _admin_server(self) -> grpc.aio.Server:
+        admin = grpc.aio.server(options=_options(self._config))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, admin)
+        names = (LEDGER_SERVICE.full_name, SYNC_SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, admin)
+        self.admin_port = admin.add_insecure_port(self._config.admin_listen)
+        return admin
+
+    async def _set_health(self, state: int) -> None:
+        for name in ("", LEDGER_SERVICE.full_name, SYNC_SERVICE.full_name):
+            await self._health.set(name, state)
+
+    async def _serve_stream(self, _: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._streams.add(task)
+        try:
+            await Stream(context, self._sync).run()
+        except LedgerError as fault:
+            await abort(context, fault)
+        except Exception as fault:  # noqa: BLE001 - whatever it is becomes a status
+            await abort(context, fault)
+        finally:
+            self._streams.discard(task)
+
+    async def _sweep(self) -> None:
+        """Expires grants, lets others take effect, reclaims leases; tells the sidecars concerned."""
+        while True:
+            await asyncio.sleep(self._config.sweep_interval_ms / 1_000)
+            try:
+                await self.sweep_once()
+            except LedgerError as fault:
+                _log.warning("the sweep failed and will be repeated: %s", fault)
+
+    async def sweep_once(self) -> None:
+        """One turn of the sweep. Raises `Unavailable`."""
+
+        def job(writer: Writer) -> set[int]:
+            now_ms = self._now_ms()
+            return take_due(writer, now_ms) | reclaim_due(writer, now_ms)
+
+        self._registry.pools_changed(await self._writer.run(job))
+
+    def statistics(self) -> LedgerStatistics:
+        """Counters, and the gauges as the database has them. Any thread but the event loop's: it reads."""
+        counters = self._sync.counters
+        with self._store.reading() as reader:
+            lease_count, overdrawn_pool_count = reader.lease_count(), reader.overdrawn_pool_count()
+        return LedgerStatistics(
+            writer=self._writer.statistics(),
+            posted_debit_count=counters.debit_count,
+            dropped_debit_count=counters.dropped_count,
+            duplicate_debit_count=counters.duplicate_count,
+            quarantined_debit_count=counters.quarantined_count,
+            post_job_count=counters.job_count,
+            stream_count=len(self._registry),
+            lease_count=lease_count,
+            overdrawn_pool_count=overdrawn_pool_count,
+        )
+
+    async def stop(self) -> None:
+        """Turns readiness off, ends the streams, waits for calls under way, then closes what is behind. Idempotent."""
+        if not self._servers:
+            return
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._registry.end_all(ShuttingDown("this replica is stopping"))
+        if self._streams:
+            await asyncio.wait(self._streams, timeout=self._config.shutdown_grace_ms / 1_000)
+        servers, self._servers = self._servers, []
+        for server in servers:
+            await server.stop(self._config.shutdown_grace_ms / 1_000)
+        for task in (*self._tasks, *self._streams):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._streams, return_exceptions=True)
+        if self._metrics is not None:
+            self._metrics.close()
+        await asyncio.to_thread(self._writer.close)
+        self._readers.shutdown()

@@ -1,0 +1,428 @@
+"""LedgerService: what operators and back ends call. Checks every field, then reads a snapshot or queues a job.
+
+Downstream: the group writer for changes, the store for reads; the registry tells the sidecars of what changed.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, cast
+
+from holdfast.v1 import decision_pb2 as decision
+from holdfast.v1 import ledger_service_pb2 as wire
+
+from holdfast_ledger import rules
+from holdfast_ledger.errors import (
+    AccountNotFound,
+    AlreadyExists,
+    GrantNotFound,
+    InvalidArgument,
+    PoolNotFound,
+    SidecarNotFound,
+)
+from holdfast_ledger.paging import page_limit, read_token, write_token
+from holdfast_ledger.posting.books import books_of
+from holdfast_ledger.posting.grants import take_due, take_effect
+from holdfast_ledger.posting.order import burn_position
+from holdfast_ledger.store.interface import (
+    MAX_AMOUNT,
+    NEVER,
+    Account,
+    BurnPosition,
+    Grant,
+    GrantState,
+    JournalLine,
+    Lease,
+    Policy,
+    Pool,
+    Reader,
+    Sidecar,
+    Store,
+    Writer,
+)
+from holdfast_ledger.sync.registry import Registry
+from holdfast_ledger.validation import check_id, check_optional_id
+from holdfast_ledger.writer import GroupWriter
+
+T = TypeVar("T")
+
+
+class LedgerServicer:
+    """The calls of `holdfast.v1.LedgerService`, by name; each raises a `LedgerError`."""
+
+    def __init__(
+        self,
+        store: Store,
+        writer: GroupWriter,
+        readers: ThreadPoolExecutor,
+        registry: Registry,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._readers = readers
+        self._registry = registry
+        self._now_ms = now_ms
+
+    async def _read(self, query: Callable[[Reader], T]) -> T:
+        def on_snapshot() -> T:
+            with self._store.reading() as reader:
+                return query(reader)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, on_snapshot)
+
+    async def CreateAccount(self, request: wire.CreateAccountRequest) -> wire.CreateAccountResponse:
+        """See the contract."""
+        said = rules.account(request.account)
+
+        def job(writer: Writer) -> Account:
+            there = writer.account(said.account_id)
+            if there is None:
+                said.created_at_ms = self._now_ms()
+                writer.insert_account(said)
+            elif there.display_name != said.display_name:
+                raise AlreadyExists("account.display_name", "the account exists with another one")
+            return there or said
+
+        return wire.CreateAccountResponse(account=account_message(await self._writer.run(job)))
+
+    async def GetAccount(self, request: wire.GetAccountRequest) -> wire.GetAccountResponse:
+        """See the contract."""
+        check_id("account_id", request.account_id)
+        account = await self._read(lambda reader: find_account(reader, request.account_id))
+        return wire.GetAccountResponse(account=account_message(account))
+
+    async def ListAccounts(self, request: wire.ListAccountsRequest) -> wire.ListAccountsResponse:
+        """See the contract."""
+        limit, scope = page_limit(request.page_size), ("accounts",)
+        after = _after(scope, request.page_token)
+        rows = await self._read(lambda reader: reader.accounts(after, limit + 1))
+        token = write_token(scope, [rows[limit - 1].account_key]) if len(rows) > limit else ""
+        return wire.ListAccountsResponse(accounts=map(account_message, rows[:limit]), next_page_token=token)
+
+    async def CreatePool(self, request: wire.CreatePoolRequest) -> wire.CreatePoolResponse:
+        """See the contract."""
+        said = rules.pool(request.pool)
+
+        def job(writer: Writer) -> Pool:
+            account = find_account(writer, said.account_id)
+            there = writer.pool(said.account_id, said.pool_id)
+            if there is None:
+                said.account_key, said.created_at_ms = account.account_key, self._now_ms()
+                writer.insert_pool(said)
+                return said
+            rules.same_pool(there, said)
+            return there
+
+        return wire.CreatePoolResponse(pool=pool_message(await self._writer.run(job)))
+
+    async def GetPool(self, request: wire.GetPoolRequest) -> wire.GetPoolResponse:
+        """See the contract."""
+        pool = await self._read(_pool_query(request.account_id, request.pool_id))
+        return wire.GetPoolResponse(pool=pool_message(pool), balance=balance_message(pool))
+
+    async def ListPools(self, request: wire.ListPoolsRequest) -> wire.ListPoolsResponse:
+        """See the contract."""
+        check_id("account_id", request.account_id)
+        limit, scope = page_limit(request.page_size), ("pools", request.account_id)
+        after = _after(scope, request.page_token)
+        rows = await self._read(
+            lambda reader: reader.pools(find_account(reader, request.account_id).account_key, after, limit + 1)
+        )
+        token = write_token(scope, [rows[limit - 1].pool_key]) if len(rows) > limit else ""
+        pools = [wire.PoolWithBalance(pool=pool_message(x), balance=balance_message(x)) for x in rows[:limit]]
+        return wire.ListPoolsResponse(pools=pools, next_page_token=token)
+
+    async def CreateGrant(self, request: wire.CreateGrantRequest) -> wire.CreateGrantResponse:
+        """See the contract."""
+        said = rules.grant(request.grant)
+
+        def job(writer: Writer) -> tuple[Pool, Grant, set[int]]:
+            now_ms = self._now_ms()
+            touched = take_due(writer, now_ms)
+            pool = find_pool(writer, request.grant.account_id, request.grant.pool_id)
+            there = writer.grant(pool.pool_key, said.grant_id)
+            if there is not None:
+                rules.same_grant(there, said)
+                return pool, there, touched
+            return pool, said, touched | _add_grant(writer, pool, said, now_ms)
+
+        pool, grant, touched = await self._writer.run(job)
+        self._registry.pools_changed(touched)
+        return wire.CreateGrantResponse(grant=grant_message(pool, grant))
+
+    async def GetGrant(self, request: wire.GetGrantRequest) -> wire.GetGrantResponse:
+        """See the contract."""
+        check_id("grant_id", request.grant_id)
+        find = _pool_query(request.account_id, request.pool_id)
+
+        def query(reader: Reader) -> tuple[Pool, Grant]:
+            pool = find(reader)
+            grant = reader.grant(pool.pool_key, request.grant_id)
+            if grant is None:
+                raise GrantNotFound("the pool has no such grant", grant_id=request.grant_id)
+            return pool, grant
+
+        return wire.GetGrantResponse(grant=grant_message(*await self._read(query)))
+
+    async def ListGrants(self, request: wire.ListGrantsRequest) -> wire.ListGrantsResponse:
+        """See the contract."""
+        find = _pool_query(request.account_id, request.pool_id)
+        limit, scope = page_limit(request.page_size), ("grants", request.account_id, request.pool_id)
+        after = _burn_position(scope, request.page_token)
+
+        def query(reader: Reader) -> tuple[Pool, list[Grant]]:
+            pool = find(reader)
+            return pool, reader.grants(pool.pool_key, after, limit + 1)
+
+        pool, rows = await self._read(query)
+        token = write_token(scope, burn_position(rows[limit - 1])) if len(rows) > limit else ""
+        grants = [grant_message(pool, grant) for grant in rows[:limit]]
+        return wire.ListGrantsResponse(grants=grants, next_page_token=token)
+
+    async def SetPolicy(self, request: wire.SetPolicyRequest) -> wire.SetPolicyResponse:
+        """See the contract."""
+        policy = rules.policy("policy", request.policy)
+        find = _pool_query(request.account_id, request.pool_id)
+
+        def job(writer: Writer) -> int:
+            pool = find(writer)
+            writer.save_policy(pool.pool_key, policy)
+            return pool.pool_key
+
+        self._registry.pools_changed({await self._writer.run(job)})
+        return wire.SetPolicyResponse(policy=policy_message(policy))
+
+    async def GetPolicy(self, request: wire.GetPolicyRequest) -> wire.GetPolicyResponse:
+        """See the contract."""
+        pool = await self._read(_pool_query(request.account_id, request.pool_id))
+        return wire.GetPolicyResponse(policy=policy_message(pool.policy))
+
+    async def ListEntries(self, request: wire.ListEntriesRequest) -> wire.ListEntriesResponse:
+        """See the contract."""
+        find = _pool_query(request.account_id, request.pool_id)
+        operation_id = request.operation_id
+        check_optional_id("operation_id", operation_id)
+        limit = page_limit(request.page_size)
+        scope = ("entries", request.account_id, request.pool_id, operation_id)
+        after = _after(scope, request.page_token)
+
+        def query(reader: Reader) -> tuple[Pool, list[JournalLine]]:
+            pool = find(reader)
+            if not operation_id:
+                return pool, reader.journal(pool.pool_key, after, limit + 1)
+            rows = reader.journal_of_operation(pool.account_key, pool.pool_key, operation_id, after, limit + 1)
+            return pool, rows
+
+        pool, rows = await self._read(query)
+        token = write_token(scope, [rows[limit - 1].entry_key]) if len(rows) > limit else ""
+        return wire.ListEntriesResponse(entries=[entry_message(pool, x) for x in rows[:limit]], next_page_token=token)
+
+    async def ListSidecars(self, request: wire.ListSidecarsRequest) -> wire.ListSidecarsResponse:
+        """See the contract."""
+        limit, scope = page_limit(request.page_size), ("sidecars",)
+        after = _after(scope, request.page_token)
+        rows = await self._read(lambda reader: reader.sidecars(after, limit + 1))
+        token = write_token(scope, [rows[limit - 1].sidecar_key]) if len(rows) > limit else ""
+        sidecars = [sidecar_message(row, row.sidecar_id in self._registry) for row in rows[:limit]]
+        return wire.ListSidecarsResponse(sidecars=sidecars, next_page_token=token)
+
+    async def ListLeases(self, request: wire.ListLeasesRequest) -> wire.ListLeasesResponse:
+        """See the contract."""
+        account_id, pool_id, sidecar_id = request.account_id, request.pool_id, request.sidecar_id
+        for field, value in (("account_id", account_id), ("pool_id", pool_id), ("sidecar_id", sidecar_id)):
+            check_optional_id(field, value)
+        if not account_id and not sidecar_id:
+            raise InvalidArgument("account_id", "neither this nor sidecar_id is set")
+        if pool_id and not account_id:
+            raise InvalidArgument("account_id", "goes with pool_id and is empty")
+        limit, scope = page_limit(request.page_size), ("leases", account_id, pool_id, sidecar_id)
+        after = _after(scope, request.page_token)
+
+        def query(reader: Reader) -> tuple[list[Lease], dict[int, Pool]]:
+            account_key = find_account(reader, account_id).account_key if account_id else None
+            pool_key = find_pool(reader, account_id, pool_id).pool_key if pool_id else None
+            sidecar_key = _find_sidecar(reader, sidecar_id).sidecar_key if sidecar_id else None
+            rows = reader.leases(account_key, pool_key, sidecar_key, after, limit + 1)
+            return rows, reader.pools_by_key({row.pool_key for row in rows})
+
+        rows, pools = await self._read(query)
+        token = write_token(scope, [rows[limit - 1].lease_key]) if len(rows) > limit else ""
+        leases = [lease_message(pools[row.pool_key], row) for row in rows[:limit]]
+        return wire.ListLeasesResponse(leases=leases, next_page_token=token)
+
+
+def _after(scope: tuple[str, ...], token: str) -> int:
+    key = read_token(scope, token, [int])
+    return int(key[0]) if key else 0
+
+
+def _burn_position(scope: tuple[str, ...], token: str) -> BurnPosition | None:
+    key = read_token(scope, token, [int, int, int, int, str])
+    if key is None:
+        return None
+    return int(key[0]), int(key[1]), int(key[2]), int(key[3]), str(key[4])
+
+
+def find_account(reader: Reader, account_id: str) -> Account:
+    """Returns an account. Raises `AccountNotFound`."""
+    account = reader.account(account_id)
+    if account is None:
+        raise AccountNotFound("there is no such account", account_id=account_id)
+    return account
+
+
+def find_pool(reader: Reader, account_id: str, pool_id: str) -> Pool:
+    """Returns a pool. Raises `AccountNotFound`, `PoolNotFound`."""
+    pool = reader.pool(account_id, pool_id)
+    if pool is None:
+        find_account(reader, account_id)
+        raise PoolNotFound("the account has no such pool", account_id=account_id, pool_id=pool_id)
+    return pool
+
+
+def _find_sidecar(reader: Reader, sidecar_id: str) -> Sidecar:
+    sidecar = reader.sidecar(sidecar_id)
+    if sidecar is None:
+        raise SidecarNotFound("no such sidecar has said Hello", sidecar_id=sidecar_id)
+    return sidecar
+
+
+def _pool_query(account_id: str, pool_id: str) -> Callable[[Reader], Pool]:
+    check_id("account_id", account_id)
+    check_id("pool_id", pool_id)
+    return lambda reader: find_pool(reader, account_id, pool_id)
+
+
+def _add_grant(writer: Writer, pool: Pool, grant: Grant, now_ms: int) -> set[int]:
+    """Adds a grant and lets it take effect if its time has come; returns the pools that changed."""
+    if grant.amount > MAX_AMOUNT - pool.granted_total:
+        raise InvalidArgument("grant.amount", "all grants of the pool together would pass 2^63-1")
+    if grant.expires_at_ms <= now_ms:
+        raise InvalidArgument("grant.expires_at_unix_ms", "is past")
+    grant.pool_key, grant.created_at_ms = pool.pool_key, now_ms
+    grant.effective_at_ms = grant.effective_at_ms or now_ms
+    if grant.expires_at_ms <= grant.effective_at_ms:
+        raise InvalidArgument("grant.expires_at_unix_ms", "is not after effective_at_unix_ms")
+    grant.due_at_ms = grant.effective_at_ms
+    writer.insert_grant(grant)
+    if grant.effective_at_ms > now_ms:
+        return set()
+    lines = take_effect(grant, pool, now_ms)
+    writer.save_grants([grant])
+    writer.insert_entries(lines)
+    writer.save_pools([pool])
+    return {pool.pool_key}
+
+
+def account_message(account: Account) -> wire.Account:
+    """Returns an account as the contract tells it."""
+    return wire.Account(
+        account_id=account.account_id, display_name=account.display_name, created_at_unix_ms=account.created_at_ms
+    )
+
+
+def policy_message(policy: Policy) -> decision.Policy:
+    """Returns a policy as it was set."""
+    return decision.Policy(
+        enforcement=cast("decision.Enforcement", policy.enforcement),
+        overdraft_limit=policy.overdraft_limit,
+        overdraft_limit_bps=policy.overdraft_limit_bps,
+        partition_mode=cast("decision.PartitionMode", policy.partition_mode),
+        partition_overdraft_limit=policy.partition_overdraft_limit,
+        partition_after_ms=policy.partition_after_ms,
+    )
+
+
+def pool_message(pool: Pool) -> wire.Pool:
+    """Returns a pool as the contract tells it."""
+    return wire.Pool(
+        account_id=pool.account_id,
+        pool_id=pool.pool_id,
+        currency=pool.currency,
+        currency_exponent=pool.currency_exponent,
+        policy=policy_message(pool.policy),
+        created_at_unix_ms=pool.created_at_ms,
+    )
+
+
+def balance_message(pool: Pool) -> wire.PoolBalance:
+    """Returns the figures of a pool."""
+    return wire.PoolBalance(
+        posted=pool.posted,
+        free=pool.free,
+        leased=pool.leased,
+        granted_total=pool.granted_total,
+        spent_total=pool.spent_total,
+        expired_total=pool.expired_total,
+        overdraft=pool.overdraft,
+    )
+
+
+def grant_message(pool: Pool, grant: Grant) -> wire.Grant:
+    """Returns a grant as the contract tells it."""
+    return wire.Grant(
+        grant_id=grant.grant_id,
+        account_id=pool.account_id,
+        pool_id=pool.pool_id,
+        amount=grant.amount,
+        category=cast("wire.GrantCategory", grant.category),
+        priority=grant.priority,
+        effective_at_unix_ms=grant.effective_at_ms,
+        expires_at_unix_ms=0 if grant.expires_at_ms == NEVER else grant.expires_at_ms,
+        cost_amount=grant.cost_amount,
+        cost_currency=grant.cost_currency,
+        remaining=0 if grant.state is GrantState.PENDING else grant.remaining,
+        state=cast("wire.GrantState", grant.state),
+        created_at_unix_ms=grant.created_at_ms,
+    )
+
+
+def entry_message(pool: Pool, line: JournalLine) -> wire.Entry:
+    """Returns a line of the journal with its books."""
+    from_book, to_book = books_of(line.type, line.grant_id)
+    return wire.Entry(
+        entry_id=line.entry_key,
+        type=cast("wire.EntryType", line.type),
+        account_id=pool.account_id,
+        pool_id=pool.pool_id,
+        from_book=from_book,
+        to_book=to_book,
+        amount=line.amount,
+        grant_id=line.grant_id,
+        posted_at_unix_ms=line.posted_at_ms,
+        sidecar_id=line.sidecar_id,
+        epoch=line.epoch,
+        sequence=line.sequence,
+        operation_id=line.operation_id,
+        hold_id=line.hold_id,
+    )
+
+
+def sidecar_message(sidecar: Sidecar, connected: bool) -> wire.Sidecar:
+    """Returns a sidecar as the contract tells it; a reclaim time of 0: nothing is out."""
+    return wire.Sidecar(
+        sidecar_id=sidecar.sidecar_id,
+        epoch=sidecar.epoch,
+        birth_epoch=sidecar.birth_epoch,
+        acked_sequence=sidecar.acked_sequence,
+        last_seen_at_unix_ms=sidecar.last_seen_at_ms,
+        reclaim_at_unix_ms=0 if sidecar.reclaim_at_ms == NEVER else sidecar.reclaim_at_ms,
+        connected=connected,
+        version=sidecar.version,
+    )
+
+
+def lease_message(pool: Pool, lease: Lease) -> wire.LeaseInfo:
+    """Returns a lease as operators see it."""
+    return wire.LeaseInfo(
+        sidecar_id=lease.sidecar_id,
+        birth_epoch=lease.birth_epoch,
+        account_id=pool.account_id,
+        pool_id=pool.pool_id,
+        granted_total=lease.granted_total,
+        reclaimed_total=lease.reclaimed_total,
+        returned_total=lease.returned_total,
+        posted_total=lease.posted_total,
+        outstanding=lease.outstanding,
+    )

@@ -1,0 +1,417 @@
+"""What a store of the ledger is: rows, and transactions over them. The rules live above it, in posting and leasing.
+
+SQLite implements it (`sqlite.py`); whatever implements it passes the same contract tests. Keys (`_key`) are the
+store's own integers and never leave the ledger. Rows handed out are copies: `save_…` writes them back.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+NEVER = 2**63 - 1
+"""A time that does not come; as large as the database's integers, so that it sorts last."""
+
+MAX_AMOUNT = 2**63 - 1
+"""Largest amount or total, in minor units: int64, in the contract and in the database."""
+
+
+class StoreError(Exception):
+    """Base of the store's faults; the message says what to do."""
+
+
+class StoreTooNew(StoreError):
+    """The database was written by a newer version. Nothing is touched; run that version."""
+
+
+class StoreFailed(StoreError):
+    """A transaction failed as a whole; whether its commit took place must be read back."""
+
+
+class Conflict(StoreError):
+    """The row is already there: another transaction made it first. Read it."""
+
+
+class GrantState(IntEnum):
+    """As `holdfast.v1.GrantState`."""
+
+    PENDING = 1
+    ACTIVE = 2
+    EXHAUSTED = 3
+    EXPIRED = 4
+
+
+class EntryType(IntEnum):
+    """As `holdfast.v1.EntryType`."""
+
+    GRANT = 1
+    DEBIT = 2
+    OVERDRAFT = 3
+    REPAYMENT = 4
+    EXPIRY = 5
+
+
+@dataclass(slots=True)
+class Account:
+    """A customer."""
+
+    account_id: str
+    display_name: str
+    created_at_ms: int
+    account_key: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules of a pool; fields and enums as in `holdfast.v1.Policy`, with no unspecified ones."""
+
+    enforcement: int = 1
+    overdraft_limit: int = 0
+    overdraft_limit_bps: int = 0
+    partition_mode: int = 1
+    partition_overdraft_limit: int = 0
+    partition_after_ms: int = 0
+
+
+@dataclass(slots=True)
+class Pool:
+    """A pool and its figures, in minor units."""
+
+    account_key: int
+    account_id: str
+    pool_id: str
+    currency: str
+    currency_exponent: int
+    policy: Policy
+    created_at_ms: int
+    pool_key: int = 0
+    free: int = 0
+    """Rights that no sidecar has; below zero when more is leased than posted."""
+    leased: int = 0
+    """Sum of what is outstanding over all its leases."""
+    granted_total: int = 0
+    spent_total: int = 0
+    expired_total: int = 0
+    overdraft: int = 0
+    """The part of `spent_total` that no grant covers yet."""
+
+    @property
+    def posted(self) -> int:
+        """The settled balance: what is left of active grants, less the overdraft."""
+        return self.granted_total - self.spent_total - self.expired_total
+
+
+@dataclass(slots=True)
+class Grant:
+    """Credits put into a pool."""
+
+    pool_key: int
+    grant_id: str
+    amount: int
+    category: int
+    priority: int
+    effective_at_ms: int
+    expires_at_ms: int
+    """`NEVER` for a grant without end."""
+    cost_amount: int
+    cost_currency: str
+    created_at_ms: int
+    remaining: int
+    state: GrantState
+    due_at_ms: int
+    """When it takes effect or expires, whichever comes next; `NEVER` once neither does."""
+    grant_key: int = 0
+
+
+@dataclass(slots=True)
+class Sidecar:
+    """A sidecar as the ledger knows it."""
+
+    sidecar_id: str
+    epoch: int
+    birth_epoch: int
+    instance: bytes
+    stream_number: int
+    """Streams ever opened; the one with this number is the sidecar's stream."""
+    acked_sequence: int
+    max_hold_ttl_ms: int
+    version: str
+    last_seen_at_ms: int
+    reclaim_at_ms: int = NEVER
+    """Of its present life; kept in the row of that life."""
+    sidecar_key: int = 0
+
+
+class Life(NamedTuple):
+    """One life of a sidecar's folder."""
+
+    sidecar_key: int
+    birth_epoch: int
+    reclaim_at_ms: int
+
+
+@dataclass(slots=True)
+class Lease:
+    """Rights of one life of a sidecar to one pool; the totals only grow."""
+
+    sidecar_key: int
+    birth_epoch: int
+    pool_key: int
+    granted_total: int = 0
+    reclaimed_total: int = 0
+    returned_total: int = 0
+    posted_total: int = 0
+    lease_key: int = 0
+    sidecar_id: str = ""
+    """Filled in by lists."""
+
+    @property
+    def outstanding(self) -> int:
+        """Rights out now, never below zero."""
+        return self.granted_total - self.reclaimed_total - self.returned_total - self.posted_total
+
+
+class DebitRow(NamedTuple):
+    """A debit to be posted, in the order of the table's columns after the key."""
+
+    account_key: int
+    operation_id: str
+    lease_key: int
+    epoch: int
+    sequence: int
+    amount: int
+    hold_id: str
+    posted_at_ms: int
+    settled_at_ms: int
+    subject: str
+    dimensions: str
+    """A JSON object of strings."""
+    late: int
+    over_hold_amount: int
+    estimated: int
+    mode: int
+
+
+class EntryRow(NamedTuple):
+    """A line of the journal, in the order of the table's columns after the key."""
+
+    type: EntryType
+    pool_key: int
+    grant_key: int | None
+    debit_key: int | None
+    amount: int
+    posted_at_ms: int
+
+
+class DuplicateRow(NamedTuple):
+    """A debit whose operation had been posted before, in the order of the table's columns."""
+
+    lease_key: int
+    sequence: int
+    epoch: int
+    amount: int
+    debit_key: int
+    posted_at_ms: int
+
+
+class QuarantineRow(NamedTuple):
+    """A debit that no pool could take, in the order of the table's columns."""
+
+    sidecar_key: int
+    sequence: int
+    reason: str
+    debit: bytes
+    posted_at_ms: int
+
+
+class JournalLine(NamedTuple):
+    """A line of the journal with the names that its keys stand for; empty or 0 where no debit made it."""
+
+    entry_key: int
+    type: EntryType
+    grant_id: str
+    amount: int
+    posted_at_ms: int
+    sidecar_id: str
+    epoch: int
+    sequence: int
+    operation_id: str
+    hold_id: str
+
+
+class BookLine(NamedTuple):
+    """Sum of the journal of one pool by type and grant, for the audit."""
+
+    pool_key: int
+    type: EntryType
+    grant_key: int | None
+    amount: int
+    entry_count: int
+
+
+class LeaseSum(NamedTuple):
+    """What the debits of one lease add up to, duplicates included, for the audit."""
+
+    lease_key: int
+    amount: int
+
+
+class SequenceSum(NamedTuple):
+    """The sequences kept for one sidecar, posted, duplicate and quarantined, for the audit."""
+
+    sidecar_key: int
+    sequence_count: int
+    highest_sequence: int
+
+
+BurnPosition = tuple[int, int, int, int, str]
+"""A grant's place in the order of burn-down: priority, category, expiry, effective time, id."""
+
+
+class Reader(Protocol):
+    """Reads, on one snapshot. Lists are in the order of creation, after a key, at most `limit` rows."""
+
+    def account(self, account_id: str) -> Account | None:
+        """Returns an account."""
+
+    def accounts(self, after_key: int, limit: int) -> list[Account]:
+        """Lists accounts."""
+
+    def pool(self, account_id: str, pool_id: str) -> Pool | None:
+        """Returns a pool."""
+
+    def pools_by_key(self, pool_keys: Collection[int]) -> dict[int, Pool]:
+        """Returns pools by key."""
+
+    def pools(self, account_key: int, after_key: int, limit: int) -> list[Pool]:
+        """Lists the pools of an account."""
+
+    def grant(self, pool_key: int, grant_id: str) -> Grant | None:
+        """Returns a grant."""
+
+    def grants(self, pool_key: int, after: BurnPosition | None, limit: int) -> list[Grant]:
+        """Lists the grants of a pool in the order of burn-down."""
+
+    def grants_burning(self, pool_keys: Collection[int]) -> list[Grant]:
+        """Returns the active grants of pools, in no order."""
+
+    def grants_due(self, now_ms: int, limit: int) -> list[Grant]:
+        """Returns grants whose `due_at_ms` has come, the longest overdue first."""
+
+    def journal(self, pool_key: int, after_key: int, limit: int) -> list[JournalLine]:
+        """Lists the journal of a pool."""
+
+    def journal_of_operation(
+        self, account_key: int, pool_key: int, operation_id: str, after_key: int, limit: int
+    ) -> list[JournalLine]:
+        """Lists the lines that one operation made in a pool."""
+
+    def sidecar(self, sidecar_id: str) -> Sidecar | None:
+        """Returns a sidecar."""
+
+    def sidecars(self, after_key: int, limit: int) -> list[Sidecar]:
+        """Lists sidecars."""
+
+    def lives_due(self, now_ms: int, limit: int) -> list[Life]:
+        """Returns lives whose rights are to be reclaimed, the longest overdue first."""
+
+    def leases_of_life(self, sidecar_key: int, birth_epoch: int, pool_keys: Collection[int] | None) -> list[Lease]:
+        """Returns the leases of one life, of some pools or (None) of all, in the order of their making."""
+
+    def leases(
+        self, account_key: int | None, pool_key: int | None, sidecar_key: int | None, after_key: int, limit: int
+    ) -> list[Lease]:
+        """Lists leases, with `sidecar_id`; None does not filter."""
+
+    def lease_count(self) -> int:
+        """Counts the leases with rights out."""
+
+    def overdrawn_pool_count(self) -> int:
+        """Counts the pools in overdraft."""
+
+    def book_lines(self) -> list[BookLine]:
+        """Sums the whole journal."""
+
+    def lease_sums(self) -> list[LeaseSum]:
+        """Sums the debits of each lease."""
+
+    def debits_not_balanced(self, limit: int) -> list[int]:
+        """Returns keys of debits whose journal lines do not add up to their amount."""
+
+    def sequence_sums(self) -> list[SequenceSum]:
+        """Counts the sequences of each sidecar."""
+
+
+class Writer(Reader, Protocol):
+    """Reads and writes, in one transaction. Inserts set the key of what they are given and return it."""
+
+    def insert_account(self, account: Account) -> int:
+        """Adds an account. Raises `Conflict`."""
+
+    def insert_pool(self, pool: Pool) -> int:
+        """Adds a pool. Raises `Conflict`."""
+
+    def save_policy(self, pool_key: int, policy: Policy) -> None:
+        """Replaces the policy of a pool."""
+
+    def save_pools(self, pools: Iterable[Pool]) -> None:
+        """Writes the figures of pools back."""
+
+    def insert_grant(self, grant: Grant) -> int:
+        """Adds a grant. Raises `Conflict`."""
+
+    def save_grants(self, grants: Iterable[Grant]) -> None:
+        """Writes remaining, state and due time back."""
+
+    def insert_sidecar(self, sidecar: Sidecar) -> int:
+        """Adds a sidecar and its present life."""
+
+    def save_sidecar(self, sidecar: Sidecar) -> None:
+        """Writes a sidecar back, and adds or writes its present life."""
+
+    def save_acked(self, sidecar_key: int, acked_sequence: int) -> None:
+        """Moves the acked sequence."""
+
+    def save_life(self, life: Life) -> None:
+        """Writes the reclaim time of a life back."""
+
+    def insert_lease(self, lease: Lease) -> int:
+        """Adds a lease."""
+
+    def save_leases(self, leases: Iterable[Lease]) -> None:
+        """Writes the totals of leases back."""
+
+    def insert_debits(self, rows: Sequence[DebitRow]) -> list[int]:
+        """Adds debits; returns their keys, 0 for one whose (account, operation) is there, also earlier in `rows`."""
+
+    def debit_of_operation(self, account_key: int, operation_id: str) -> int:
+        """Returns the key of the debit of an operation, 0 if none."""
+
+    def insert_entries(self, rows: Sequence[EntryRow]) -> None:
+        """Appends to the journal."""
+
+    def insert_duplicates(self, rows: Sequence[DuplicateRow]) -> None:
+        """Keeps duplicate debits."""
+
+    def insert_quarantined(self, rows: Sequence[QuarantineRow]) -> None:
+        """Keeps debits that no pool could take."""
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Undoes what was done within it if it is left by an exception, and passes the exception on."""
+
+
+class Store(Protocol):
+    """Opens transactions. One thread at a time writes; reads go on beside it, each on a snapshot."""
+
+    def writing(self) -> AbstractContextManager[Writer]:
+        """A transaction: durable when the context is left, undone when it is left by an exception.
+
+        Raises `StoreFailed` when the commit fails; whether it took place is then unknown.
+        """
+
+    def reading(self) -> AbstractContextManager[Reader]:
+        """A snapshot of what is committed. Any thread."""
+
+    def close(self) -> None:
+        """Closes the store. Idempotent; not while a transaction is open."""

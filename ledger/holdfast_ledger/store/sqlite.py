@@ -1,0 +1,536 @@
+"""The embedded store: SQLite, write-ahead log, every commit synced. See `interface` for what the methods promise.
+
+Speed comes from few statements: rows go in many a statement, so that one step of SQLite, which runs without the
+interpreter lock, carries many of them.
+"""
+
+import itertools
+import json
+import sqlite3
+import threading
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from holdfast_ledger.store.interface import (
+    NEVER,
+    Account,
+    BookLine,
+    BurnPosition,
+    Conflict,
+    DebitRow,
+    DuplicateRow,
+    EntryRow,
+    EntryType,
+    Grant,
+    GrantState,
+    JournalLine,
+    Lease,
+    LeaseSum,
+    Life,
+    Policy,
+    Pool,
+    QuarantineRow,
+    SequenceSum,
+    Sidecar,
+    StoreFailed,
+    StoreTooNew,
+)
+
+BUSY_TIMEOUT_MS = 5_000
+"""Wait for another process's transaction, such as an audit's checkpoint, before giving up."""
+
+CACHE_KIB = 65_536
+"""Page cache of the writer: the upper levels of the indexes of some hundred million debits."""
+
+CHECKPOINT_PAGES = 8_000
+"""Pages in the log (32 MB) after which they are moved into the database: fewer, longer stalls than by default."""
+
+ROWS_A_STATEMENT = 256
+"""Rows of the largest INSERT; the rest goes in powers of two, so that few statements have to be prepared."""
+
+Value = int | str | bytes | None
+
+_POOL = """SELECT p.account_key, a.account_id, p.pool_id, p.currency, p.currency_exponent, p.enforcement,
+ p.overdraft_limit, p.overdraft_limit_bps, p.partition_mode, p.partition_overdraft_limit, p.partition_after_ms,
+ p.created_at_ms, p.pool_key, p.free, p.leased, p.granted_total, p.spent_total, p.expired_total, p.overdraft
+ FROM pools p JOIN accounts a USING (account_key) """
+_GRANT = """SELECT pool_key, grant_id, amount, category, priority, effective_at_ms, expires_at_ms, cost_amount,
+ cost_currency, created_at_ms, remaining, state, due_at_ms, grant_key FROM grants """
+_SIDECAR = """SELECT s.sidecar_id, s.epoch, s.birth_epoch, s.instance, s.stream_number, s.acked_sequence,
+ s.max_hold_ttl_ms, s.version, s.last_seen_at_ms, l.reclaim_at_ms, s.sidecar_key
+ FROM sidecars s JOIN lives l USING (sidecar_key, birth_epoch) """
+_LEASE = """SELECT l.sidecar_key, l.birth_epoch, l.pool_key, l.granted_total, l.reclaimed_total, l.returned_total,
+ l.posted_total, l.lease_key, s.sidecar_id FROM leases l JOIN sidecars s USING (sidecar_key) """
+_JOURNAL = """SELECT e.entry_key, e.type, coalesce(g.grant_id, ''), e.amount, e.posted_at_ms,
+ coalesce(s.sidecar_id, ''), coalesce(d.epoch, 0), coalesce(d.sequence, 0), coalesce(d.operation_id, ''),
+ coalesce(d.hold_id, '') FROM entries e
+ LEFT JOIN grants g USING (grant_key) LEFT JOIN debits d USING (debit_key)
+ LEFT JOIN leases l USING (lease_key) LEFT JOIN sidecars s USING (sidecar_key) """
+_IN_KEYS = "(SELECT value FROM json_each(?))"
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    return connection
+
+
+def _migrations() -> list[str]:
+    folder = resources.files("holdfast_ledger.store") / "migrations"
+    return [f.read_text("utf-8") for f in sorted(folder.iterdir(), key=lambda f: f.name) if f.name.endswith(".sql")]
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Brings the tables to this version, each step in a transaction. Raises `StoreTooNew`."""
+    steps = _migrations()
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > len(steps):
+            raise StoreTooNew(
+                f"the database has format {version}, this version knows up to {len(steps)}: run the newer version"
+            )
+        for number, script in enumerate(steps[version:], start=version + 1):
+            for statement in _statements(script):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+class SqliteReader:
+    """Reads on one connection, within the transaction that its owner has opened."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def _rows(self, sql: str, *values: Value) -> sqlite3.Cursor:
+        return self._connection.execute(sql, values)
+
+    def account(self, account_id: str) -> Account | None:
+        """See `Reader`."""
+        sql = "SELECT account_id, display_name, created_at_ms, account_key FROM accounts WHERE account_id = ?"
+        return next((Account(*row) for row in self._rows(sql, account_id)), None)
+
+    def accounts(self, after_key: int, limit: int) -> list[Account]:
+        """See `Reader`."""
+        sql = """SELECT account_id, display_name, created_at_ms, account_key FROM accounts
+            WHERE account_key > ? ORDER BY account_key LIMIT ?"""
+        return [Account(*row) for row in self._rows(sql, after_key, limit)]
+
+    def _pools(self, where: str, *values: Value) -> list[Pool]:
+        return [Pool(*(*row[:5], Policy(*row[5:11]), *row[11:])) for row in self._rows(_POOL + where, *values)]
+
+    def pool(self, account_id: str, pool_id: str) -> Pool | None:
+        """See `Reader`."""
+        return next(iter(self._pools("WHERE a.account_id = ? AND p.pool_id = ?", account_id, pool_id)), None)
+
+    def pools_by_key(self, pool_keys: Collection[int]) -> dict[int, Pool]:
+        """See `Reader`."""
+        rows = self._pools(f"WHERE p.pool_key IN {_IN_KEYS}", json.dumps(list(pool_keys)))
+        return {pool.pool_key: pool for pool in rows}
+
+    def pools(self, account_key: int, after_key: int, limit: int) -> list[Pool]:
+        """See `Reader`."""
+        where = "WHERE p.account_key = ? AND p.pool_key > ? ORDER BY p.pool_key LIMIT ?"
+        return self._pools(where, account_key, after_key, limit)
+
+    def _grants(self, where: str, *values: Value) -> list[Grant]:
+        return [Grant(*(*row[:11], GrantState(row[11]), *row[12:])) for row in self._rows(_GRANT + where, *values)]
+
+    def grant(self, pool_key: int, grant_id: str) -> Grant | None:
+        """See `Reader`."""
+        return next(iter(self._grants("WHERE pool_key = ? AND grant_id = ?", pool_key, grant_id)), None)
+
+    def grants(self, pool_key: int, after: BurnPosition | None, limit: int) -> list[Grant]:
+        """See `Reader`."""
+        order = "(priority, category, expires_at_ms, effective_at_ms, grant_id)"
+        tail = "ORDER BY priority, category, expires_at_ms, effective_at_ms, grant_id LIMIT ?"
+        if after is None:
+            return self._grants(f"WHERE pool_key = ? {tail}", pool_key, limit)
+        return self._grants(f"WHERE pool_key = ? AND {order} > (?, ?, ?, ?, ?) {tail}", pool_key, *after, limit)
+
+    def grants_burning(self, pool_keys: Collection[int]) -> list[Grant]:
+        """See `Reader`."""
+        where = f"WHERE state = 2 AND pool_key IN {_IN_KEYS}"
+        return self._grants(where, json.dumps(list(pool_keys)))
+
+    def grants_due(self, now_ms: int, limit: int) -> list[Grant]:
+        """See `Reader`."""
+        where = f"WHERE due_at_ms <= ? AND due_at_ms < {NEVER} ORDER BY due_at_ms, grant_key LIMIT ?"
+        return self._grants(where, now_ms, limit)
+
+    def _journal(self, where: str, *values: Value) -> list[JournalLine]:
+        tail = "AND e.entry_key > ? ORDER BY e.entry_key LIMIT ?"
+        rows = self._rows(f"{_JOURNAL} {where} {tail}", *values)
+        return [JournalLine(row[0], EntryType(row[1]), *row[2:]) for row in rows]
+
+    def journal(self, pool_key: int, after_key: int, limit: int) -> list[JournalLine]:
+        """See `Reader`."""
+        return self._journal("WHERE e.pool_key = ?", pool_key, after_key, limit)
+
+    def journal_of_operation(
+        self, account_key: int, pool_key: int, operation_id: str, after_key: int, limit: int
+    ) -> list[JournalLine]:
+        """See `Reader`."""
+        where = """WHERE e.debit_key = (SELECT debit_key FROM debits WHERE account_key = ? AND operation_id = ?)
+            AND e.pool_key = ?"""
+        return self._journal(where, account_key, operation_id, pool_key, after_key, limit)
+
+    def sidecar(self, sidecar_id: str) -> Sidecar | None:
+        """See `Reader`."""
+        rows = self._rows(_SIDECAR + "WHERE s.sidecar_id = ?", sidecar_id)
+        return next((Sidecar(*row) for row in rows), None)
+
+    def sidecars(self, after_key: int, limit: int) -> list[Sidecar]:
+        """See `Reader`."""
+        where = "WHERE s.sidecar_key > ? ORDER BY s.sidecar_key LIMIT ?"
+        return [Sidecar(*row) for row in self._rows(_SIDECAR + where, after_key, limit)]
+
+    def lives_due(self, now_ms: int, limit: int) -> list[Life]:
+        """See `Reader`."""
+        sql = f"""SELECT sidecar_key, birth_epoch, reclaim_at_ms FROM lives
+            WHERE reclaim_at_ms <= ? AND reclaim_at_ms < {NEVER} ORDER BY reclaim_at_ms LIMIT ?"""
+        return [Life(*row) for row in self._rows(sql, now_ms, limit)]
+
+    def leases_of_life(self, sidecar_key: int, birth_epoch: int, pool_keys: Collection[int] | None) -> list[Lease]:
+        """See `Reader`."""
+        where = "WHERE l.sidecar_key = ? AND l.birth_epoch = ? "
+        values: list[Value] = [sidecar_key, birth_epoch]
+        if pool_keys is not None:
+            where += f"AND l.pool_key IN {_IN_KEYS} "
+            values.append(json.dumps(list(pool_keys)))
+        return [Lease(*row) for row in self._rows(_LEASE + where + "ORDER BY l.lease_key", *values)]
+
+    def leases(
+        self, account_key: int | None, pool_key: int | None, sidecar_key: int | None, after_key: int, limit: int
+    ) -> list[Lease]:
+        """See `Reader`."""
+        where, values = "WHERE l.lease_key > ? ", [after_key]
+        if account_key is not None:
+            where += "AND l.pool_key IN (SELECT pool_key FROM pools WHERE account_key = ?) "
+            values.append(account_key)
+        if pool_key is not None:
+            where += "AND l.pool_key = ? "
+            values.append(pool_key)
+        if sidecar_key is not None:
+            where += "AND l.sidecar_key = ? "
+            values.append(sidecar_key)
+        rows = self._rows(_LEASE + where + "ORDER BY l.lease_key LIMIT ?", *values, limit)
+        return [Lease(*row) for row in rows]
+
+    def lease_count(self) -> int:
+        """See `Reader`."""
+        sql = """SELECT count(*) FROM leases
+            WHERE granted_total - reclaimed_total - returned_total - posted_total > 0"""
+        return int(self._rows(sql).fetchone()[0])
+
+    def overdrawn_pool_count(self) -> int:
+        """See `Reader`."""
+        return int(self._rows("SELECT count(*) FROM pools WHERE overdraft > 0").fetchone()[0])
+
+    def book_lines(self) -> list[BookLine]:
+        """See `Reader`."""
+        sql = "SELECT pool_key, type, grant_key, sum(amount), count(*) FROM entries GROUP BY 1, 2, 3"
+        return [BookLine(row[0], EntryType(row[1]), *row[2:]) for row in self._rows(sql)]
+
+    def lease_sums(self) -> list[LeaseSum]:
+        """See `Reader`."""
+        sql = """SELECT lease_key, sum(amount) FROM
+            (SELECT lease_key, amount FROM debits UNION ALL SELECT lease_key, amount FROM duplicate_debits)
+            GROUP BY lease_key"""
+        return [LeaseSum(*row) for row in self._rows(sql)]
+
+    def debits_not_balanced(self, limit: int) -> list[int]:
+        """See `Reader`."""
+        sql = """SELECT debit_key FROM debits d WHERE amount <>
+            (SELECT coalesce(sum(e.amount), 0) FROM entries e WHERE e.debit_key = d.debit_key) LIMIT ?"""
+        return [row[0] for row in self._rows(sql, limit)]
+
+    def sequence_sums(self) -> list[SequenceSum]:
+        """See `Reader`."""
+        sql = """SELECT sidecar_key, count(DISTINCT sequence), max(sequence) FROM (
+            SELECT l.sidecar_key, d.sequence FROM debits d JOIN leases l USING (lease_key)
+            UNION ALL SELECT l.sidecar_key, d.sequence FROM duplicate_debits d JOIN leases l USING (lease_key)
+            UNION ALL SELECT sidecar_key, sequence FROM quarantined_debits) GROUP BY sidecar_key"""
+        return [SequenceSum(*row) for row in self._rows(sql)]
+
+
+def _insert_sql(head: str, columns: int, rows: int) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"{head} VALUES {', '.join([row] * rows)}"
+
+
+class SqliteWriter(SqliteReader):
+    """Reads and writes on the writer's connection, within the transaction that its owner has opened."""
+
+    def _insert(self, sql: str, *values: Value) -> int:
+        try:
+            key = self._connection.execute(sql, values).lastrowid
+        except sqlite3.IntegrityError as fault:
+            if fault.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+                raise Conflict(str(fault)) from fault
+            raise
+        assert key is not None
+        return key
+
+    def _insert_many(self, head: str, rows: Sequence[tuple[Value, ...]], tail: str = "") -> int:
+        """Inserts rows, many a statement; returns how many were not refused by `tail`."""
+        inserted, start = 0, 0
+        while start < len(rows):
+            left = len(rows) - start
+            count = ROWS_A_STATEMENT if left >= ROWS_A_STATEMENT else 1 << (left.bit_length() - 1)
+            sql = _insert_sql(head, len(rows[0]), count) + tail
+            values = tuple(itertools.chain.from_iterable(rows[start : start + count]))
+            inserted += self._connection.execute(sql, values).rowcount
+            start += count
+        return inserted
+
+    def insert_account(self, account: Account) -> int:
+        """See `Writer`."""
+        sql = "INSERT INTO accounts (account_id, display_name, created_at_ms) VALUES (?, ?, ?)"
+        account.account_key = self._insert(sql, account.account_id, account.display_name, account.created_at_ms)
+        return account.account_key
+
+    def insert_pool(self, pool: Pool) -> int:
+        """See `Writer`."""
+        rules = pool.policy
+        sql = _insert_sql(
+            """INSERT INTO pools (account_key, pool_id, currency, currency_exponent, enforcement, overdraft_limit,
+            overdraft_limit_bps, partition_mode, partition_overdraft_limit, partition_after_ms, created_at_ms,
+            free, leased, granted_total, spent_total, expired_total, overdraft)""",
+            17,
+            1,
+        )
+        pool.pool_key = self._insert(
+            sql, pool.account_key, pool.pool_id, pool.currency, pool.currency_exponent, rules.enforcement,
+            rules.overdraft_limit, rules.overdraft_limit_bps, rules.partition_mode, rules.partition_overdraft_limit,
+            rules.partition_after_ms, pool.created_at_ms, pool.free, pool.leased, pool.granted_total,
+            pool.spent_total, pool.expired_total, pool.overdraft,
+        )  # fmt: skip
+        return pool.pool_key
+
+    def save_policy(self, pool_key: int, policy: Policy) -> None:
+        """See `Writer`."""
+        sql = """UPDATE pools SET enforcement = ?, overdraft_limit = ?, overdraft_limit_bps = ?, partition_mode = ?,
+            partition_overdraft_limit = ?, partition_after_ms = ? WHERE pool_key = ?"""
+        self._rows(
+            sql, policy.enforcement, policy.overdraft_limit, policy.overdraft_limit_bps, policy.partition_mode,
+            policy.partition_overdraft_limit, policy.partition_after_ms, pool_key,
+        )  # fmt: skip
+
+    def save_pools(self, pools: Iterable[Pool]) -> None:
+        """See `Writer`."""
+        sql = """UPDATE pools SET free = ?, leased = ?, granted_total = ?, spent_total = ?, expired_total = ?,
+            overdraft = ? WHERE pool_key = ?"""
+        rows = [
+            (p.free, p.leased, p.granted_total, p.spent_total, p.expired_total, p.overdraft, p.pool_key) for p in pools
+        ]
+        self._connection.executemany(sql, rows)
+
+    def insert_grant(self, grant: Grant) -> int:
+        """See `Writer`."""
+        sql = _insert_sql(
+            """INSERT INTO grants (pool_key, grant_id, amount, category, priority, effective_at_ms, expires_at_ms,
+            cost_amount, cost_currency, created_at_ms, remaining, state, due_at_ms)""",
+            13,
+            1,
+        )
+        grant.grant_key = self._insert(
+            sql, grant.pool_key, grant.grant_id, grant.amount, grant.category, grant.priority, grant.effective_at_ms,
+            grant.expires_at_ms, grant.cost_amount, grant.cost_currency, grant.created_at_ms, grant.remaining,
+            grant.state, grant.due_at_ms,
+        )  # fmt: skip
+        return grant.grant_key
+
+    def save_grants(self, grants: Iterable[Grant]) -> None:
+        """See `Writer`."""
+        sql = "UPDATE grants SET remaining = ?, state = ?, due_at_ms = ? WHERE grant_key = ?"
+        self._connection.executemany(sql, [(g.remaining, g.state, g.due_at_ms, g.grant_key) for g in grants])
+
+    def insert_sidecar(self, sidecar: Sidecar) -> int:
+        """See `Writer`."""
+        sql = _insert_sql(
+            """INSERT INTO sidecars (sidecar_id, epoch, birth_epoch, instance, stream_number, acked_sequence,
+            max_hold_ttl_ms, version, last_seen_at_ms)""",
+            9,
+            1,
+        )
+        sidecar.sidecar_key = self._insert(
+            sql, sidecar.sidecar_id, sidecar.epoch, sidecar.birth_epoch, sidecar.instance, sidecar.stream_number,
+            sidecar.acked_sequence, sidecar.max_hold_ttl_ms, sidecar.version, sidecar.last_seen_at_ms,
+        )  # fmt: skip
+        self.save_life(Life(sidecar.sidecar_key, sidecar.birth_epoch, sidecar.reclaim_at_ms))
+        return sidecar.sidecar_key
+
+    def save_sidecar(self, sidecar: Sidecar) -> None:
+        """See `Writer`."""
+        sql = """UPDATE sidecars SET epoch = ?, birth_epoch = ?, instance = ?, stream_number = ?, acked_sequence = ?,
+            max_hold_ttl_ms = ?, version = ?, last_seen_at_ms = ? WHERE sidecar_key = ?"""
+        self._rows(
+            sql, sidecar.epoch, sidecar.birth_epoch, sidecar.instance, sidecar.stream_number, sidecar.acked_sequence,
+            sidecar.max_hold_ttl_ms, sidecar.version, sidecar.last_seen_at_ms, sidecar.sidecar_key,
+        )  # fmt: skip
+        self.save_life(Life(sidecar.sidecar_key, sidecar.birth_epoch, sidecar.reclaim_at_ms))
+
+    def save_acked(self, sidecar_key: int, acked_sequence: int) -> None:
+        """See `Writer`."""
+        self._rows("UPDATE sidecars SET acked_sequence = ? WHERE sidecar_key = ?", acked_sequence, sidecar_key)
+
+    def save_life(self, life: Life) -> None:
+        """See `Writer`."""
+        sql = """INSERT INTO lives (sidecar_key, birth_epoch, reclaim_at_ms) VALUES (?, ?, ?)
+            ON CONFLICT (sidecar_key, birth_epoch) DO UPDATE SET reclaim_at_ms = excluded.reclaim_at_ms"""
+        self._rows(sql, *life)
+
+    def insert_lease(self, lease: Lease) -> int:
+        """See `Writer`."""
+        sql = _insert_sql(
+            """INSERT INTO leases (sidecar_key, birth_epoch, pool_key, granted_total, reclaimed_total,
+            returned_total, posted_total)""",
+            7,
+            1,
+        )
+        lease.lease_key = self._insert(
+            sql, lease.sidecar_key, lease.birth_epoch, lease.pool_key, lease.granted_total, lease.reclaimed_total,
+            lease.returned_total, lease.posted_total,
+        )  # fmt: skip
+        return lease.lease_key
+
+    def save_leases(self, leases: Iterable[Lease]) -> None:
+        """See `Writer`."""
+        sql = """UPDATE leases SET granted_total = ?, reclaimed_total = ?, returned_total = ?, posted_total = ?
+            WHERE lease_key = ?"""
+        rows = [
+            (lease.granted_total, lease.reclaimed_total, lease.returned_total, lease.posted_total, lease.lease_key)
+            for lease in leases
+        ]
+        self._connection.executemany(sql, rows)
+
+    def insert_debits(self, rows: Sequence[DebitRow]) -> list[int]:
+        """See `Writer`."""
+        (last,) = self._rows("SELECT coalesce(max(debit_key), 0) FROM debits").fetchone()
+        keys = list(range(last + 1, last + len(rows) + 1))
+        keyed = [(key, *row) for key, row in zip(keys, rows, strict=True)]
+        tail = " ON CONFLICT (account_key, operation_id) DO NOTHING"
+        if self._insert_many("INSERT INTO debits", keyed, tail) == len(rows):
+            return keys
+        there = {row[0] for row in self._rows("SELECT debit_key FROM debits WHERE debit_key > ?", last)}
+        return [key if key in there else 0 for key in keys]
+
+    def debit_of_operation(self, account_key: int, operation_id: str) -> int:
+        """See `Writer`."""
+        sql = "SELECT debit_key FROM debits WHERE account_key = ? AND operation_id = ?"
+        return next((int(row[0]) for row in self._rows(sql, account_key, operation_id)), 0)
+
+    def insert_entries(self, rows: Sequence[EntryRow]) -> None:
+        """See `Writer`."""
+        self._insert_many("INSERT INTO entries (type, pool_key, grant_key, debit_key, amount, posted_at_ms)", rows)
+
+    def insert_duplicates(self, rows: Sequence[DuplicateRow]) -> None:
+        """See `Writer`."""
+        self._insert_many("INSERT INTO duplicate_debits", rows)
+
+    def insert_quarantined(self, rows: Sequence[QuarantineRow]) -> None:
+        """See `Writer`."""
+        self._insert_many("INSERT INTO quarantined_debits", rows)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """See `Writer`."""
+        if not self._connection.in_transaction:  # a full disk ends the whole transaction; this would begin another
+            raise StoreFailed("the database ended the transaction")
+        self._connection.execute("SAVEPOINT job")
+        try:
+            yield
+        except BaseException as fault:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK TO job")
+                self._connection.execute("RELEASE job")
+            if isinstance(fault, sqlite3.OperationalError):
+                raise StoreFailed(str(fault)) from fault
+            raise
+        self._connection.execute("RELEASE job")
+
+
+class SqliteStore:
+    """One file; one connection for writing, one for each thread that reads."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or makes the database. Raises `StoreTooNew`, `StoreFailed`."""
+        self._path = path
+        self._lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        try:
+            self._writer = _connect(path)
+            migrate(self._writer)
+        except sqlite3.Error as fault:
+            raise StoreFailed(f"cannot open {path}: {fault}") from fault
+
+    @contextmanager
+    def writing(self) -> Iterator[SqliteWriter]:
+        """See `Store`."""
+        connection = self._writer
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as fault:
+            raise StoreFailed(f"cannot begin: {fault}") from fault
+        try:
+            yield SqliteWriter(connection)
+            if not connection.in_transaction:
+                raise StoreFailed("the database ended the transaction")
+            connection.execute("COMMIT")
+        except sqlite3.Error as fault:
+            self._reopen()
+            raise StoreFailed(f"the transaction failed: {fault}") from fault
+        except BaseException:
+            self._reopen() if not connection.in_transaction else connection.execute("ROLLBACK")
+            raise
+
+    def _reopen(self) -> None:
+        """Starts over on a fresh connection: after a failed commit the old one's state says nothing."""
+        self._writer.close()
+        try:
+            self._writer = _connect(self._path)
+        except sqlite3.Error as fault:
+            raise StoreFailed(f"cannot open {self._path} again: {fault}") from fault
+
+    @contextmanager
+    def reading(self) -> Iterator[SqliteReader]:
+        """See `Store`."""
+        with self._lock:
+            connection = self._idle.pop() if self._idle else None
+        connection = connection or _connect(self._path)
+        connection.execute("BEGIN")
+        try:
+            yield SqliteReader(connection)
+        finally:
+            connection.execute("ROLLBACK")
+            with self._lock:
+                self._idle.append(connection)
+
+    def close(self) -> None:
+        """See `Store`."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in (*idle, self._writer):
+            connection.close()

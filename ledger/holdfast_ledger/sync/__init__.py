@@ -1,0 +1,1 @@
+"""The streams of the sidecars: debits up, rights down."""

@@ -1,0 +1,57 @@
+"""Turns rows into the messages of the stream."""
+
+from collections.abc import Iterable
+from typing import cast
+
+from holdfast.v1 import decision_pb2 as decision
+from holdfast.v1 import ledger_sync_service_pb2 as wire
+
+from holdfast_ledger.leasing.rights import Granted
+from holdfast_ledger.store.interface import Pool
+
+BPS = 10_000
+"""Basis points of the whole."""
+
+
+def overdraft_limit(pool: Pool) -> int:
+    """Returns how far below zero the pool's settled balance may go, in minor units."""
+    if pool.policy.overdraft_limit_bps:
+        return pool.granted_total * pool.policy.overdraft_limit_bps // BPS
+    return pool.policy.overdraft_limit
+
+
+def policy_message(pool: Pool) -> decision.Policy:
+    """Returns the policy as a sidecar sees it: with the overdraft limit as an amount."""
+    rules = pool.policy
+    return decision.Policy(
+        enforcement=cast("decision.Enforcement", rules.enforcement),
+        overdraft_limit=overdraft_limit(pool),
+        partition_mode=cast("decision.PartitionMode", rules.partition_mode),
+        partition_overdraft_limit=rules.partition_overdraft_limit,
+        partition_after_ms=rules.partition_after_ms,
+    )
+
+
+def lease_message(granted: Granted) -> wire.Lease:
+    """Returns a lease as the stream tells it."""
+    pool, lease = granted.pool, granted.lease
+    if pool is None or lease is None:
+        unknown = wire.LEASE_STATUS_UNKNOWN_POOL if granted.account_known else wire.LEASE_STATUS_UNKNOWN_ACCOUNT
+        return wire.Lease(account_id=granted.account_id, pool_id=granted.pool_id, status=unknown)
+    return wire.Lease(
+        account_id=granted.account_id,
+        pool_id=granted.pool_id,
+        status=wire.LEASE_STATUS_ACTIVE,
+        currency=pool.currency,
+        granted_total=lease.granted_total,
+        reclaimed_total=lease.reclaimed_total,
+        posted_total=lease.posted_total,
+        pool_posted=pool.posted,
+        pool_free=pool.free,
+        policy=policy_message(pool),
+    )
+
+
+def lease_messages(granted: Iterable[Granted]) -> list[wire.Lease]:
+    """Returns leases as the stream tells them."""
+    return [lease_message(one) for one in granted]

@@ -1,0 +1,255 @@
+"""Runs one stream: reads, writes, and two lanes of work between them, each in its own task.
+
+Debits and control (heartbeats, lease requests, changes to tell) are lanes of their own, so that a sidecar with a long
+outbox still gets rights quickly. Within a lane answers keep their order. Reading never waits for writing: what is
+taken in and not done is bounded by the window of debits and the limit on lease requests, both refused beyond.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from holdfast.v1 import ledger_sync_service_pb2 as wire
+
+from holdfast_ledger.crash import CrashPlan, CrashPoint
+from holdfast_ledger.errors import LedgerError, WindowExceeded
+from holdfast_ledger.posting.post import Posted
+from holdfast_ledger.sync.jobs import Admitted, StreamId, SyncJobs
+from holdfast_ledger.sync.messages import lease_messages
+from holdfast_ledger.sync.protocol import Ask, SyncProtocol
+from holdfast_ledger.sync.registry import Registry
+from holdfast_ledger.writer import GroupWriter
+
+MAX_OUTGOING = 10_000
+"""Answers that a sidecar may leave unread: it can only have asked for so many. Past it the stream ends."""
+
+
+class Channel(Protocol):
+    """The part of grpc.aio's ServicerContext that carries a stream of bytes."""
+
+    async def read(self) -> object:
+        """Returns the next message, `grpc.aio.EOF` after the last."""
+
+    async def write(self, message: bytes) -> None:
+        """Sends a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """What the streams are told and held to; see `config` for the reasons."""
+
+    lease_validity_ms: int
+    heartbeat_interval_ms: int
+    window_debit_count: int
+    post_debit_count: int
+    """Debits of one job, at most: bounds how long a job of another stream waits behind it."""
+
+
+@dataclass(slots=True)
+class SyncCounters:
+    """What became of debits since the start, over all streams."""
+
+    debit_count: int = 0
+    dropped_count: int = 0
+    duplicate_count: int = 0
+    quarantined_count: int = 0
+    overdraft_amount: int = 0
+    job_count: int = 0
+
+    def add(self, posted: Posted) -> None:
+        """Counts one run."""
+        self.job_count += 1
+        self.debit_count += posted.debit_count
+        self.dropped_count += posted.dropped_count
+        self.duplicate_count += posted.duplicate_count
+        self.quarantined_count += posted.quarantined_count
+        self.overdraft_amount += posted.overdraft_amount
+
+
+@dataclass(frozen=True, slots=True)
+class SyncServices:
+    """What all streams of a replica share."""
+
+    settings: StreamSettings
+    jobs: SyncJobs
+    writer: GroupWriter
+    registry: Registry
+    crash: CrashPlan
+    counters: SyncCounters = field(default_factory=SyncCounters)
+
+
+class Stream:
+    """One stream, from its Hello to its end. Belongs to the event loop's thread."""
+
+    def __init__(self, channel: Channel, services: SyncServices) -> None:
+        self._channel = channel
+        self._services = services
+        self._protocol = SyncProtocol(services.settings.window_debit_count)
+        self._outgoing: deque[wire.SyncResponse] = deque()
+        self._pools: set[int] = set()
+        self._changed: set[int] = set()
+        self._post_wanted = asyncio.Event()
+        self._control_wanted = asyncio.Event()
+        self._write_wanted = asyncio.Event()
+        self._read_all = False
+        self._lanes_open = 2
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._id = StreamId("", 0, 0)
+
+    @property
+    def stream_id(self) -> StreamId:
+        """See `OpenStream`."""
+        return self._id
+
+    def end(self, fault: LedgerError) -> None:
+        """See `OpenStream`."""
+        if not self._ended.done():
+            self._ended.set_exception(fault)
+
+    def tell(self, pool_keys: set[int]) -> None:
+        """See `OpenStream`."""
+        mine = pool_keys & self._pools
+        if mine:
+            self._changed |= mine
+            self._control_wanted.set()
+
+    async def run(self) -> None:
+        """Serves the stream until the sidecar half-closes it. Raises the `LedgerError` that ends it."""
+        first = await self._channel.read()
+        if not isinstance(first, bytes):
+            return
+        said = self._protocol.hello(first)
+        jobs = self._services.jobs
+        admitted = await self._services.writer.run(lambda writer: jobs.hello(writer, said))
+        self._welcome(admitted)
+        self._services.registry.add(self)
+        try:
+            await self._serve()
+        finally:
+            self._services.registry.remove(self)
+
+    def _welcome(self, admitted: Admitted) -> None:
+        self._id = admitted.stream_id
+        self._pools = {one.pool.pool_key for one in admitted.leases if one.pool}
+        sidecar, settings = admitted.sidecar, self._services.settings
+        self._protocol.welcomed(sidecar.epoch, sidecar.acked_sequence)
+        welcome = wire.Welcome(
+            epoch=sidecar.epoch,
+            birth_epoch=sidecar.birth_epoch,
+            acked_sequence=sidecar.acked_sequence,
+            lease_validity_ms=settings.lease_validity_ms,
+            heartbeat_interval_ms=settings.heartbeat_interval_ms,
+            window_debit_count=settings.window_debit_count,
+            leases=lease_messages(admitted.leases),
+        )
+        self._send(wire.SyncResponse(welcome=welcome))
+
+    async def _serve(self) -> None:
+        """Runs the four tasks; the first fault ends them all, and they are gone before this returns."""
+        lanes: list[Coroutine[None, None, None]] = [self._read(), self._post(), self._control(), self._write()]
+        tasks = [asyncio.ensure_future(lane) for lane in lanes]
+        try:
+            waiting: set[asyncio.Future[None]] = {*tasks, self._ended}
+            while waiting != {self._ended}:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for one in done:
+                    one.result()
+        finally:
+            self._ended.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._channel.read()
+            if not isinstance(message, bytes):
+                break
+            self._protocol.receive(message)
+            if self._protocol.waiting_debit_count:
+                self._post_wanted.set()
+            if self._protocol.control_waits:
+                self._control_wanted.set()
+        self._read_all = True
+        self._post_wanted.set()
+        self._control_wanted.set()
+
+    async def _write(self) -> None:
+        while True:
+            while self._outgoing:
+                await self._channel.write(self._outgoing.popleft().SerializeToString())
+            if not self._lanes_open:
+                return
+            await self._write_wanted.wait()
+            self._write_wanted.clear()
+
+    async def _lane(self, wanted: asyncio.Event, turn: Callable[[], Coroutine[None, None, bool]]) -> None:
+        """Takes turns while there is something to do, until everything is read and done."""
+        while True:
+            while await turn():
+                pass
+            if self._read_all:
+                self._lanes_open -= 1
+                self._write_wanted.set()
+                return
+            await wanted.wait()
+            wanted.clear()
+
+    async def _post(self) -> None:
+        await self._lane(self._post_wanted, self._post_turn)
+
+    async def _control(self) -> None:
+        await self._lane(self._control_wanted, self._control_turn)
+
+    async def _post_turn(self) -> bool:
+        debits = self._protocol.take_debits(self._services.settings.post_debit_count)
+        if not debits:
+            return False
+        jobs = self._services.jobs
+        posted = await self._services.writer.run(lambda writer: jobs.debits(writer, self._id, debits), len(debits))
+        self._services.counters.add(posted)
+        self._services.registry.pools_changed(posted.due_pools)
+        self._services.crash.reach(CrashPoint.BEFORE_ACK)
+        self._send(self._protocol.posted(posted.acked_sequence))
+        return True
+
+    async def _control_turn(self) -> bool:
+        heartbeat_id, asks = self._protocol.take_control()
+        changed, self._changed = self._changed, set()
+        for ask in asks:
+            await self._answer(ask)
+        if heartbeat_id is not None:
+            jobs = self._services.jobs
+            await self._services.writer.run(lambda writer: jobs.heartbeat(writer, self._id))
+            validity_ms = self._services.settings.lease_validity_ms
+            ack = wire.HeartbeatAck(heartbeat_id=heartbeat_id, lease_validity_ms=validity_ms)
+            self._send(wire.SyncResponse(heartbeat_ack=ack))
+        if changed:
+            await self._tell(changed)
+        return bool(asks or changed) or heartbeat_id is not None
+
+    async def _answer(self, ask: Ask) -> None:
+        jobs = self._services.jobs
+        served = await self._services.writer.run(lambda writer: jobs.wants(writer, self._id, ask))
+        self._pools |= {one.pool.pool_key for one in served.granted if one.pool}
+        update = wire.LeaseUpdate(request_id=ask.request_id, leases=lease_messages(served.granted))
+        self._send(wire.SyncResponse(lease_update=update))
+        self._services.registry.pools_changed(served.due_pools)
+
+    async def _tell(self, pool_keys: set[int]) -> None:
+        jobs = self._services.jobs
+        granted = await self._services.writer.run(lambda writer: jobs.tell(writer, self._id, pool_keys))
+        if granted:
+            self._send(wire.SyncResponse(lease_update=wire.LeaseUpdate(leases=lease_messages(granted))))
+
+    def _send(self, message: wire.SyncResponse) -> None:
+        last = self._outgoing[-1] if self._outgoing else None
+        if last is not None and message.HasField("ack") and last.HasField("ack"):
+            self._outgoing[-1] = message  # acks are cumulative
+        else:
+            self._outgoing.append(message)
+        if len(self._outgoing) > MAX_OUTGOING:
+            self.end(WindowExceeded(f"the sidecar leaves {MAX_OUTGOING} answers unread"))
+        self._write_wanted.set()

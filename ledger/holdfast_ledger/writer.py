@@ -1,0 +1,176 @@
+"""Group commit: one thread that carries out jobs, as many as wait, in one transaction each time.
+
+Nobody is told before the commit. A job that fails takes only its own changes with it (a savepoint each). When the
+commit itself fails, nobody knows what is there: every job of the group fails with `Unavailable`, streams end, and
+their sidecars come back with Hello and are told the mark as it is; nothing is repeated blindly.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from holdfast_ledger.crash import CrashPlan, CrashPoint
+from holdfast_ledger.errors import ShuttingDown, Unavailable
+from holdfast_ledger.store.interface import Store, StoreError, Writer
+
+T = TypeVar("T")
+
+Job = Callable[[Writer], T]
+
+MAX_GROUP_JOBS = 256
+"""Jobs of one transaction; bounds what one failed commit takes with it."""
+
+MAX_GROUP_DEBITS = 8_192
+"""Debits of one transaction: a few tenths of a second of work, so that nobody waits longer behind it."""
+
+COMMIT_BOUNDS_US = (250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 512_000)
+"""Upper bounds, inclusive, of the buckets of transaction times; one more bucket is above all."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStatistics:
+    """Counts since the start."""
+
+    transaction_count: int
+    failed_count: int
+    job_count: int
+    debit_count: int
+    """Debits handed in, whatever became of them."""
+    transaction_us_sum: int
+    transaction_counts: tuple[int, ...]
+    """By duration, work and commit together: per bucket of `COMMIT_BOUNDS_US`, one more for all above."""
+    waiting_count: int
+
+
+@dataclass(slots=True)
+class _Task(Generic[T]):
+    job: Job[T]
+    debit_count: int
+    future: Future[T]
+    outcome: T | None = None
+    fault: Exception | None = None
+
+    def run(self, writer: Writer) -> None:
+        try:
+            with writer.savepoint():
+                self.outcome = self.job(writer)
+        except StoreError as fault:
+            self.fault = Unavailable(f"the store failed: {fault}")
+        except Exception as fault:  # noqa: BLE001 - whatever a job raises is its caller's to see
+            self.fault = fault
+
+    def settle(self) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        if self.fault is not None:
+            self.future.set_exception(self.fault)
+        else:
+            self.future.set_result(self.outcome)  # type: ignore[arg-type]  # set by run unless it failed
+
+
+class GroupWriter:
+    """Owns the writing side of the store. `submit` from any thread."""
+
+    def __init__(self, store: Store, crash: CrashPlan | None = None) -> None:
+        self._store = store
+        self._crash = crash or CrashPlan()
+        self._queue: queue.SimpleQueue[_Task[object] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
+        self._closing = False
+        self._closed = False
+        self._transaction_count = self._failed_count = self._job_count = self._debit_count = 0
+        self._transaction_us_sum = 0
+        self._transaction_counts = [0] * (len(COMMIT_BOUNDS_US) + 1)
+        self._thread.start()
+
+    def submit(self, job: Job[T], debit_count: int = 0) -> Future[T]:
+        """Queues a job; the future ends after the commit. Raises what the job raised, or `Unavailable`."""
+        future: Future[T] = Future()
+        if self._closing:
+            future.set_exception(ShuttingDown("the ledger is stopping"))
+            return future
+        self._queue.put(_Task(job, debit_count, future))  # type: ignore[arg-type]  # the queue carries tasks of any outcome
+        return future
+
+    async def run(self, job: Job[T], debit_count: int = 0) -> T:
+        """`submit` for coroutines. Cancelled, the job may still be carried out."""
+        return await asyncio.wrap_future(self.submit(job, debit_count))
+
+    def close(self) -> None:
+        """Carries out what waits, then stops the thread. Idempotent."""
+        if not self._closed:
+            self._closing = self._closed = True
+            self._queue.put(None)
+            self._thread.join()
+
+    def statistics(self) -> WriterStatistics:
+        """Counters. Any thread."""
+        return WriterStatistics(
+            self._transaction_count,
+            self._failed_count,
+            self._job_count,
+            self._debit_count,
+            self._transaction_us_sum,
+            tuple(self._transaction_counts),
+            self._queue.qsize(),
+        )
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            group, last = self._next_group()
+            if group:
+                self._carry_out(group)
+
+    def _next_group(self) -> tuple[list[_Task[object]], bool]:
+        """Waits for a job and takes along all that wait with it, up to the limits; whether it was the last group."""
+        group: list[_Task[object]] = []
+        debit_count = 0
+        task = self._queue.get()
+        while task is not None:
+            group.append(task)
+            debit_count += task.debit_count
+            if len(group) >= MAX_GROUP_JOBS or debit_count >= MAX_GROUP_DEBITS:
+                return group, False
+            try:
+                task = self._queue.get_nowait()
+            except queue.Empty:
+                return group, False
+        return group, True
+
+    def _carry_out(self, group: list[_Task[object]]) -> None:
+        started_ns = time.monotonic_ns()
+        debit_count = sum(task.debit_count for task in group)
+        try:
+            with self._store.writing() as writer:
+                for task in group:
+                    task.run(writer)
+                if debit_count:
+                    self._crash.reach(CrashPoint.BEFORE_COMMIT)
+        except StoreError as fault:
+            _log.error("a transaction failed: %s", fault)
+            self._failed_count += 1
+            for task in group:
+                task.fault = Unavailable("the transaction failed, its outcome is unknown")
+        else:
+            if debit_count:
+                self._crash.reach(CrashPoint.AFTER_COMMIT)
+        self._count(len(group), debit_count, (time.monotonic_ns() - started_ns) // 1_000)
+        for task in group:
+            task.settle()
+
+    def _count(self, job_count: int, debit_count: int, duration_us: int) -> None:
+        self._transaction_count += 1
+        self._job_count += job_count
+        self._debit_count += debit_count
+        self._transaction_us_sum += duration_us
+        bucket = next((i for i, bound in enumerate(COMMIT_BOUNDS_US) if duration_us <= bound), -1)
+        self._transaction_counts[bucket] += 1
