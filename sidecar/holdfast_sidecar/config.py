@@ -73,6 +73,12 @@ class ConfigError(Exception):
         self.messages = tuple(messages)
 
 
+def host_and_port(address: str) -> tuple[str, int]:
+    """Splits a checked address; an IPv6 host comes without its brackets."""
+    host, _, port = address.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
 def _off_is_none(value: object) -> object:
     return None if value == "off" else value
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from holdfast_sidecar.config import ENVIRONMENT_PREFIX, ConfigError, SidecarConfig, load
+from holdfast_sidecar.config import ENVIRONMENT_PREFIX, ConfigError, SidecarConfig, host_and_port, load
 from holdfast_sidecar.engine.settings import EngineSettings
 from holdfast_sidecar.transport.interface import Method, TransportConfig
 
@@ -219,3 +219,13 @@ def test_every_setting_says_its_default_and_why() -> None:
     for name, field in SidecarConfig.model_fields.items():
         assert field.description, name
         assert re.search(r"[Dd]efault", field.description), name
+
+
+@pytest.mark.parametrize(
+    ("address", "split"),
+    [("localhost:0", ("localhost", 0)), ("127.0.0.1:9090", ("127.0.0.1", 9090)), ("[::1]:1", ("::1", 1))],
+)
+def test_addresses_split(address: str, split: tuple[str, int]) -> None:
+    """Sockets want the host and the port apart."""
+    assert load([*MINIMAL, "--metrics-address", address]).metrics_address == address
+    assert host_and_port(address) == split

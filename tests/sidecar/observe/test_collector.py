@@ -1,0 +1,130 @@
+"""The metrics: right numbers under right names, and no series that a caller could multiply."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+
+import pytest
+from holdfast_sidecar.observe.collector import STATUS_NAMES, SidecarCollector
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.sidecar.observe.snapshots import ENGINE, LOOP, STORE, TRANSPORT, UPLINK, sources
+
+Labels = tuple[tuple[str, str], ...]
+RESERVE = ("method", "holdfast.v1.EnforcementService/Reserve")
+CHECK = ("method", "holdfast.v1.EnforcementService/Check")
+
+
+def scrape(*, with_uplink: bool = True) -> Mapping[tuple[str, Labels], float]:
+    """What Prometheus reads, by name and sorted labels."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(SidecarCollector(sources(with_uplink=with_uplink)))
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(generate_latest(registry).decode())
+        for sample in family.samples
+    }
+
+
+def test_decisions_are_counted_by_verdict_reason_and_mode() -> None:
+    """Every combination that can occur is there from the start, so that a rate never misses its first event."""
+    metrics = scrape()
+    decisions = {labels: value for (name, labels), value in metrics.items() if name == "holdfast_decisions_total"}
+    assert decisions[("mode", "CONNECTED"), ("reason", "OK"), ("verdict", "ALLOW")] == 7
+    assert decisions[("mode", "PARTITIONED"), ("reason", "PARTITIONED"), ("verdict", "DENY")] == 2
+    assert sum(decisions.values()) == 9
+    assert len(decisions) == 18
+
+
+def test_latency_is_a_cumulative_histogram_in_seconds() -> None:
+    """Buckets from 50 microseconds to 50 milliseconds, and one above."""
+    metrics = scrape()
+    name = "holdfast_request_duration_seconds"
+    assert metrics[f"{name}_bucket", (("le", "5e-05"), RESERVE)] == 2
+    assert metrics[f"{name}_bucket", (("le", "7.5e-05"), RESERVE)] == 3
+    assert metrics[f"{name}_bucket", (("le", "0.05"), RESERVE)] == 3
+    assert metrics[f"{name}_bucket", (("le", "+Inf"), RESERVE)] == 4
+    assert metrics[f"{name}_count", (RESERVE,)] == 4
+    assert metrics[f"{name}_sum", (RESERVE,)] == pytest.approx(0.061)
+
+
+def test_a_method_that_was_never_called_has_an_empty_histogram() -> None:
+    """The series exists before the first call."""
+    assert scrape()["holdfast_request_duration_seconds_count", (CHECK,)] == 0
+
+
+def test_requests_are_counted_by_the_name_of_their_status() -> None:
+    """Codes are words, as gRPC's own metrics have them."""
+    metrics = scrape()
+    assert metrics["holdfast_requests_total", (("code", "OK"), RESERVE)] == 3
+    assert metrics["holdfast_requests_total", (("code", "RESOURCE_EXHAUSTED"), RESERVE)] == 1
+    assert len(STATUS_NAMES) == 17
+
+
+def test_batches_and_commits_are_histograms() -> None:
+    """Counts fall into their buckets, sums are in the unit of the name."""
+    metrics = scrape()
+    assert metrics["holdfast_batch_size_bucket", (("le", "1"),)] == 1
+    assert metrics["holdfast_batch_size_bucket", (("le", "1024"),)] == 2
+    assert metrics["holdfast_batch_size_count", ()] == LOOP.batch_count
+    assert metrics["holdfast_batch_size_sum", ()] == LOOP.call_count
+    assert metrics["holdfast_commit_duration_seconds_bucket", (("le", "5e-05"),)] == 1
+    assert metrics["holdfast_commit_duration_seconds_count", ()] == STORE.commit_count
+    assert metrics["holdfast_commit_duration_seconds_sum", ()] == pytest.approx(0.30003)
+
+
+def test_times_left_and_gone_are_seconds() -> None:
+    """What is over counts as zero, never below."""
+    metrics = scrape()
+    assert metrics["holdfast_lease_left_seconds", ()] == pytest.approx(1.5)
+    assert metrics["holdfast_ledger_lag_seconds", ()] == pytest.approx(1.2)
+    assert metrics["holdfast_ledger_silence_seconds", ()] == pytest.approx(0.25)
+
+
+def test_the_outbox_is_what_is_not_acked() -> None:
+    """Depth and the part of it that is on the wire."""
+    metrics = scrape()
+    assert metrics["holdfast_outbox_debits", ()] == 50
+    assert metrics["holdfast_outbox_in_flight_debits", ()] == 30
+
+
+def test_exactly_one_uplink_state_is_set() -> None:
+    """One series a state; alerts need no number of a state."""
+    states = {labels: v for (name, labels), v in scrape().items() if name == "holdfast_uplink_state"}
+    assert states[(("state", "streaming"),)] == 1
+    assert sum(states.values()) == 1
+
+
+def test_without_an_uplink_its_metrics_are_absent() -> None:
+    """A zero would look like a healthy outbox."""
+    names = {name for name, _ in scrape(with_uplink=False)}
+    assert not [name for name in names if "uplink" in name or "ledger" in name or "outbox" in name]
+    assert "holdfast_decisions_total" in names
+
+
+def test_every_number_of_every_snapshot_is_published() -> None:
+    """A count that a part keeps and nobody sees is dead code, or a hole in the dashboard."""
+    published = set(scrape().values())
+    derived = {"acked_sequence", "last_sequence", "sent_sequence", "lease_valid_until_ns", "last_heard_ns"}
+    derived |= {"ledger_lag_ms", "commit_latency_us_sum"}
+    for snapshot in (ENGINE, LOOP, STORE, TRANSPORT, UPLINK):
+        for field in dataclasses.fields(snapshot):
+            value = getattr(snapshot, field.name)
+            if type(value) is int and field.name not in derived:
+                assert float(value) in published, field.name
+
+
+def test_names_follow_prometheus() -> None:
+    """One prefix, base units, counters end in _total; no label that a caller fills."""
+    allowed = {"verdict", "reason", "mode", "method", "code", "le", "state", "version", "transport", "durability"}
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(SidecarCollector(sources()))
+    for family in text_string_to_metric_families(generate_latest(registry).decode()):
+        assert re.fullmatch(r"holdfast_[a-z_]+", family.name)
+        assert family.documentation
+        assert not re.search(r"_(ms|us|ns|milliseconds|microseconds|count)\b", family.name)
+        for sample in family.samples:
+            assert set(sample.labels) <= allowed
+            if family.type == "counter":
+                assert sample.name.endswith("_total")
