@@ -62,6 +62,9 @@ class LedgerConfig(BaseSettings):
         4 * 1024 * 1024, ge=65_536, le=64 * 1024 * 1024, description="largest message taken in"
     )
     max_concurrent_streams: int = Field(1_024, ge=1, le=65_536, description="calls at once on one connection")
+    max_calls: int = Field(
+        10_000, ge=1, le=1_000_000, description="calls and streams at once in all; beyond it they are refused"
+    )
     shutdown_grace_ms: int = Field(
         5_000, ge=0, le=60_000, description="time for calls under way after SIGTERM; Kubernetes gives 30 s in all"
     )

@@ -71,10 +71,11 @@ class LedgerServer:
         self._writer = GroupWriter(store, self._crash)
         self._readers = ThreadPoolExecutor(config.read_thread_count, thread_name_prefix="ledger-reader")
         self._health = health.aio.HealthServicer()
-        self._streams: set[asyncio.Task[object]] = set()
+        self._streams: dict[Stream, asyncio.Task[object]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[grpc.aio.Server] = []
         self._metrics: MetricsServer | None = None
+        self._stopping = False
         self._sync = self._sync_services()
         self.port = 0
         self.admin_port = 0
@@ -89,7 +90,7 @@ class LedgerServer:
 
     async def start(self) -> None:
         """Binds the ports and serves. Raises RuntimeError if one is taken."""
-        server = grpc.aio.server(options=_options(self._config))
+        server = grpc.aio.server(options=_options(self._config), maximum_concurrent_rpcs=self._config.max_calls)
         servicer = LedgerServicer(self._store, self._writer, self._readers, self._registry, self._now_ms)
         sync = grpc.method_handlers_generic_handler(
             SYNC_SERVICE.full_name, {"Sync": grpc.stream_stream_rpc_method_handler(self._serve_stream)}
@@ -122,15 +123,16 @@ class LedgerServer:
     async def _serve_stream(self, _: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._streams.add(task)
+        stream = Stream(context, self._sync)
+        self._streams[stream] = task
         try:
-            await Stream(context, self._sync).run()
-        except LedgerError as fault:
-            await abort(context, fault)
+            if self._stopping:
+                raise ShuttingDown("this replica is stopping")
+            await stream.run()
         except Exception as fault:  # noqa: BLE001 - whatever it is becomes a status
             await abort(context, fault)
         finally:
-            self._streams.discard(task)
+            del self._streams[stream]
 
     async def _sweep(self) -> None:
         """Expires grants, lets others take effect, reclaims leases; tells the sidecars concerned."""
@@ -148,7 +150,9 @@ class LedgerServer:
             now_ms = self._now_ms()
             return take_due(writer, now_ms) | reclaim_due(writer, now_ms)
 
-        self._registry.pools_changed(await self._writer.run(job))
+        moved = set(self._sync.moved_pools)
+        self._sync.moved_pools.clear()
+        self._registry.pools_changed(await self._writer.run(job) | moved)
 
     def statistics(self) -> LedgerStatistics:
         """Counters, and the gauges as the database has them. Any thread but the event loop's: it reads."""
@@ -169,18 +173,21 @@ class LedgerServer:
 
     async def stop(self) -> None:
         """Turns readiness off, ends the streams, waits for calls under way, then closes what is behind. Idempotent."""
-        if not self._servers:
+        if self._stopping:
             return
+        self._stopping = True
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        self._registry.end_all(ShuttingDown("this replica is stopping"))
+        for stream in self._streams:
+            stream.end(ShuttingDown("this replica is stopping"))
+        grace_s = self._config.shutdown_grace_ms / 1_000
         if self._streams:
-            await asyncio.wait(self._streams, timeout=self._config.shutdown_grace_ms / 1_000)
-        servers, self._servers = self._servers, []
-        for server in servers:
-            await server.stop(self._config.shutdown_grace_ms / 1_000)
-        for task in (*self._tasks, *self._streams):
+            await asyncio.wait(self._streams.values(), timeout=grace_s)
+        for server in self._servers:
+            await server.stop(grace_s)
+        left = [*self._tasks, *self._streams.values()]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._streams, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
         if self._metrics is not None:
             self._metrics.close()
         await asyncio.to_thread(self._writer.close)

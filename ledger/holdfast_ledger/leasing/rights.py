@@ -52,7 +52,7 @@ def serve(writer: Writer, sidecar: Sidecar, wants: Sequence[Want]) -> list[Grant
             continue
         lease = _lease(writer, sidecar, pool)
         before = (pool.free, lease.granted_total, lease.returned_total)
-        _give_back(pool, lease, want, f"wants[{place}].returned_total")
+        _give_back(pool, lease, want, f"lease_request.wants[{place}].returned_total")
         _top_up(pool, lease, want)
         if before != (pool.free, lease.granted_total, lease.returned_total):
             assert pool.free + pool.leased == pool.posted

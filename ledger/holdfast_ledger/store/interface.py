@@ -17,6 +17,10 @@ MAX_AMOUNT = 2**63 - 1
 """Largest amount or total, in minor units: int64, in the contract and in the database."""
 
 
+STRICT, OPTIMISTIC = 1, 2
+"""`Policy.enforcement`, as `holdfast.v1.Enforcement`."""
+
+
 class StoreError(Exception):
     """Base of the store's faults; the message says what to do."""
 

@@ -6,6 +6,7 @@ interpreter lock, carries many of them.
 
 import itertools
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -50,6 +51,9 @@ CHECKPOINT_PAGES = 8_000
 ROWS_A_STATEMENT = 256
 """Rows of the largest INSERT; the rest goes in powers of two, so that few statements have to be prepared."""
 
+APPLICATION_ID = 0x484F4C44
+"""In the file's header ("HOLD"), so that no other program's database is taken for a ledger."""
+
 Value = int | str | bytes | None
 
 _POOL = """SELECT p.account_key, a.account_id, p.pool_id, p.currency, p.currency_exponent, p.enforcement,
@@ -73,14 +77,31 @@ _IN_KEYS = "(SELECT value FROM json_each(?))"
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    settings = (
+        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "temp_store = MEMORY",
+        f"cache_size = -{CACHE_KIB}",
+        f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+    )
+    try:
+        _refuse_foreign(connection)
+        for setting in settings:
+            connection.execute(f"PRAGMA {setting}")
+    except (sqlite3.Error, StoreFailed):
+        connection.close()
+        raise
     return connection
+
+
+def _refuse_foreign(connection: sqlite3.Connection) -> None:
+    """Raises `StoreFailed` for a database with someone else's tables, before anything in it is changed."""
+    (owner,) = connection.execute("PRAGMA application_id").fetchone()
+    (table_count,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if owner != APPLICATION_ID and (owner or table_count):
+        raise StoreFailed("the database is not a ledger of Holdfast; nothing was touched")
 
 
 def _migrations() -> list[str]:
@@ -93,6 +114,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     steps = _migrations()
     connection.execute("BEGIN IMMEDIATE")
     try:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > len(steps):
             raise StoreTooNew(
@@ -481,10 +503,17 @@ class SqliteStore:
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
             self._writer = _connect(path)
-            migrate(self._writer)
-        except sqlite3.Error as fault:
+        except (OSError, sqlite3.Error) as fault:
             raise StoreFailed(f"cannot open {path}: {fault}") from fault
+        try:
+            migrate(self._writer)
+        except BaseException as fault:
+            self._writer.close()
+            if isinstance(fault, sqlite3.Error):
+                raise StoreFailed(f"cannot open {path}: {fault}") from fault
+            raise
 
     @contextmanager
     def writing(self) -> Iterator[SqliteWriter]:

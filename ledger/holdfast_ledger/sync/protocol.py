@@ -103,7 +103,7 @@ class SyncProtocol:
         match request.WhichOneof("message"):
             case "debits":
                 if len(payload) > MAX_DEBIT_BYTES * (len(request.debits.debits) + 1):
-                    raise InvalidArgument("debits", f"are larger than {MAX_DEBIT_BYTES} bytes each")
+                    raise InvalidArgument("debits.debits", f"are larger than {MAX_DEBIT_BYTES} bytes each")
                 self._receive_debits(list(request.debits.debits))
             case "heartbeat":
                 self.inbox.heartbeat_id = request.heartbeat.heartbeat_id
@@ -118,7 +118,7 @@ class SyncProtocol:
 
     def _receive_debits(self, debits: list[wire.Debit]) -> None:
         if not debits:
-            raise InvalidArgument("debits", "is empty")
+            raise InvalidArgument("debits.debits", "is empty")
         if self._last_received:
             self._check_next(debits[0].sequence, self._last_received + 1)
         elif debits[0].sequence > self._acked + 1:
@@ -128,8 +128,8 @@ class SyncProtocol:
             if debit.sequence != expected:
                 raise SequenceGap(f"the next sequence is {expected}, not {debit.sequence}", expected=str(expected))
             expected += 1
-            check_debit(debit, f"debits[{place}]", self._epoch)
-        check_range(f"debits[{len(debits) - 1}].sequence", expected - 1, 1, MAX_SEQUENCE)
+            check_debit(debit, f"debits.debits[{place}]", self._epoch)
+        check_range(f"debits.debits[{len(debits) - 1}].sequence", expected - 1, 1, MAX_SEQUENCE)
         self._last_received = expected - 1
         if self._last_received - self._acked > self._window:
             raise WindowExceeded(f"more than {self._window} debits are not acked")
@@ -181,7 +181,7 @@ def introduction(hello: wire.Hello) -> Introduction:
         raise InvalidArgument("hello.previous_instance", f"has {len(hello.previous_instance)} bytes")
     check_range("hello.epoch", hello.epoch, 0, MAX_SEQUENCE - 1)
     check_range("hello.last_sequence", hello.last_sequence, 0, MAX_SEQUENCE)
-    check_range("hello.acked_sequence", hello.acked_sequence, 0, hello.last_sequence)
+    check_range("hello.acked_sequence", hello.acked_sequence, 0, MAX_SEQUENCE)
     check_range("hello.max_hold_ttl_ms", hello.max_hold_ttl_ms, 0, MAX_HOLD_TTL_MS)
     if len(hello.version.encode()) > MAX_VERSION_BYTES:
         raise InvalidArgument("hello.version", f"is longer than {MAX_VERSION_BYTES} bytes")
@@ -217,7 +217,7 @@ def ask(request: wire.LeaseRequest) -> Ask:
     check_range("lease_request.wants", len(request.wants), 0, MAX_WANTS)
     wants = []
     for place, want in enumerate(request.wants):
-        path = f"wants[{place}]"
+        path = f"lease_request.wants[{place}]"
         check_optional_id(f"{path}.account_id", want.account_id)
         check_optional_id(f"{path}.pool_id", want.pool_id)
         check_range(f"{path}.want_amount", want.want_amount, 0, MAX_AMOUNT)

@@ -57,8 +57,3 @@ class Registry:
         if keys:
             for stream in self._streams.values():
                 stream.tell(keys)
-
-    def end_all(self, fault: LedgerError) -> None:
-        """Ends every stream."""
-        for stream in list(self._streams.values()):
-            stream.end(fault)

@@ -14,7 +14,7 @@ from typing import Protocol
 from holdfast.v1 import ledger_sync_service_pb2 as wire
 
 from holdfast_ledger.crash import CrashPlan, CrashPoint
-from holdfast_ledger.errors import LedgerError, WindowExceeded
+from holdfast_ledger.errors import InvalidArgument, LedgerError, WindowExceeded
 from holdfast_ledger.posting.post import Posted
 from holdfast_ledger.sync.jobs import Admitted, StreamId, SyncJobs
 from holdfast_ledger.sync.messages import lease_messages
@@ -24,6 +24,10 @@ from holdfast_ledger.writer import GroupWriter
 
 MAX_OUTGOING = 10_000
 """Answers that a sidecar may leave unread: it can only have asked for so many. Past it the stream ends."""
+
+
+HELLO_TIMEOUT_S = 10
+"""Time for a sidecar to introduce itself; it sends Hello at once, so only a stray caller takes longer."""
 
 
 class Channel(Protocol):
@@ -78,6 +82,8 @@ class SyncServices:
     registry: Registry
     crash: CrashPlan
     counters: SyncCounters = field(default_factory=SyncCounters)
+    moved_pools: set[int] = field(default_factory=set)
+    """OPTIMISTIC pools posted to since the last sweep, which tells the sidecars and empties it."""
 
 
 class Stream:
@@ -117,7 +123,7 @@ class Stream:
 
     async def run(self) -> None:
         """Serves the stream until the sidecar half-closes it. Raises the `LedgerError` that ends it."""
-        first = await self._channel.read()
+        first = await self._first()
         if not isinstance(first, bytes):
             return
         said = self._protocol.hello(first)
@@ -129,6 +135,23 @@ class Stream:
             await self._serve()
         finally:
             self._services.registry.remove(self)
+
+    async def _first(self) -> object:
+        """Waits for Hello, or for the end."""
+        read = asyncio.ensure_future(self._channel.read())
+        try:
+            done, _ = await asyncio.wait(
+                (read, self._ended), timeout=HELLO_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            if self._ended in done:
+                self._ended.result()
+            if not done:
+                raise InvalidArgument("message", f"no Hello within {HELLO_TIMEOUT_S} s")
+            return read.result()
+        finally:
+            if not read.done():
+                read.cancel()
+                await asyncio.gather(read, return_exceptions=True)
 
     def _welcome(self, admitted: Admitted) -> None:
         self._id = admitted.stream_id
@@ -211,6 +234,7 @@ class Stream:
         posted = await self._services.writer.run(lambda writer: jobs.debits(writer, self._id, debits), len(debits))
         self._services.counters.add(posted)
         self._services.registry.pools_changed(posted.due_pools)
+        self._services.moved_pools.update(posted.optimistic_pools)
         self._services.crash.reach(CrashPoint.BEFORE_ACK)
         self._send(self._protocol.posted(posted.acked_sequence))
         return True
