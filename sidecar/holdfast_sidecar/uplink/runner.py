@@ -1,0 +1,416 @@
+"""Gives the uplink's protocol a gRPC stream, a clock and a store, on an asyncio loop apart from the decisions.
+
+Per stream a reader, a writer, and a watch over both for what the clock says, so that neither direction waits for the
+other. Each attempt has a channel of its own: pauses between attempts are the protocol's, not the channel's.
+
+Upstream: the decision loop, through `notify`. Downstream: the ledger. Back: `emit` hands events to the loop's inbox.
+
+The decision loop shares the interpreter with this thread. So `notify` leaves three values and, mostly, wakes nobody:
+while the writer is pacing itself it looks for itself when its pause is over, and one wake is enough for all that
+has come until the thread runs.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+from holdfast.v1 import ledger_sync_service_pb2 as pb
+
+from holdfast_sidecar.engine.events import Fenced, LeaseAsk, UplinkEvent
+from holdfast_sidecar.uplink.lifecycle import OPEN, WELCOMED, State
+from holdfast_sidecar.uplink.limits import UplinkLimits
+from holdfast_sidecar.uplink.protocol import UplinkIdentity, UplinkProtocol
+
+_log = logging.getLogger(__name__)
+
+_SERVICE = pb.DESCRIPTOR.services_by_name["LedgerSyncService"].full_name
+_METHOD = f"/{_SERVICE}/Sync"
+_DETAILS_KEY = "grpc-status-details-bin"
+
+_Call = grpc.aio.StreamStreamCall[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkStatistics:
+    """A snapshot for metrics and `top`."""
+
+    state: State
+    connected: bool
+    """The ledger has welcomed this sidecar on the stream that is open."""
+    last_heard_ns: int
+    """CLOCK_BOOTTIME; 0: never."""
+    acked_sequence: int
+    sent_sequence: int
+    last_sequence: int
+    """Durable here; minus `acked_sequence`: the depth of the outbox, in debits."""
+    ledger_lag_ms: int
+    """Age of the oldest debit that is not acked, to about 100 ms; 0: none."""
+    reconnect_count: int
+    bytes_sent: int
+    """Payload of all messages written, gRPC framing not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How a stream ended."""
+
+    status: int
+    reason: str
+    message: str
+
+
+class Uplink:
+    """Keeps one sidecar in touch with its ledger until it is stopped or fenced."""
+
+    def __init__(
+        self,
+        target: str,
+        identity: UplinkIdentity,
+        read_debits: Callable[[int, int, int], Sequence[tuple[int, bytes]]],
+        emit: Callable[[UplinkEvent], None],
+        now_ns: Callable[[], int],
+        rng: Random,
+        limits: UplinkLimits | None = None,
+    ) -> None:
+        """Does nothing yet; `run` does.
+
+        Args:
+            target: the ledger, "host:port" or any other gRPC target.
+            identity: what the folder says; its instance is durable.
+            read_debits: as `Store.read_debits`; called on the thread of `run`.
+            emit: takes an event for the engine; called on the thread of `run`, returns at once.
+            now_ns: CLOCK_BOOTTIME in nanoseconds.
+            rng: for the jitter of the back-off.
+            limits: None: the defaults.
+        """
+        self._target = target
+        self._read_debits = read_debits
+        self._emit = emit
+        self._now_ns = now_ns
+        self._rng = rng
+        self._limits = limits or UplinkLimits()
+        self._protocol = UplinkProtocol(identity, self._limits, now_ns())
+        self._bytes_sent = 0
+        self._notified = (identity.last_sequence, identity.epoch)
+        self._asks: deque[LeaseAsk] = deque()
+        self._notice_wanted = False
+        self._waking = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._finished = asyncio.Event()
+        self._draining = False
+        self._crash_at = os.environ.get("HOLDFAST_CRASH_AT", "")
+
+    # Any thread.
+
+    def notify(self, last_sequence: int, epoch: int, lease_asks: Sequence[LeaseAsk]) -> None:
+        """Tells what is durable now, and what to ask of the ledger. Any one thread; never blocks.
+
+        Args:
+            last_sequence: highest sequence made, never less than before.
+            epoch: the epoch in the folder.
+            lease_asks: each is sent once, on the stream that is open now; without one they are dropped.
+
+        Raises ValueError for an ask with more wants than the contract allows.
+        """
+        self._notified = (last_sequence, epoch)
+        if lease_asks:
+            if any(len(ask.wants) > self._limits.lease_want_count for ask in lease_asks):
+                raise ValueError(f"a lease ask has at most {self._limits.lease_want_count} wants")
+            self._asks.extend(lease_asks)
+        elif not self._notice_wanted:
+            return
+        self._notice_wanted = False
+        if self._loop is not None and not self._waking:
+            self._waking = True
+            try:
+                self._loop.call_soon_threadsafe(self._wake.set)
+            except RuntimeError:
+                _log.debug("notified after the uplink's loop was closed")
+
+    def statistics(self) -> UplinkStatistics:
+        """Returns counters. Any thread."""
+        protocol = self._protocol
+        return UplinkStatistics(
+            state=protocol.state,
+            connected=protocol.state in WELCOMED,
+            last_heard_ns=protocol.last_heard_ns,
+            acked_sequence=protocol.acked_sequence,
+            sent_sequence=protocol.sent_sequence,
+            last_sequence=self._notified[0],
+            ledger_lag_ms=protocol.lag_ns(self._now_ns()) // 1_000_000,
+            reconnect_count=protocol.reconnect_count,
+            bytes_sent=self._bytes_sent,
+        )
+
+    # The thread of the asyncio loop.
+
+    async def run(self) -> None:
+        """Runs until it is stopped or fenced. Raises what `read_debits` raises: a store that fails ends the process."""
+        self._loop = asyncio.get_running_loop()
+        serving = asyncio.create_task(self._serve())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+        finally:
+            await _cancel(serving, stopping)
+            self._drained.set()
+            self._finished.set()
+
+    async def stop(self, drain_ms: int) -> None:
+        """Goes on for at most `drain_ms` milliseconds, until the ledger has acked all there is, then ends `run`."""
+        if self._loop is None:
+            return
+        self._draining = True
+        self._take_notified()
+        self._check_drained()
+        self._wake.set()
+        try:
+            async with asyncio.timeout(drain_ms / 1000):
+                await self._drained.wait()
+        except TimeoutError:
+            statistics = self.statistics()
+            unacked_count = statistics.last_sequence - statistics.acked_sequence
+            _log.warning("stopped with %d debits not acked; they are kept for the next start", unacked_count)
+        self._stopping.set()
+        await self._finished.wait()
+
+    async def _serve(self) -> None:
+        while self._protocol.state is not State.FENCED:
+            await self._pause()
+            await self._attempt()
+
+    async def _pause(self) -> None:
+        """Waits until it is time to dial; what is notified meanwhile is taken."""
+        while (wake_at_ns := self._protocol.wake_at_ns()) is not None and wake_at_ns > self._now_ns():
+            self._take_notified()
+            await self._sleep_until(wake_at_ns)
+
+    async def _attempt(self) -> None:
+        """One channel and its stream, from the first packet to the last."""
+        self._protocol.dial(self._now_ns())
+        channel = grpc.aio.insecure_channel(self._target, options=_channel_options(self._limits))
+        try:
+            ending = await self._converse(channel)
+        finally:
+            await channel.close()
+        was = self._protocol.closing_reason
+        self._protocol.stream_closed(self._now_ns(), ending.status, ending.reason, ending.message, self._rng.random())
+        _log.warning("no stream to the ledger at %s: %s", self._target, was or ending.message or ending.status)
+        self._hand_over_events()
+
+    async def _converse(self, channel: grpc.aio.Channel) -> _Ending:
+        if not await self._reach(channel):
+            return _Ending(grpc.StatusCode.UNAVAILABLE.value[0], "", "no connection")
+        call: _Call = channel.stream_stream(_METHOD)()
+        self._protocol.stream_opened(self._now_ns())
+        reader = asyncio.create_task(self._read(call))
+        writer = asyncio.create_task(self._write(call))
+        try:
+            await self._watch(reader, writer)
+        finally:
+            call.cancel()
+            await _cancel(reader, writer)
+        return await _ending(call)
+
+    async def _reach(self, channel: grpc.aio.Channel) -> bool:
+        """Waits for the connection, so that Hello is made when it can leave: leases are counted from then."""
+        watching = asyncio.create_task(_connected(channel))
+        try:
+            while not watching.done() and self._protocol.state is State.CONNECTING:
+                await asyncio.wait({watching}, timeout=self._until_tick_s())
+                self._protocol.tick(self._now_ns())
+            return watching.done() and watching.result() and self._protocol.state is State.CONNECTING
+        finally:
+            await _cancel(watching)
+
+    async def _watch(self, reader: asyncio.Task[None], writer: asyncio.Task[None]) -> None:
+        """Ticks until the reader has read the end of the stream or the protocol gives it up.
+
+        The writer may end before: why the stream broke is what the reader learns.
+        """
+        tasks = {reader, writer}
+        while self._protocol.state in OPEN and not reader.done():
+            done, _ = await asyncio.wait(tasks, timeout=self._until_tick_s(), return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            tasks -= done
+            self._protocol.tick(self._now_ns())
+            self._hand_over_events()
+            self._wake.set()
+
+    async def _read(self, call: _Call) -> None:
+        """Takes what the ledger sends until the stream ends."""
+        while self._protocol.state in OPEN:
+            try:
+                data = await call.read()
+            except grpc.aio.AioRpcError:
+                return
+            if not isinstance(data, bytes):
+                return
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        now_ns = self._now_ns()
+        self._take_notified()
+        try:
+            response = pb.SyncResponse.FromString(data)
+        except DecodeError:
+            self._protocol.abandon(now_ns, "the ledger sent bytes that are no message")
+        else:
+            if response.HasField("ack"):
+                self._crash("after_ack_received")
+            self._protocol.receive(response, now_ns)
+        self._hand_over_events()
+        self._check_drained()
+        self._wake.set()
+
+    async def _write(self, call: _Call) -> None:
+        """Sends what the protocol has, as fast as the ledger reads."""
+        while self._protocol.state in OPEN:
+            self._take_notified()
+            message = self._protocol.next_control()
+            is_debits = message is None
+            if message is None:
+                message = self._next_debits()
+            if message is None:
+                await self._wait_for_work()
+                continue
+            try:
+                await call.write(message)
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                return
+            self._bytes_sent += len(message)
+            if is_debits:
+                self._crash("after_send")
+
+    def _next_debits(self) -> bytes | None:
+        wanted = self._protocol.debits_wanted(self._now_ns())
+        if wanted is None:
+            return None
+        rows = self._read_debits(wanted.after_sequence, wanted.max_count, wanted.max_bytes)
+        message = self._protocol.debits_read(wanted, rows, self._now_ns())
+        self._hand_over_events()
+        return message
+
+    async def _wait_for_work(self) -> None:
+        """Sleeps while the writer paces itself, deaf to `notify`; else until somebody wakes it."""
+        paced_until_ns = self._protocol.paced_until_ns(self._now_ns())
+        if paced_until_ns is not None:
+            await self._sleep_until(paced_until_ns)
+            return
+        self._notice_wanted = True
+        if self._notified == (self._protocol.last_sequence, self._protocol.durable_epoch):
+            await self._sleep_until(None)
+        self._notice_wanted = False
+
+    async def _sleep_until(self, wake_at_ns: int | None) -> None:
+        """Waits for the wake event, or a moment; a plain timer, since this runs hundreds of times a second."""
+        loop = asyncio.get_running_loop()
+        timer = None
+        if wake_at_ns is not None:
+            timer = loop.call_later(max(0, wake_at_ns - self._now_ns()) / 1e9, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+        self._wake.clear()
+
+    def _take_notified(self) -> None:
+        """Hands to the protocol what `notify` left. The flag falls first, so that nothing later goes unnoticed."""
+        self._waking = False
+        last_sequence, epoch = self._notified
+        asks = [self._asks.popleft() for _ in range(len(self._asks))]
+        protocol = self._protocol
+        if asks or last_sequence != protocol.last_sequence or epoch != protocol.durable_epoch:
+            protocol.notify(last_sequence, epoch, asks, self._now_ns())
+            self._hand_over_events()
+
+    def _hand_over_events(self) -> None:
+        for event in self._protocol.events_received():
+            if isinstance(event, Fenced):
+                _log.critical("fenced: %s: %s", event.reason, event.message)
+            self._emit(event)
+
+    def _check_drained(self) -> None:
+        if self._draining and self._protocol.idle:
+            self._drained.set()
+
+    def _until_tick_s(self) -> float | None:
+        wake_at_ns = self._protocol.wake_at_ns()
+        return None if wake_at_ns is None else max(0, wake_at_ns - self._now_ns()) / 1e9
+
+    def _crash(self, point: str) -> None:
+        """Dies where a crash test wants it."""
+        if self._crash_at == point:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _channel_options(limits: UplinkLimits) -> list[tuple[str, int]]:
+    """Returns every option that matters, none left to the library's defaults."""
+    return [
+        ("grpc.max_send_message_length", limits.send_message_bytes),
+        ("grpc.max_receive_message_length", limits.receive_message_bytes),
+        ("grpc.keepalive_time_ms", limits.keepalive_interval_ms),
+        ("grpc.keepalive_timeout_ms", limits.keepalive_timeout_ms),
+        ("grpc.keepalive_permit_without_calls", 0),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.enable_retries", 0),
+        ("grpc.min_reconnect_backoff_ms", limits.connect_timeout_ms),
+        # Channels to one target share connections, and with them the pauses after a failure, unless told not to.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+
+
+async def _connected(channel: grpc.aio.Channel) -> bool:
+    """Waits until the channel can carry a call; False when the attempt failed."""
+    state = channel.get_state(try_to_connect=True)
+    while state is not grpc.ChannelConnectivity.READY:
+        if state in {grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN}:
+            return False
+        await channel.wait_for_state_change(state)
+        state = channel.get_state(try_to_connect=True)
+    return True
+
+
+async def _ending(call: _Call) -> _Ending:
+    """Returns how a call ended that has ended."""
+    code = await call.code()
+    details = await call.details() or ""
+    for key, value in await call.trailing_metadata() or ():
+        if key == _DETAILS_KEY and isinstance(value, bytes):
+            return _Ending(code.value[0], _reason(value), details)
+    return _Ending(code.value[0], "", details)
+
+
+def _reason(details: bytes) -> str:
+    """Returns the reason in a serialised `google.rpc.Status`, or an empty one."""
+    try:
+        status = status_pb2.Status.FromString(details)
+    except DecodeError:
+        return ""
+    info = error_details_pb2.ErrorInfo()
+    for detail in status.details:
+        if detail.Unpack(info):
+            return info.reason
+    return ""
+
+
+async def _cancel(*tasks: asyncio.Task[object]) -> None:
+    """Cancels tasks and waits until they are gone; what they raise has been looked at, or does not matter any more."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

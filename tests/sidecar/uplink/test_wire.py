@@ -1,0 +1,80 @@
+"""The envelope made by hand is byte for byte what the generated classes make."""
+
+import pytest
+from holdfast.v1 import decision_pb2 as decision
+from holdfast.v1 import ledger_sync_service_pb2 as pb
+from holdfast_sidecar.engine.events import LeaseAsk, LeaseState, LeaseStatus, LeaseWant
+from holdfast_sidecar.uplink import wire
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.sidecar.uplink.host import make_debit
+
+
+@given(st.lists(st.integers(0, 40_000), min_size=1, max_size=6))
+def test_debits_are_spliced_as_the_generated_classes_would(id_lengths: list[int]) -> None:
+    debits = [make_debit(number, operation_id="x" * length) for number, length in enumerate(id_lengths, 1)]
+
+    spliced = wire.debits_request(debits)
+
+    batch = pb.DebitBatch(debits=[pb.Debit.FromString(debit) for debit in debits])
+    assert spliced == pb.SyncRequest(debits=batch).SerializeToString()
+
+
+@pytest.mark.parametrize("value", [0, 1, 127, 128, 16_383, 16_384, 2**32, 2**63 - 1])
+def test_a_varint_is_read_back_by_protobuf(value: int) -> None:
+    ack = pb.DebitAck.FromString(b"\x08" + wire.varint(value))
+    assert ack.acked_sequence == value
+
+
+def test_a_lease_request_carries_every_field_of_its_wants() -> None:
+    ask = LeaseAsk(7, (LeaseWant("acme", "general", 60, 50, 40, 30, 20), LeaseWant("b", "p", 0, 0, 0, 0, 1)))
+
+    request = pb.SyncRequest.FromString(wire.lease_request(ask)).lease_request
+
+    assert request.request_id == 7
+    want = request.wants[0]
+    assert (want.account_id, want.pool_id) == ("acme", "general")
+    assert (want.want_amount, want.need_amount, want.held_amount) == (60, 50, 40)
+    assert (want.consumed_total, want.returned_total) == (30, 20)
+    assert len(request.wants) == 2
+
+
+def test_an_active_lease_carries_every_figure() -> None:
+    policy = decision.Policy(
+        enforcement=decision.ENFORCEMENT_OPTIMISTIC,
+        overdraft_limit=9,
+        partition_mode=decision.PARTITION_MODE_FAIL_OPEN,
+        partition_after_ms=11,
+    )
+    lease = pb.Lease(
+        account_id="acme",
+        pool_id="general",
+        status=pb.LEASE_STATUS_ACTIVE,
+        currency="credits",
+        granted_total=1,
+        reclaimed_total=2,
+        posted_total=3,
+        pool_posted=-4,
+        pool_free=-5,
+        policy=policy,
+    )
+
+    assert wire.lease_states([lease]) == (
+        LeaseState("acme", "general", LeaseStatus.ACTIVE, "credits", 1, 2, 3, -4, -5, 2, 9, 3, 11),
+    )
+
+
+def test_a_policy_left_out_is_strict_and_closed() -> None:
+    lease = pb.Lease(account_id="a", pool_id="p", status=pb.LEASE_STATUS_ACTIVE)
+    (state,) = wire.lease_states([lease])
+    assert state.enforcement == decision.ENFORCEMENT_STRICT
+    assert state.partition_mode == decision.PARTITION_MODE_FAIL_CLOSED
+
+
+@pytest.mark.parametrize("status", [0, 99])
+def test_a_lease_without_a_known_status_is_refused(status: int) -> None:
+    lease = pb.Lease(account_id="a", pool_id="p")
+    lease.ParseFromString(lease.SerializeToString() + b"\x18" + wire.varint(status))
+    with pytest.raises(wire.BadMessage, match=f"status {status} of pool 'p'"):
+        wire.lease_states([lease])
