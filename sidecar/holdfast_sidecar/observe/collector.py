@@ -139,7 +139,11 @@ def store_metrics(store: StoreStatistics) -> Iterator[Metric]:
     )
     yield _gauge("store_used_bytes", "Bytes of the map in use, free pages not counted", store.used_bytes)
     yield _gauge("store_reserved_bytes", "Bytes that the open holds may need to settle", store.reserved_bytes)
-    yield _gauge("store_map_bytes", "Size of the map; new holds are refused when used and reserved pass 90 % of it", store.map_bytes)
+    yield _gauge(
+        "store_map_bytes",
+        "Size of the map; past 90 % of it new holds are refused",
+        store.map_bytes,
+    )
     yield _gauge("store_debits", "Debits kept, the retained acked ones included", store.outbox_count)
 
 
@@ -172,10 +176,10 @@ def uplink_metrics(uplink: UplinkStatistics, now_ns: int) -> Iterator[Metric]:
     yield _gauge("uplink_connected", "1 while the ledger has welcomed this sidecar", uplink.connected)
     yield _gauge("outbox_debits", "Debits not acked by the ledger", uplink.last_sequence - uplink.acked_sequence)
     yield _gauge("outbox_in_flight_debits", "Of these, sent", max(0, uplink.sent_sequence - uplink.acked_sequence))
-    yield _gauge("ledger_lag_seconds", "Age of the oldest debit that is not acked", uplink.ledger_lag_ms / MS_PER_S)
+    yield _gauge("uplink_lag_seconds", "Age of the oldest debit that is not acked", uplink.ledger_lag_ms / MS_PER_S)
     if uplink.last_heard_ns:
         silence_ns = max(0, now_ns - uplink.last_heard_ns)
-        yield _gauge("ledger_silence_seconds", "Time since the ledger was heard of", silence_ns / NS_PER_S)
+        yield _gauge("uplink_silence_seconds", "Time since the ledger was heard of", silence_ns / NS_PER_S)
     yield _counter("uplink_reconnects", "Streams opened again", uplink.reconnect_count)
     yield _counter("uplink_sent_bytes", "Payload written to the ledger, framing not counted", uplink.bytes_sent)
 

@@ -78,8 +78,8 @@ def test_times_left_and_gone_are_seconds() -> None:
     """What is over counts as zero, never below."""
     metrics = scrape()
     assert metrics["holdfast_lease_left_seconds", ()] == pytest.approx(1.5)
-    assert metrics["holdfast_ledger_lag_seconds", ()] == pytest.approx(1.2)
-    assert metrics["holdfast_ledger_silence_seconds", ()] == pytest.approx(0.25)
+    assert metrics["holdfast_uplink_lag_seconds", ()] == pytest.approx(1.2)
+    assert metrics["holdfast_uplink_silence_seconds", ()] == pytest.approx(0.25)
 
 
 def test_the_outbox_is_what_is_not_acked() -> None:
@@ -99,7 +99,7 @@ def test_exactly_one_uplink_state_is_set() -> None:
 def test_without_an_uplink_its_metrics_are_absent() -> None:
     """A zero would look like a healthy outbox."""
     names = {name for name, _ in scrape(with_uplink=False)}
-    assert not [name for name in names if "uplink" in name or "ledger" in name or "outbox" in name]
+    assert not [name for name in names if "uplink" in name or "outbox" in name]
     assert "holdfast_decisions_total" in names
 
 
