@@ -8,6 +8,12 @@ from typing import Protocol
 
 from holdfast_sidecar.engine.state import Snapshot, Writes
 
+COMMIT_BOUNDS_US: tuple[int, ...] = (
+    25, 50, 75, 100, 150, 200, 300, 400, 500, 750,
+    1_000, 1_500, 2_000, 3_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000,
+)  # fmt: skip
+"""Upper bounds, inclusive, in microseconds, of the commit-latency histogram's buckets; one more is above all."""
+
 
 class StoreError(Exception):
     """Base of the store's faults; the message says what to do."""
@@ -22,11 +28,18 @@ class StoreLocked(StoreError):
 
 
 class StoreUnusable(StoreError):
-    """The files are damaged. `open_store` sets them aside and starts empty; the sidecar rejoins under a new epoch."""
+    """The files are damaged. `open_store` sets them aside and starts empty; the sidecar rejoins under a new epoch.
+
+    It lets this error through only when as many folders as it keeps have been set aside already.
+    """
 
 
 class StoreTooNew(StoreError):
     """The folder was written by a newer version. Nothing is touched; run that version."""
+
+
+class StoreForeign(StoreError):
+    """The folder is another sidecar's, or lies on a file system that cannot carry a store. Nothing is touched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,8 @@ class StoreStatistics:
     """Per bucket of `COMMIT_BOUNDS_US`, one more for all above."""
     used_bytes: int
     """Bytes of the map in use, free pages not counted."""
+    reserved_bytes: int
+    """Bytes that the open holds may need to settle; `holds_refused` counts them as used."""
     map_bytes: int
     outbox_count: int
     """Debits kept, the retained acked ones included."""
@@ -49,10 +64,14 @@ class Store(Protocol):
 
     @property
     def holds_refused(self) -> bool:
-        """Whether the map is so full (90 %) that new holds are refused, so that settles always fit."""
+        """Whether new holds are refused, so that settles always fit; recovers when space is freed.
+
+        True once what is stored, and what the open holds will write when they settle, takes up 90 % of the map,
+        or more than the disk could be made to set aside.
+        """
 
     def load(self) -> Snapshot:
-        """Returns all that is stored. Called once, before the first commit."""
+        """Returns all that is stored. Called once, before the first commit; later calls raise `StoreError`."""
 
     def commit(self, writes: Writes) -> None:
         """Makes a batch durable, whole or not at all. Raises `StoreFailed`, after which every commit raises it."""
@@ -60,7 +79,8 @@ class Store(Protocol):
     def read_debits(self, after_sequence: int, max_count: int, max_bytes: int) -> list[tuple[int, bytes]]:
         """Returns serialised `holdfast.v1.Debit` messages with their sequences, in order. Any thread.
 
-        At least one if there is one, even above `max_bytes`.
+        At least one if there is one, even above `max_bytes`. Sequences are contiguous; those up to the first one
+        kept are skipped. Raises `StoreUnusable` on a damaged record, `StoreError` once the store is closed.
         """
 
     def statistics(self) -> StoreStatistics:

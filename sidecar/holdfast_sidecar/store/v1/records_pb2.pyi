@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class MetaRecord(_message.Message):
-    __slots__ = ("format_version", "sidecar_id", "epoch", "birth_epoch", "instance", "previous_instance", "acked_sequence", "last_sequence", "boot_id", "lease_valid_until_ns")
+    __slots__ = ("format_version", "sidecar_id", "epoch", "birth_epoch", "instance", "previous_instance", "acked_sequence", "last_sequence", "boot_id", "lease_valid_until_ns", "boot_count", "boot_opened_at_ns")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
     SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +18,8 @@ class MetaRecord(_message.Message):
     LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     LEASE_VALID_UNTIL_NS_FIELD_NUMBER: _ClassVar[int]
+    BOOT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    BOOT_OPENED_AT_NS_FIELD_NUMBER: _ClassVar[int]
     format_version: int
     sidecar_id: str
     epoch: int
@@ -28,7 +30,9 @@ class MetaRecord(_message.Message):
     last_sequence: int
     boot_id: str
     lease_valid_until_ns: int
-    def __init__(self, format_version: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., instance: _Optional[bytes] = ..., previous_instance: _Optional[bytes] = ..., acked_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., boot_id: _Optional[str] = ..., lease_valid_until_ns: _Optional[int] = ...) -> None: ...
+    boot_count: int
+    boot_opened_at_ns: int
+    def __init__(self, format_version: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., instance: _Optional[bytes] = ..., previous_instance: _Optional[bytes] = ..., acked_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., boot_id: _Optional[str] = ..., lease_valid_until_ns: _Optional[int] = ..., boot_count: _Optional[int] = ..., boot_opened_at_ns: _Optional[int] = ...) -> None: ...
 
 class PoolRecord(_message.Message):
     __slots__ = ("account_id", "pool_id", "currency", "granted_total", "reclaimed_total", "returned_total", "consumed_total", "posted_total", "pool_posted", "enforcement", "overdraft_limit", "partition_mode", "partition_after_ms")
@@ -61,7 +65,7 @@ class PoolRecord(_message.Message):
     def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., currency: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., returned_total: _Optional[int] = ..., consumed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., enforcement: _Optional[int] = ..., overdraft_limit: _Optional[int] = ..., partition_mode: _Optional[int] = ..., partition_after_ms: _Optional[int] = ...) -> None: ...
 
 class HoldRecord(_message.Message):
-    __slots__ = ("sequence", "hold_id", "account_id", "pool_id", "amount", "settled_amount", "deadline_ns", "ttl_ms", "subject", "dimensions")
+    __slots__ = ("sequence", "hold_id", "account_id", "pool_id", "amount", "settled_amount", "deadline_ns", "ttl_ms", "subject", "dimensions", "boot_count")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     HOLD_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +76,7 @@ class HoldRecord(_message.Message):
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    BOOT_COUNT_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     hold_id: str
     account_id: str
@@ -82,10 +87,11 @@ class HoldRecord(_message.Message):
     ttl_ms: int
     subject: str
     dimensions: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, sequence: _Optional[int] = ..., hold_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Iterable[str]] = ...) -> None: ...
+    boot_count: int
+    def __init__(self, sequence: _Optional[int] = ..., hold_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Iterable[str]] = ..., boot_count: _Optional[int] = ...) -> None: ...
 
 class OutcomeRecord(_message.Message):
-    __slots__ = ("sequence", "account_id", "operation_id", "pool_id", "kind", "fingerprint", "answer", "decided_at_ns", "denied")
+    __slots__ = ("sequence", "account_id", "operation_id", "pool_id", "kind", "fingerprint", "answer", "decided_at_ns", "denied", "boot_count")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -95,6 +101,7 @@ class OutcomeRecord(_message.Message):
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     DECIDED_AT_NS_FIELD_NUMBER: _ClassVar[int]
     DENIED_FIELD_NUMBER: _ClassVar[int]
+    BOOT_COUNT_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     account_id: str
     operation_id: str
@@ -104,7 +111,8 @@ class OutcomeRecord(_message.Message):
     answer: bytes
     decided_at_ns: int
     denied: bool
-    def __init__(self, sequence: _Optional[int] = ..., account_id: _Optional[str] = ..., operation_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., kind: _Optional[int] = ..., fingerprint: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., decided_at_ns: _Optional[int] = ..., denied: _Optional[bool] = ...) -> None: ...
+    boot_count: int
+    def __init__(self, sequence: _Optional[int] = ..., account_id: _Optional[str] = ..., operation_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., kind: _Optional[int] = ..., fingerprint: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., decided_at_ns: _Optional[int] = ..., denied: _Optional[bool] = ..., boot_count: _Optional[int] = ...) -> None: ...
 
 class CounterRecord(_message.Message):
     __slots__ = ("account_id", "pool_id", "counter_id", "total")

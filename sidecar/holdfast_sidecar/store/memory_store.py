@@ -1,0 +1,152 @@
+"""The reference store: the same rows in dictionaries, written and read by the same codec.
+
+What is acked is in `MemoryDisk`, which outlives the store: a crash is a store dropped, a restart another one opened on
+the same disk. Used by tests of the loop and by the simulator.
+"""
+
+from dataclasses import dataclass, field
+from itertools import pairwise, takewhile
+
+from holdfast_sidecar.engine.state import Meta, Snapshot, Writes
+from holdfast_sidecar.store import codec
+from holdfast_sidecar.store.codec import Boot, Table
+from holdfast_sidecar.store.interface import (
+    COMMIT_BOUNDS_US,
+    StoreError,
+    StoreFailed,
+    StoreLocked,
+    StoreStatistics,
+)
+
+Rows = dict[bytes, bytes]
+
+
+@dataclass(slots=True)
+class MemoryDisk:
+    """What survives the store: tables of sealed records, and who has them open."""
+
+    tables: dict[Table, Rows] = field(default_factory=lambda: {table: {} for table in Table})
+    owner: "MemoryStore | None" = None
+
+
+class MemoryStore:
+    """A store on a `MemoryDisk`; see `interface.Store`.
+
+    Set `fail_next_commit` to see what the loop does when a disk fails, and `holds_refused` for a full one.
+    """
+
+    def __init__(self, disk: MemoryDisk, *, sidecar_id: str, boot_id: str, now_ns: int) -> None:
+        """Opens a disk and loads it. Raises as `lmdb_store.open_store` does.
+
+        Args:
+            disk: Where the rows are; an empty one begins a new life.
+            sidecar_id: Whose it is.
+            boot_id: The running boot.
+            now_ns: CLOCK_BOOTTIME.
+        """
+        if disk.owner is not None:
+            raise StoreLocked("the disk is in use by another store")
+        if not disk.tables[Table.META]:
+            key, record = codec.encode_meta(Meta(sidecar_id=sidecar_id, boot_id=boot_id), Boot(boot_id, 1, now_ns))
+            disk.tables[Table.META][key] = record
+        rows = {table: sorted(kept.items()) for table, kept in disk.tables.items()}
+        self._snapshot: Snapshot | None
+        self._snapshot, self._boot = codec.decode_snapshot(rows, sidecar_id, boot_id, now_ns)
+        self._disk = disk
+        self._fault: str | None = None
+        self._commit_count = 0
+        self.holds_refused = False
+        self.fail_next_commit = False
+        disk.owner = self
+        self.commit(Writes(meta=self._snapshot.meta))
+
+    def load(self) -> Snapshot:
+        """See `interface.Store`."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            raise StoreError("a store is loaded once")
+        self._snapshot = None
+        return snapshot
+
+    def commit(self, writes: Writes) -> None:
+        """See `interface.Store`."""
+        if self.fail_next_commit:
+            self._fault = "a commit failed because the test asked for it"
+        if self._fault is not None or self._disk.owner is not self:
+            raise StoreFailed(self._fault or "the store is closed")
+        try:
+            self._put(self._disk.tables, writes)
+        except Exception as error:
+            self._fault = f"a commit failed: {error!r}"
+            raise StoreFailed(self._fault) from error
+        self._commit_count += 1
+
+    def read_debits(self, after_sequence: int, max_count: int, max_bytes: int) -> list[tuple[int, bytes]]:
+        """See `interface.Store`."""
+        if self._disk.owner is not self:
+            raise StoreError("the store is closed")
+        rows = self._disk.tables[Table.DEBITS]
+        found: list[tuple[int, bytes]] = []
+        left_bytes = max_bytes
+        for key in sorted(key for key in rows if key > codec.sequence_key(after_sequence))[: max(0, max_count)]:
+            payload = codec.unseal(rows[key])
+            left_bytes -= len(payload)
+            if found and left_bytes < 0:
+                break
+            found.append((codec.sequence_of(key), payload))
+        return found
+
+    def statistics(self) -> StoreStatistics:
+        """See `interface.Store`; a dictionary has no latency and no limit."""
+        tables = self._disk.tables
+        return StoreStatistics(
+            commit_count=self._commit_count,
+            commit_latency_us_sum=0,
+            commit_latency_counts=(self._commit_count, *([0] * len(COMMIT_BOUNDS_US))),
+            used_bytes=sum(len(key) + len(record) for rows in tables.values() for key, record in rows.items()),
+            reserved_bytes=0,
+            map_bytes=0,
+            outbox_count=len(tables[Table.DEBITS]),
+        )
+
+    def close(self) -> None:
+        """See `interface.Store`."""
+        if self._disk.owner is self:
+            self._disk.owner = None
+
+    def crash(self) -> None:
+        """Ends this store as a killed process would; what was committed stays on the disk."""
+        self.close()
+
+    def _put(self, tables: dict[Table, Rows], writes: Writes) -> None:
+        boot_count = self._boot.count
+        # All that can go wrong goes wrong here, before the first row changes.
+        holds = [codec.encode_hold(hold, boot_count) for hold in writes.holds]
+        outcomes = [codec.encode_outcome(outcome, boot_count) for outcome in writes.outcomes]
+        debits = [codec.encode_debit(debit) for debit in writes.debits]
+        _check_order(tables[Table.OUTCOMES], outcomes)
+        _check_order(tables[Table.DEBITS], debits)
+        if writes.meta is not None:
+            tables[Table.META].update([codec.encode_meta(writes.meta, self._boot)])
+        tables[Table.POOLS].update(map(codec.encode_pool, writes.pools))
+        tables[Table.COUNTERS].update(map(codec.encode_counter, writes.counters))
+        tables[Table.HOLDS].update(holds)
+        tables[Table.OUTCOMES].update(outcomes)
+        tables[Table.DEBITS].update(debits)
+        for sequence in writes.closed_holds:
+            tables[Table.HOLDS].pop(codec.sequence_key(sequence), None)
+        _delete_to(tables[Table.OUTCOMES], writes.outcomes_evicted_to)
+        _delete_to(tables[Table.DEBITS], writes.debits_trimmed_to)
+
+
+def _check_order(rows: Rows, new: list[codec.Row]) -> None:
+    keys = [next(reversed(rows), b""), *(key for key, _ in new)]
+    if any(key >= following for key, following in pairwise(keys)):
+        raise StoreError("records are not in ascending order")
+
+
+def _delete_to(rows: Rows, last_sequence: int) -> None:
+    bound = codec.sequence_key(last_sequence)
+    # These tables are filled in ascending order, and a dictionary keeps it.
+    for key in list(takewhile(lambda key: key <= bound, rows)):
+        del rows[key]
