@@ -1,7 +1,7 @@
-//! The client side of one HTTP/2 connection (RFC 9113) as gRPC uses it, without I/O: bytes in, completions and bytes out.
+//! The client side of one HTTP/2 connection (RFC 9113) as gRPC uses it, without I/O: bytes in, completions out.
 //!
-//! The generator shares its processors with the server that it measures. A general client spends several
-//! microseconds a call on wakers, header maps and buffers; this one writes frames into one buffer and reads them in place.
+//! The generator shares its processors with the server that it measures. A general client spends several microseconds
+//! a call on wakers, header maps and buffers; this one writes frames into one buffer and reads them in place.
 
 use std::collections::VecDeque;
 

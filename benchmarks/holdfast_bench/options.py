@@ -1,0 +1,35 @@
+"""What a user may choose for a run of a scenario; the defaults are those of the published figures."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+Transport: TypeAlias = Literal["bare", "portable", "native"]
+Durability: TypeAlias = Literal["host", "process"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One run. Where a field is None, the scenario decides."""
+
+    transport: Transport = "native"
+    """The transport measured; the bare and the portable one are measured beside it."""
+    durabilities: tuple[Durability, ...] = ("host", "process")
+    in_flight: int | None = None
+    """Work items under way at once; for bursts, the size of a burst."""
+    connection_count: int = 1
+    rounds: int = 5
+    seconds: float = 3.0
+    """Measured time of each round and subject."""
+    warmup_s: float = 1.0
+    rate_per_s: float | None = None
+    """Open loop: work items started a second."""
+    trace: Path | None = None
+    unix_socket: bool = False
+    """Calls go over a Unix socket, not TCP."""
+    hold_counts: tuple[int, ...] = field(default=(1_000, 100_000, 1_000_000))
+    """Open holds at which scenario `holds` measures."""
+    pool_count: int = 10_000
+    """Pools of scenario `holds`."""
+    debit_count: int = 200_000
+    """Debits that scenario `ledger` posts in each round."""

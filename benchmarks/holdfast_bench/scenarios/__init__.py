@@ -1,0 +1,43 @@
+"""The scenarios, a file each, by the name that the command line knows."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from holdfast_bench.options import Options
+from holdfast_bench.results import Report
+from holdfast_bench.scenarios import (
+    check,
+    fanout,
+    holds,
+    ledger,
+    lifecycle,
+    python_client,
+    reserve,
+    session,
+    trace,
+    transport,
+    uplink,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Something that can be measured."""
+
+    summary: str
+    run: Callable[[Options], Report]
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "transport": Scenario("an echo through each transport: what remains when nothing is decided", transport.run),
+    "check": Scenario("Check, 50 in flight", check.run),
+    "reserve": Scenario("Reserve, 50 in flight", reserve.run),
+    "lifecycle": Scenario("Reserve, then its Settle, 50 in flight", lifecycle.run),
+    "fanout": Scenario("bursts of 50 Reserves in one tick; latency of the slowest of each", fanout.run),
+    "session": Scenario("a Session's messages of 50 Reserves", session.run),
+    "python-client": Scenario("50 Reserves in one tick through the Python client's Session", python_client.run),
+    "trace": Scenario("LLM calls over time: reserve, extend, settle", trace.run),
+    "holds": Scenario("start, memory and cost an operation with many open holds", holds.run),
+    "uplink": Scenario("what streaming the debits costs the decisions", uplink.run),
+    "ledger": Scenario("debits a second that the ledger posts on SQLite from one stream", ledger.run),
+}

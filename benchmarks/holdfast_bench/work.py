@@ -1,0 +1,73 @@
+"""The operations that the load is made of, as steps for the generator: the one place where load meets the contract."""
+
+from holdfast.v1.enforcement_service_pb2 import (
+    CheckRequest,
+    ExecuteRequest,
+    Operation,
+    ReserveRequest,
+    SessionRequest,
+    SettleRequest,
+)
+
+from holdfast_bench.generator import Step, number, step_of
+
+ACCOUNT = "bench"
+POOL = "general"
+SERVICE = "/holdfast.v1.EnforcementService/"
+UNARY_PATHS = tuple(SERVICE + name for name in ("Check", "Reserve", "Extend", "Settle", "GetBalance", "Execute"))
+SESSION_PATH = SERVICE + "Session"
+
+FANOUT = 50
+"""Agents of one fan-out, and operations of one Session message."""
+AMOUNT = 1_000
+"""Minor units of each hold."""
+TTL_MS = 600_000
+"""Longer than any round, so that no hold expires while it is measured."""
+LONG_TTL_MS = 3_600_000
+"""The sidecar's longest, for holds that stay over many rounds."""
+
+ALLOW = b"\x08\x01"
+"""How the serialised answer begins whose verdict is ALLOW: field 1, value 1."""
+ALLOW_OK = b"\x08\x01\x10\x01"
+"""The same with the reason OK."""
+
+
+def check() -> Step:
+    """One Check."""
+    return step_of(SERVICE + "Check", CheckRequest(account_id=ACCOUNT, pool_id=POOL, amount=AMOUNT), expect=ALLOW)
+
+
+def reserve(pool_count: int = 1) -> Step:
+    """One Reserve of a hold of its own; its pool is one of `pool_count`."""
+    return step_of(SERVICE + "Reserve", reserve_request(pool_count=pool_count), expect=ALLOW)
+
+
+def lifecycle(pool_count: int = 1) -> tuple[Step, Step]:
+    """Reserve, then the settle of that hold."""
+    settle = SettleRequest(
+        operation_id=f"s{number(1)}", account_id=ACCOUNT, hold_id=f"r{number(0)}", amount=AMOUNT * 3 // 4
+    )
+    return reserve(pool_count), step_of(SERVICE + "Settle", settle)
+
+
+def session(pool_count: int = 1, ttl_ms: int = TTL_MS) -> Step:
+    """One message of a Session with `FANOUT` reserves."""
+    operations = [Operation(reserve=reserve_request(slot, pool_count, ttl_ms)) for slot in range(FANOUT)]
+    message = SessionRequest(message_id=1, execute=ExecuteRequest(operations=operations))
+    return step_of(SESSION_PATH, message, number_count=FANOUT, stream=True, expect=ALLOW_OK, expect_count=FANOUT)
+
+
+def reserve_request(slot: int = 0, pool_count: int = 1, ttl_ms: int = TTL_MS) -> ReserveRequest:
+    """A Reserve whose id, and pool if there are several, the generator numbers."""
+    return ReserveRequest(
+        operation_id=f"r{number(0, slot)}",
+        account_id=ACCOUNT,
+        pool_id=POOL if pool_count == 1 else f"p{number(0, slot, pool_count)}",
+        amount=AMOUNT,
+        ttl_ms=ttl_ms,
+    )
+
+
+def pool_name(index: int, pool_count: int) -> str:
+    """The pool that `reserve_request` names with a number of this remainder."""
+    return POOL if pool_count == 1 else f"p{index % pool_count:012}"
