@@ -50,6 +50,6 @@ COPY --from=build /opt/sidecar /opt/holdfast
 ENV HOLDFAST_SIDECAR_FOLDER=/var/lib/holdfast
 EXPOSE 7070 9090
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 \
-    CMD ["/opt/holdfast/bin/python", "-m", "holdfast_sidecar.observe.probe", "127.0.0.1:7070"]
+    CMD ["/opt/holdfast/bin/python", "-m", "holdfast_sidecar.observe.probe", "127.0.0.1:7070", "liveness"]
 ENTRYPOINT ["/opt/holdfast/bin/python", "-m", "holdfast.cli"]
 CMD ["sidecar"]

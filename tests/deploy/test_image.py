@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from holdfast_sidecar.config import ENVIRONMENT_PREFIX, SidecarConfig
+from holdfast_sidecar.dispatcher.dispatcher import LIVENESS_SERVICE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,7 +63,7 @@ def test_the_health_check_is_a_module_that_exists(stages: dict[str, list[tuple[s
     command = json.loads(check.partition(" CMD ")[2])
     assert command[1] == "-m"
     assert importlib.util.find_spec(command[2])
-    assert command[3] == SidecarConfig.model_fields["listen_tcp"].default
+    assert command[3:] == [SidecarConfig.model_fields["listen_tcp"].default, LIVENESS_SERVICE]
 
 
 def test_settings_in_the_image_are_known(stages: dict[str, list[tuple[str, str]]]) -> None:

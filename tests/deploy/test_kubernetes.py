@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
+from holdfast.core.settings import DEFAULT_TARGET
 from holdfast_sidecar.config import SidecarConfig, load
+from holdfast_sidecar.dispatcher.dispatcher import LIVENESS_SERVICE
 
 ROOT = Path(__file__).resolve().parents[2]
 Node = Mapping[str, Any]
@@ -59,8 +61,11 @@ def test_it_is_a_native_sidecar(sidecar: Node) -> None:
 
 def test_probes_ask_the_port_that_is_served(sidecar: Node, config: SidecarConfig) -> None:
     """Probes reach the pod's address, so the listener must not be on loopback."""
-    for probe in ("startupProbe", "livenessProbe"):
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert sidecar[probe]["grpc"]["port"] == port_of(config.listen_tcp)
+    assert sidecar["startupProbe"]["grpc"]["service"] == LIVENESS_SERVICE
+    assert sidecar["livenessProbe"]["grpc"]["service"] == LIVENESS_SERVICE
+    assert "service" not in sidecar["readinessProbe"]["grpc"]
     assert not str(config.listen_tcp).startswith(("127.", "localhost", "[::1]"))
 
 
@@ -82,11 +87,11 @@ def test_the_port_for_probes_is_closed_to_the_cluster(documents: Mapping[str, No
 def test_the_application_shares_the_socket_and_its_uid_is_allowed(
     pod: Node, sidecar: Node, config: SidecarConfig
 ) -> None:
-    """Both mount the socket's volume at one place; data stay with the sidecar."""
+    """Both mount the socket's volume where the client looks for it; data stay with the sidecar."""
     (application,) = pod["containers"]
     folder = mounts(application)["holdfast-socket"]
     assert folder == mounts(sidecar)["holdfast-socket"] == str(config.listen_unix and config.listen_unix.parent)
-    assert application["env"] == [{"name": "HOLDFAST_TARGET", "value": f"unix:{config.listen_unix}"}]
+    assert f"unix:{config.listen_unix}" == DEFAULT_TARGET
     assert application["securityContext"]["runAsUser"] in (config.allowed_uids or ())
     assert "holdfast-data" not in mounts(application)
     assert mounts(sidecar)["holdfast-data"] == str(config.folder)

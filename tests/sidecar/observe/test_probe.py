@@ -37,6 +37,16 @@ def test_what_says_no_is_not(server: tuple[health.HealthServicer, str]) -> None:
     assert main([target]) == 1
 
 
+def test_a_service_may_be_named(server: tuple[health.HealthServicer, str]) -> None:
+    """A sidecar that waits for the ledger is alive and not ready; one that knows no such service is not healthy."""
+    servicer, target = server
+    servicer.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+    servicer.set("liveness", health_pb2.HealthCheckResponse.SERVING)
+    assert main([target, "liveness"]) == 0
+    assert main([target]) == 1
+    assert main([target, "unheard-of"]) == 1
+
+
 def test_nobody_there_is_not_healthy() -> None:
     """Status 1 when the connection is refused."""
     with socket.socket() as unused:
