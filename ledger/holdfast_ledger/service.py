@@ -22,10 +22,9 @@ from holdfast_ledger.errors import (
 )
 from holdfast_ledger.paging import page_limit, read_token, write_token
 from holdfast_ledger.posting.books import books_of
-from holdfast_ledger.posting.grants import take_due, take_effect
+from holdfast_ledger.posting.grants import add_grant, take_due
 from holdfast_ledger.posting.order import burn_position
 from holdfast_ledger.store.interface import (
-    MAX_AMOUNT,
     NEVER,
     Account,
     BurnPosition,
@@ -145,7 +144,7 @@ class LedgerServicer:
             if there is not None:
                 rules.same_grant(there, said)
                 return pool, there, touched
-            return pool, said, touched | _add_grant(writer, pool, said, now_ms)
+            return pool, said, touched | add_grant(writer, pool, said, now_ms)
 
         pool, grant, touched = await self._writer.run(job)
         self._registry.pools_changed(touched)
@@ -292,27 +291,6 @@ def _pool_query(account_id: str, pool_id: str) -> Callable[[Reader], Pool]:
     check_id("account_id", account_id)
     check_id("pool_id", pool_id)
     return lambda reader: find_pool(reader, account_id, pool_id)
-
-
-def _add_grant(writer: Writer, pool: Pool, grant: Grant, now_ms: int) -> set[int]:
-    """Adds a grant and lets it take effect if its time has come; returns the pools that changed."""
-    if grant.amount > MAX_AMOUNT - pool.granted_total:
-        raise InvalidArgument("grant.amount", "all grants of the pool together would pass 2^63-1")
-    if grant.expires_at_ms <= now_ms:
-        raise InvalidArgument("grant.expires_at_unix_ms", "is past")
-    grant.pool_key, grant.created_at_ms = pool.pool_key, now_ms
-    grant.effective_at_ms = grant.effective_at_ms or now_ms
-    if grant.expires_at_ms <= grant.effective_at_ms:
-        raise InvalidArgument("grant.expires_at_unix_ms", "is not after effective_at_unix_ms")
-    grant.due_at_ms = grant.effective_at_ms
-    writer.insert_grant(grant)
-    if grant.effective_at_ms > now_ms:
-        return set()
-    lines = take_effect(grant, pool, now_ms)
-    writer.save_grants([grant])
-    writer.insert_entries(lines)
-    writer.save_pools([pool])
-    return {pool.pool_key}
 
 
 def account_message(account: Account) -> wire.Account:

@@ -1,6 +1,7 @@
 """How grants come and go: they take effect, repay overdraft, and expire, each with its lines in the journal."""
 
-from holdfast_ledger.store.interface import NEVER, EntryRow, EntryType, Grant, GrantState, Pool, Writer
+from holdfast_ledger.errors import InvalidArgument
+from holdfast_ledger.store.interface import MAX_AMOUNT, NEVER, EntryRow, EntryType, Grant, GrantState, Pool, Writer
 
 SWEEP_LIMIT = 1_000
 """Grants that one transaction takes care of: bounds how long the others wait for it."""
@@ -42,6 +43,30 @@ def expire(grant: Grant, pool: Pool, now_ms: int) -> list[EntryRow]:
     grant.state = GrantState.EXPIRED
     grant.due_at_ms = NEVER
     return [EntryRow(EntryType.EXPIRY, pool.pool_key, grant.grant_key, None, lost, now_ms)] if lost else []
+
+
+def add_grant(writer: Writer, pool: Pool, grant: Grant, now_ms: int) -> set[int]:
+    """Adds a grant, as `rules.grant` reads it, and lets it take effect if its time has come.
+
+    Returns the keys of the pools that changed. Raises `InvalidArgument` for what only clock and pool can tell.
+    """
+    if grant.amount > MAX_AMOUNT - pool.granted_total:
+        raise InvalidArgument("grant.amount", "all grants of the pool together would pass 2^63-1")
+    if grant.expires_at_ms <= now_ms:
+        raise InvalidArgument("grant.expires_at_unix_ms", "is past")
+    grant.pool_key, grant.created_at_ms = pool.pool_key, now_ms
+    grant.effective_at_ms = grant.effective_at_ms or now_ms
+    if grant.expires_at_ms <= grant.effective_at_ms:
+        raise InvalidArgument("grant.expires_at_unix_ms", "is not after effective_at_unix_ms")
+    grant.due_at_ms = grant.effective_at_ms
+    writer.insert_grant(grant)
+    if grant.effective_at_ms > now_ms:
+        return set()
+    lines = take_effect(grant, pool, now_ms)
+    writer.save_grants([grant])
+    writer.insert_entries(lines)
+    writer.save_pools([pool])
+    return {pool.pool_key}
 
 
 def take_due(writer: Writer, now_ms: int) -> set[int]:

@@ -1,0 +1,377 @@
+"""What the ledger's tests share: a clock to move, the rules on a bare store, a whole ledger on a real channel."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import grpc
+from google.rpc.error_details_pb2 import ErrorInfo
+from grpc_status import rpc_status
+from holdfast.v1 import decision_pb2 as decision
+from holdfast.v1 import ledger_service_pb2 as api
+from holdfast.v1 import ledger_service_pb2_grpc as api_grpc
+from holdfast.v1 import ledger_sync_service_pb2 as wire
+from holdfast.v1 import ledger_sync_service_pb2_grpc as wire_grpc
+from holdfast_ledger.audit import audit
+from holdfast_ledger.config import LedgerConfig
+from holdfast_ledger.leasing.rights import Granted, Want, reclaim_due, serve
+from holdfast_ledger.posting.grants import add_grant, take_due
+from holdfast_ledger.posting.post import Posted, post
+from holdfast_ledger.server import LedgerServer
+from holdfast_ledger.store.interface import (
+    NEVER,
+    Account,
+    Grant,
+    GrantState,
+    JournalLine,
+    Lease,
+    Policy,
+    Pool,
+    Sidecar,
+    Store,
+    Writer,
+)
+from holdfast_ledger.store.sqlite import SqliteStore
+from holdfast_ledger.sync.lives import Introduction, admit
+
+T = TypeVar("T")
+
+START_MS = 1_800_000_000_000
+VALIDITY_MS, SLACK_MS, TTL_MS = 10_000, 2_000, 60_000
+RECLAIM_AFTER_MS = VALIDITY_MS + SLACK_MS + TTL_MS
+TIMEOUT_S = 20
+
+
+class Clock:
+    """Unix time in milliseconds that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self._now_ms = START_MS
+
+    def now_ms(self) -> int:
+        """The time."""
+        return self._now_ms
+
+    def advance(self, ms: int) -> None:
+        """Moves the time on."""
+        self._now_ms += ms
+
+
+def instance(number: int) -> bytes:
+    """An instance id of a process."""
+    return number.to_bytes(16, "big")
+
+
+def debit(sequence: int, amount: int = 1, **fields: object) -> wire.Debit:
+    """A debit of pool a/general; its operation is "op-SEQUENCE" unless told."""
+    content: dict[str, object] = {
+        "sequence": sequence,
+        "epoch": 1,
+        "account_id": "a",
+        "pool_id": "general",
+        "amount": amount,
+        "operation_id": f"op-{sequence}",
+        "mode": decision.MODE_CONNECTED,
+    }
+    return wire.Debit(**(content | fields))  # type: ignore[arg-type]  # a test names fields freely
+
+
+class Books:
+    """Store, posting and leasing without a network; each method is one transaction."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+
+    def write(self, job: Callable[[Writer], T]) -> T:
+        """Carries out a job in a transaction."""
+        with self.store.writing() as writer:
+            return job(writer)
+
+    def open_pool(self, pool_id: str = "general", account_id: str = "a", policy: Policy | None = None) -> Pool:
+        """Makes a pool, and its account if need be."""
+
+        def job(writer: Writer) -> Pool:
+            account = writer.account(account_id) or Account(account_id, "", self.clock.now_ms())
+            key = account.account_key or writer.insert_account(account)
+            pool = Pool(key, account_id, pool_id, "credits", 6, policy or Policy(), self.clock.now_ms())
+            writer.insert_pool(pool)
+            return pool
+
+        return self.write(job)
+
+    def grant(self, grant_id: str, amount: int, pool_id: str = "general", **fields: int) -> None:
+        """Puts credits into a pool of account "a": paid, priority 0, from now, for ever, unless told."""
+        values = {"category": 2, "priority": 0, "effective_at_ms": 0, "expires_at_ms": NEVER} | fields
+        grant = Grant(
+            pool_key=0,
+            grant_id=grant_id,
+            amount=amount,
+            cost_amount=0,
+            cost_currency="",
+            created_at_ms=0,
+            remaining=0,
+            state=GrantState.PENDING,
+            due_at_ms=NEVER,
+            **values,
+        )
+
+        def job(writer: Writer) -> None:
+            pool = writer.pool("a", pool_id)
+            assert pool is not None
+            add_grant(writer, pool, grant, self.clock.now_ms())
+
+        self.write(job)
+
+    def hello(self, sidecar_id: str = "s", **fields: object) -> Sidecar:
+        """Admits a sidecar; a new one unless told."""
+        values: dict[str, object] = {
+            "epoch": 0,
+            "instance": instance(1),
+            "previous_instance": b"",
+            "last_sequence": 0,
+            "acked_sequence": 0,
+            "max_hold_ttl_ms": TTL_MS,
+            "version": "1",
+        }
+        said = Introduction(sidecar_id, **(values | fields))  # type: ignore[arg-type]  # a test names fields freely
+        return self.write(lambda writer: admit(writer, said, self.clock.now_ms(), VALIDITY_MS, SLACK_MS))
+
+    def sidecar(self, sidecar_id: str = "s") -> Sidecar:
+        """The sidecar as it is stored."""
+        with self.store.reading() as reader:
+            found = reader.sidecar(sidecar_id)
+        assert found is not None
+        return found
+
+    def post(self, *debits: wire.Debit, sidecar_id: str = "s") -> Posted:
+        """Posts debits."""
+        now_ms = self.clock.now_ms()
+
+        def job(writer: Writer) -> Posted:
+            sidecar = writer.sidecar(sidecar_id)
+            assert sidecar is not None
+            return post(writer, sidecar, debits, now_ms)
+
+        return self.write(job)
+
+    def want(self, amount: int, sidecar_id: str = "s", **fields: object) -> Granted:
+        """Asks for rights to a/general unless told."""
+        values: dict[str, object] = {
+            "account_id": "a",
+            "pool_id": "general",
+            "held_amount": 0,
+            "consumed_total": 0,
+            "returned_total": 0,
+        }
+        want = Want(want_amount=amount, **(values | fields))  # type: ignore[arg-type]  # a test names fields freely
+
+        def job(writer: Writer) -> Granted:
+            sidecar = writer.sidecar(sidecar_id)
+            assert sidecar is not None
+            return serve(writer, sidecar, [want])[0]
+
+        return self.write(job)
+
+    def sweep(self) -> set[int]:
+        """Expires, lets take effect, reclaims."""
+        now_ms = self.clock.now_ms()
+        return self.write(lambda writer: take_due(writer, now_ms) | reclaim_due(writer, now_ms))
+
+    def pool(self, pool_id: str = "general", account_id: str = "a") -> Pool:
+        """The pool as it is stored."""
+        with self.store.reading() as reader:
+            found = reader.pool(account_id, pool_id)
+        assert found is not None
+        return found
+
+    def grants(self, pool_id: str = "general") -> dict[str, Grant]:
+        """The grants of a pool by id."""
+        key = self.pool(pool_id).pool_key
+        with self.store.reading() as reader:
+            return {grant.grant_id: grant for grant in reader.grants(key, None, 1_000)}
+
+    def lease(self, sidecar_id: str = "s", pool_id: str = "general") -> Lease:
+        """The lease of the sidecar's present life."""
+        sidecar, key = self.sidecar(sidecar_id), self.pool(pool_id).pool_key
+        with self.store.reading() as reader:
+            return reader.leases_of_life(sidecar.sidecar_key, sidecar.birth_epoch, [key])[0]
+
+    def journal(self, pool_id: str = "general") -> list[JournalLine]:
+        """The journal of a pool."""
+        key = self.pool(pool_id).pool_key
+        with self.store.reading() as reader:
+            return reader.journal(key, 0, 100_000)
+
+    def audit(self) -> None:
+        """Asserts that every figure is what the journal makes of it."""
+        assert_audited(self.store)
+
+
+def assert_audited(store: Store) -> None:
+    """Asserts that every figure is what the journal makes of it."""
+    with store.reading() as reader:
+        report = audit(reader)
+    assert report.findings == ()
+
+
+def fault_of(error: grpc.RpcError) -> tuple[grpc.StatusCode, str, str]:
+    """Returns status code, reason and field ("" if none) of a failed call."""
+    assert isinstance(error, grpc.aio.AioRpcError)
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # has code, details and trailing metadata
+    assert status is not None
+    info = ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert info.domain == "holdfast"
+    return error.code(), info.reason, info.metadata.get("field", "")
+
+
+class SyncStream:
+    """A sidecar's end of the stream, message by message."""
+
+    def __init__(self, stub: wire_grpc.LedgerSyncServiceStub) -> None:
+        self._call = stub.Sync()
+        self._numbers = itertools.count(1)
+
+    async def send(self, **message: object) -> None:
+        """Sends a SyncRequest."""
+        await self._call.write(wire.SyncRequest(**message))  # type: ignore[arg-type]  # a test names the message
+
+    async def hello(self, sidecar_id: str = "s", **fields: object) -> wire.Welcome:
+        """Says Hello, a new sidecar's unless told, and returns the Welcome."""
+        values: dict[str, object] = {"instance": instance(1), "max_hold_ttl_ms": TTL_MS, "version": "1"}
+        hello = wire.Hello(sidecar_id=sidecar_id, **(values | fields))  # type: ignore[arg-type]  # as above
+        await self.send(hello=hello)
+        return (await self.read()).welcome
+
+    async def debits(self, *debits: wire.Debit) -> None:
+        """Sends debits."""
+        await self.send(debits=wire.DebitBatch(debits=debits))
+
+    async def acked(self, sequence: int) -> None:
+        """Reads until the debits up to a sequence are acked."""
+        while True:
+            message = await self.read()
+            if message.HasField("ack") and message.ack.acked_sequence >= sequence:
+                assert message.ack.acked_sequence == sequence
+                return
+
+    async def want(self, amount: int, **fields: object) -> wire.Lease:
+        """Asks for rights to a/general unless told; returns the answer."""
+        number = next(self._numbers)
+        names: dict[str, object] = {"account_id": "a", "pool_id": "general"}
+        want = wire.LeaseWant(want_amount=amount, **(names | fields))  # type: ignore[arg-type]  # as above
+        await self.send(lease_request=wire.LeaseRequest(request_id=number, wants=[want]))
+        while True:
+            message = await self.read()
+            if message.lease_update.request_id == number:
+                return message.lease_update.leases[0]
+
+    async def heartbeat(self, number: int) -> wire.HeartbeatAck:
+        """Sends a heartbeat and returns its ack."""
+        await self.send(heartbeat=wire.Heartbeat(heartbeat_id=number))
+        while True:
+            message = await self.read()
+            if message.HasField("heartbeat_ack"):
+                return message.heartbeat_ack
+
+    async def told(self) -> wire.Lease:
+        """Waits for a lease that the ledger tells of its own accord."""
+        while True:
+            message = await self.read()
+            if message.HasField("lease_update") and message.lease_update.request_id == 0:
+                return message.lease_update.leases[0]
+
+    async def read(self) -> wire.SyncResponse:
+        """Returns the next message. Raises grpc.RpcError after a fault, EOFError after the end."""
+        message = await asyncio.wait_for(self._call.read(), TIMEOUT_S)
+        if not isinstance(message, wire.SyncResponse):
+            raise EOFError
+        return message
+
+    async def fault(self) -> tuple[grpc.StatusCode, str, str]:
+        """Reads until the stream ends and returns why (see `fault_of`)."""
+        try:
+            while True:
+                await self.read()
+        except grpc.RpcError as error:
+            return fault_of(error)
+
+    async def finish(self) -> list[wire.SyncResponse]:
+        """Half-closes, and returns what the ledger still had to say before it ended the stream with OK."""
+        await self._call.done_writing()
+        messages = []
+        while True:
+            try:
+                messages.append(await self.read())
+            except EOFError:
+                return messages
+
+    def cancel(self) -> None:
+        """Cuts the stream."""
+        self._call.cancel()
+
+
+class Ledger:
+    """A ledger that runs, and a channel to it."""
+
+    def __init__(self, server: LedgerServer, store: Store, channel: grpc.aio.Channel, clock: Clock) -> None:
+        self.server = server
+        self.store = store
+        self.channel = channel
+        self.clock = clock
+        self.api = api_grpc.LedgerServiceStub(channel)
+
+    def sync(self) -> SyncStream:
+        """Opens a stream."""
+        return SyncStream(wire_grpc.LedgerSyncServiceStub(self.channel))
+
+    async def open_pool(self, amount: int = 0, policy: decision.Policy | None = None, pool_id: str = "general") -> None:
+        """Makes account "a", a pool in it, and a paid grant "g"."""
+        await self.api.CreateAccount(api.CreateAccountRequest(account=api.Account(account_id="a")))
+        pool = api.Pool(account_id="a", pool_id=pool_id, policy=policy)
+        await self.api.CreatePool(api.CreatePoolRequest(pool=pool))
+        if amount:
+            await self.grant("g", amount, pool_id)
+
+    async def grant(self, grant_id: str, amount: int, pool_id: str = "general", **fields: int) -> api.Grant:
+        """Makes a paid grant."""
+        grant = api.Grant(
+            grant_id=grant_id,
+            account_id="a",
+            pool_id=pool_id,
+            amount=amount,
+            category=api.GRANT_CATEGORY_PAID,
+            **fields,  # type: ignore[arg-type]  # a test names fields freely
+        )
+        return (await self.api.CreateGrant(api.CreateGrantRequest(grant=grant))).grant
+
+    async def balance(self, pool_id: str = "general") -> api.PoolBalance:
+        """The figures of a pool of account "a"."""
+        return (await self.api.GetPool(api.GetPoolRequest(account_id="a", pool_id=pool_id))).balance
+
+    async def entries(self, **fields: object) -> Sequence[api.Entry]:
+        """The journal of a/general."""
+        names: dict[str, object] = {"account_id": "a", "pool_id": "general", "page_size": 1_000}
+        request = api.ListEntriesRequest(**(names | fields))  # type: ignore[arg-type]  # as above
+        return (await self.api.ListEntries(request)).entries
+
+
+@asynccontextmanager
+async def running(folder: Path, **settings: object) -> AsyncIterator[Ledger]:
+    """Runs a ledger on a file in a folder, with a clock to move; stops and audits it."""
+    values: dict[str, object] = {"listen": "127.0.0.1:0", "database": folder / "ledger.sqlite"}
+    config = LedgerConfig(**(values | settings))  # type: ignore[arg-type]  # checked by the model
+    clock, store = Clock(), SqliteStore(config.database)
+    server = LedgerServer(config, store, clock.now_ms)
+    try:
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            yield Ledger(server, store, channel, clock)
+    finally:
+        await server.stop()
+    assert_audited(store)
+    store.close()

@@ -1,0 +1,95 @@
+"""Grants take effect, repay overdraft, and expire, at the ledger's clock."""
+
+from holdfast_ledger.store.interface import EntryType, GrantState
+
+from tests.ledger.harness import START_MS, Books, debit
+
+
+def types(books: Books) -> list[tuple[EntryType, str, int]]:
+    return [(line.type, line.grant_id, line.amount) for line in books.journal()]
+
+
+def test_a_grant_for_later_takes_effect_at_its_time(books: Books) -> None:
+    books.open_pool()
+    books.grant("g", 100, effective_at_ms=START_MS + 5_000)
+    assert books.pool().posted == 0
+    assert books.grants()["g"].state is GrantState.PENDING
+    books.clock.advance(4_999)
+    assert books.sweep() == set()
+    books.clock.advance(1)
+    assert books.sweep() == {books.pool().pool_key}
+    assert books.pool().posted == books.pool().free == 100
+    assert types(books) == [(EntryType.GRANT, "g", 100)]
+
+
+def test_a_grant_first_repays_overdraft(books: Books) -> None:
+    books.open_pool()
+    books.hello()
+    books.post(debit(1, 30))
+    assert (books.pool().posted, books.pool().overdraft) == (-30, 30)
+    books.grant("small", 10)
+    assert books.grants()["small"].state is GrantState.EXHAUSTED
+    books.grant("large", 50)
+    assert (books.pool().posted, books.pool().overdraft, books.pool().free) == (30, 0, 30)
+    assert books.grants()["large"].remaining == 30
+    assert types(books) == [
+        (EntryType.OVERDRAFT, "", 30),
+        (EntryType.GRANT, "small", 10),
+        (EntryType.REPAYMENT, "small", 10),
+        (EntryType.GRANT, "large", 50),
+        (EntryType.REPAYMENT, "large", 20),
+    ]
+
+
+def test_what_is_left_expires_and_what_is_leased_stays_out(books: Books) -> None:
+    books.open_pool()
+    books.hello()
+    books.grant("g", 100, expires_at_ms=START_MS + 1_000)
+    books.want(80)
+    books.post(debit(1, 30))
+    books.clock.advance(1_000)
+    books.sweep()
+    pool = books.pool()
+    assert (pool.posted, pool.expired_total, pool.leased, pool.free) == (0, 70, 50, -50)
+    assert books.grants()["g"].state is GrantState.EXPIRED
+    assert books.want(100).lease.outstanding == 50, "nothing is leased from a pool that owes"
+
+
+def test_an_expired_grant_does_not_burn_before_the_sweep_either(books: Books) -> None:
+    books.open_pool()
+    books.hello()
+    books.grant("short", 100, expires_at_ms=START_MS + 1_000)
+    books.grant("long", 100)
+    books.clock.advance(1_000)
+    books.post(debit(1, 10))
+    assert types(books)[-2:] == [(EntryType.EXPIRY, "short", 100), (EntryType.DEBIT, "long", 10)]
+
+
+def test_an_exhausted_grant_does_not_expire(books: Books) -> None:
+    books.open_pool()
+    books.hello()
+    books.grant("g", 10, expires_at_ms=START_MS + 1_000)
+    books.post(debit(1, 10))
+    books.clock.advance(1_000)
+    assert books.sweep() == set()
+    assert books.grants()["g"].state is GrantState.EXHAUSTED
+
+
+def test_a_sweep_takes_care_of_more_than_one_turn_holds(books: Books) -> None:
+    books.open_pool()
+    for number in range(2_500):
+        books.grant(f"g{number:05}", 1, effective_at_ms=START_MS + 1, expires_at_ms=START_MS + 10)
+    books.clock.advance(5)
+    books.sweep()
+    assert books.pool().posted == 2_500
+    books.clock.advance(5)
+    books.sweep()
+    assert (books.pool().posted, books.pool().expired_total) == (0, 2_500)
+
+
+def test_a_grant_whose_whole_life_passed_between_two_sweeps_leaves_its_lines(books: Books) -> None:
+    books.open_pool()
+    books.grant("g", 7, effective_at_ms=START_MS + 1, expires_at_ms=START_MS + 2)
+    books.clock.advance(10)
+    books.sweep()
+    assert types(books) == [(EntryType.GRANT, "g", 7), (EntryType.EXPIRY, "g", 7)]

@@ -1,0 +1,129 @@
+"""Each debit is posted exactly once, and none is dropped in silence."""
+
+import pytest
+from holdfast_ledger.errors import SequenceGap
+from holdfast_ledger.store.interface import EntryType, GrantState
+
+from tests.ledger.harness import Books, debit, instance
+
+
+@pytest.fixture
+def opened(books: Books) -> Books:
+    """Pool a/general with 1,000 credits, 100 of them leased to sidecar s."""
+    books.open_pool()
+    books.grant("g", 1_000)
+    books.hello()
+    books.want(100)
+    return books
+
+
+def test_a_debit_burns_and_moves_all_figures(opened: Books) -> None:
+    done = opened.post(debit(1, 30), debit(2, 20))
+    assert (done.acked_sequence, done.debit_count) == (2, 2)
+    pool, lease = opened.pool(), opened.lease()
+    assert (pool.posted, pool.spent_total, pool.leased, pool.free) == (950, 50, 50, 900)
+    assert (lease.posted_total, lease.outstanding) == (50, 50)
+    assert opened.grants()["g"].remaining == 950
+
+
+def test_provenance_is_kept(opened: Books) -> None:
+    opened.post(debit(1, 30, hold_id="h", operation_id="settle-1"))
+    line = opened.journal()[-1]
+    assert (line.type, line.grant_id, line.sidecar_id, line.epoch, line.sequence, line.operation_id, line.hold_id) == (
+        EntryType.DEBIT, "g", "s", 1, 1, "settle-1", "h",
+    )  # fmt: skip
+
+
+def test_what_is_posted_is_dropped_when_it_comes_again(opened: Books) -> None:
+    opened.post(debit(1, 30), debit(2, 20))
+    again = opened.post(debit(1, 30), debit(2, 20))
+    assert (again.acked_sequence, again.debit_count, again.dropped_count) == (2, 0, 2)
+    overlapping = opened.post(debit(2, 20), debit(3, 5))
+    assert (overlapping.acked_sequence, overlapping.debit_count, overlapping.dropped_count) == (3, 1, 1)
+    assert opened.pool().spent_total == 55
+
+
+def test_a_gap_changes_nothing(opened: Books) -> None:
+    with pytest.raises(SequenceGap):
+        opened.post(debit(2, 20))
+    assert opened.sidecar().acked_sequence == 0
+    assert opened.pool().spent_total == 0
+
+
+def test_an_operation_of_another_sidecar_burns_once_and_its_right_goes_back(opened: Books) -> None:
+    opened.post(debit(1, 30, operation_id="same"))
+    opened.hello("t", instance=instance(2))
+    opened.want(50, "t")
+    done = opened.post(debit(1, 30, operation_id="same"), debit(2, 5, operation_id="other"), sidecar_id="t")
+    assert (done.acked_sequence, done.debit_count, done.duplicate_count) == (2, 1, 1)
+    pool, lease = opened.pool(), opened.lease("t")
+    assert pool.spent_total == 35
+    assert (lease.posted_total, lease.outstanding) == (35, 15), "the sidecar has consumed 35, whatever was burned"
+    assert pool.free + pool.leased == pool.posted == 965
+
+
+def test_an_operation_twice_in_one_run_burns_once(opened: Books) -> None:
+    done = opened.post(debit(1, 30, operation_id="same"), debit(2, 40, operation_id="same"))
+    assert (done.debit_count, done.duplicate_count, done.acked_sequence) == (1, 1, 2)
+    assert opened.pool().spent_total == 30
+
+
+def test_the_same_operation_id_in_another_account_is_another_operation(opened: Books) -> None:
+    opened.open_pool("general", "b")
+    opened.post(debit(1, 30, operation_id="same"), debit(2, 7, operation_id="same", account_id="b"))
+    assert opened.pool().spent_total == 30
+    assert opened.pool(account_id="b").overdraft == 7
+
+
+@pytest.mark.parametrize("names", [{"account_id": "nobody"}, {"pool_id": "nothing"}, {"account_id": "", "pool_id": ""}])
+def test_a_debit_of_an_unknown_pool_is_quarantined_and_the_mark_moves(opened: Books, names: dict[str, str]) -> None:
+    done = opened.post(debit(1, 1), debit(2, 9, **names), debit(3, 1))
+    assert (done.acked_sequence, done.debit_count, done.quarantined_count) == (3, 2, 1)
+    assert opened.pool().spent_total == 2
+
+
+def test_a_debit_beyond_int64_is_quarantined(opened: Books) -> None:
+    opened.post(debit(1, 2**63 - 1_000))
+    done = opened.post(debit(2, 2_000), debit(3, 1))
+    assert (done.quarantined_count, done.debit_count, done.acked_sequence) == (1, 1, 3)
+
+
+def test_debits_beyond_the_lease_grant_their_deficit(opened: Books) -> None:
+    opened.post(debit(1, 130))
+    pool, lease = opened.pool(), opened.lease()
+    assert (lease.granted_total, lease.posted_total, lease.outstanding) == (130, 130, 0)
+    assert (pool.free, pool.leased, pool.posted) == (870, 0, 870)
+
+
+def test_debits_beyond_the_pool_are_overdraft(opened: Books) -> None:
+    done = opened.post(debit(1, 1_200))
+    pool = opened.pool()
+    assert done.overdraft_amount == 200
+    assert (pool.posted, pool.free, pool.leased, pool.overdraft) == (-200, -200, 0, 200)
+    assert opened.grants()["g"].state is GrantState.EXHAUSTED
+
+
+def test_pools_do_not_spill_into_one_another(opened: Books) -> None:
+    opened.open_pool("bound")
+    opened.grant("b", 10, "bound")
+    opened.post(debit(1, 15, pool_id="bound"), debit(2, 3))
+    assert opened.pool("bound").overdraft == 5
+    assert opened.pool().spent_total == 3
+
+
+def test_a_run_over_many_pools(opened: Books) -> None:
+    for number in range(300):
+        opened.open_pool(f"p{number}")
+    debits = [debit(n + 1, n + 1, pool_id=f"p{n % 300}") for n in range(1_500)]
+    assert opened.post(*debits).debit_count == 1_500
+    expected = sum(n + 1 for n in range(1_500) if n % 300 == 7)
+    assert opened.pool("p7").overdraft == expected
+
+
+def test_dimensions_and_flags_are_kept(opened: Books) -> None:
+    opened.post(
+        debit(1, 5, dimensions=[{"key": "model", "value": 'g"€'}], late=True, over_hold_amount=2, estimated=True)
+    )
+    connection = opened.store._writer  # type: ignore[attr-defined]  # no call reads them yet
+    row = connection.execute("SELECT dimensions, late, over_hold_amount, estimated, mode FROM debits").fetchone()
+    assert row == ('{"model": "g\\"€"}', 1, 2, 1, 1)
