@@ -15,7 +15,7 @@ TIMEOUT_S: Final = 2.0
 """An answer takes a millisecond; whoever needs two seconds is not healthy."""
 
 
-def is_serving(target: str, service: str = "", timeout_s: float = TIMEOUT_S) -> bool:
+def is_serving(target: str, service: str = "", *, timeout_s: float = TIMEOUT_S) -> bool:
     """Whether the process at `target` answers that it serves `service`, within `timeout_s` seconds."""
     with grpc.insecure_channel(target) as channel:
         call: grpc.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
