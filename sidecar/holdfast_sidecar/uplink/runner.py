@@ -15,7 +15,7 @@ import logging
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -34,6 +34,9 @@ _log = logging.getLogger(__name__)
 _SERVICE = pb.DESCRIPTOR.services_by_name["LedgerSyncService"].full_name
 _METHOD = f"/{_SERVICE}/Sync"
 _DETAILS_KEY = "grpc-status-details-bin"
+
+_UNDER_WAY = OPEN | {State.CONNECTING}
+"""An attempt goes on: the clock has a say in it."""
 
 _Call = grpc.aio.StreamStreamCall[bytes, bytes]
 
@@ -216,40 +219,53 @@ class Uplink:
             return _Ending(grpc.StatusCode.UNAVAILABLE.value[0], "", "no connection")
         call: _Call = channel.stream_stream(_METHOD)()
         self._protocol.stream_opened(self._now_ns())
-        reader = asyncio.create_task(self._read(call))
-        writer = asyncio.create_task(self._write(call))
         try:
-            await self._watch(reader, writer)
+            await self._tick_while(self._greet(call))
+            await self._tick_while(self._read(call), self._write(call))
         finally:
             call.cancel()
-            await _cancel(reader, writer)
         return await _ending(call)
 
     async def _reach(self, channel: grpc.aio.Channel) -> bool:
         """Waits for the connection, so that Hello is made when it can leave: leases are counted from then."""
-        watching = asyncio.create_task(_connected(channel))
-        try:
-            while not watching.done() and self._protocol.state is State.CONNECTING:
-                await asyncio.wait({watching}, timeout=self._until_tick_s())
-                self._protocol.tick(self._now_ns())
-            return watching.done() and watching.result() and self._protocol.state is State.CONNECTING
-        finally:
-            await _cancel(watching)
+        await self._tick_while(_connect(channel))
+        is_ready = channel.get_state() is grpc.ChannelConnectivity.READY
+        return is_ready and self._protocol.state is State.CONNECTING
 
-    async def _watch(self, reader: asyncio.Task[None], writer: asyncio.Task[None]) -> None:
-        """Ticks until the reader has read the end of the stream or the protocol gives it up.
+    async def _tick_while(self, main: Coroutine[None, None, None], *others: Coroutine[None, None, None]) -> None:
+        """Ticks until the main task ends, or the protocol gives the attempt up; then cancels what still runs.
 
-        The writer may end before: why the stream broke is what the reader learns.
+        The writer may end before the reader: why the stream broke is what the reader learns. What a task raises is
+        raised at once.
         """
-        tasks = {reader, writer}
-        while self._protocol.state in OPEN and not reader.done():
-            done, _ = await asyncio.wait(tasks, timeout=self._until_tick_s(), return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-            tasks -= done
-            self._protocol.tick(self._now_ns())
-            self._hand_over_events()
-            self._wake.set()
+        main_task = asyncio.create_task(main)
+        tasks = {main_task, *map(asyncio.create_task, others)}
+        running = set(tasks)
+        try:
+            while self._protocol.state in _UNDER_WAY and not main_task.done():
+                done, running = await asyncio.wait(
+                    running, timeout=self._until_tick_s(), return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    task.result()
+                self._protocol.tick(self._now_ns())
+                self._hand_over_events()
+                self._wake.set()
+        finally:
+            await _cancel(*tasks)
+
+    async def _greet(self, call: _Call) -> None:
+        """Sends Hello and takes the answer, before anything else is sent or ticked."""
+        hello = self._protocol.next_control()
+        assert hello is not None
+        try:
+            await call.write(hello)
+            data = await call.read()
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            return
+        if isinstance(data, bytes):
+            self._bytes_sent += len(hello)
+            self._take(data)
 
     async def _read(self, call: _Call) -> None:
         """Takes what the ledger sends until the stream ends."""
@@ -263,8 +279,8 @@ class Uplink:
             self._take(data)
 
     def _take(self, data: bytes) -> None:
-        now_ns = self._now_ns()
         self._take_notified()
+        now_ns = self._now_ns()
         try:
             response = pb.SyncResponse.FromString(data)
         except DecodeError:
@@ -375,15 +391,12 @@ def _channel_options(limits: UplinkLimits) -> list[tuple[str, int]]:
     ]
 
 
-async def _connected(channel: grpc.aio.Channel) -> bool:
-    """Waits until the channel can carry a call; False when the attempt failed."""
+async def _connect(channel: grpc.aio.Channel) -> None:
+    """Waits until the channel can carry a call, or has failed to."""
     state = channel.get_state(try_to_connect=True)
-    while state is not grpc.ChannelConnectivity.READY:
-        if state in {grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN}:
-            return False
+    while state in {grpc.ChannelConnectivity.IDLE, grpc.ChannelConnectivity.CONNECTING}:
         await channel.wait_for_state_change(state)
         state = channel.get_state(try_to_connect=True)
-    return True
 
 
 async def _ending(call: _Call) -> _Ending:

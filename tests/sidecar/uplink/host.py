@@ -10,6 +10,7 @@ from random import Random
 import uvloop
 from holdfast.v1 import ledger_sync_service_pb2 as pb
 from holdfast_sidecar.engine.events import Connected, DebitsAcked, LeaseAsk, UplinkEvent
+from holdfast_sidecar.store.interface import StoreFailed
 from holdfast_sidecar.uplink.limits import UplinkLimits
 from holdfast_sidecar.uplink.protocol import UplinkIdentity
 from holdfast_sidecar.uplink.runner import Uplink
@@ -42,6 +43,7 @@ class Host:
     def __init__(self, target: str, limits: UplinkLimits | None = None, instance: bytes = b"i" * 16) -> None:
         """Starts with an empty folder, adopting the epochs that come."""
         self.adopting = True
+        self.broken = False
         self.events: list[UplinkEvent] = []
         self.read_bytes_max = 0
         self.read_count = 0
@@ -126,6 +128,8 @@ class Host:
             threading.Thread(target=self.adopt, daemon=True).start()
 
     def _read_debits(self, after: int, max_count: int, max_bytes: int) -> list[tuple[int, bytes]]:
+        if self.broken:
+            raise StoreFailed("broken")
         rows: list[tuple[int, bytes]] = []
         size = 0
         with self._changed:
