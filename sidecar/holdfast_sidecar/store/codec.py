@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from sys import intern
 from zlib import crc32
 
@@ -26,9 +27,15 @@ CRC_BYTES = 4
 SEQUENCE_BYTES = 8
 META_KEY = b"meta"
 
+DIMENSION_SETS_CACHED = 1024
+"""Sets of dimensions whose serialised form is kept at hand: far more than a host's features and models make."""
+
 _pack_crc = struct.Struct(">I").pack
 _pack_sequence = struct.Struct(">Q").pack
 _unpack_sequence = struct.Struct(">Q").unpack
+_HoldRecord = records_pb2.HoldRecord
+_OutcomeRecord = records_pb2.OutcomeRecord
+_DebitMessage = sync_pb2.Debit
 _parse_hold = records_pb2.HoldRecord.FromString
 _parse_outcome = records_pb2.OutcomeRecord.FromString
 
@@ -137,39 +144,39 @@ def encode_pool(pool: Pool) -> Row:
 
 def encode_hold(hold: Hold, boot_count: int) -> Row:
     """One open hold."""
-    record = records_pb2.HoldRecord(
-        sequence=hold.sequence,
-        hold_id=hold.hold_id,
-        account_id=hold.pool.account_id,
-        pool_id=hold.pool.pool_id,
-        amount=hold.amount,
-        settled_amount=hold.settled_amount,
-        deadline_ns=hold.deadline_ns,
-        ttl_ms=hold.ttl_ms,
-        subject=hold.subject,
-        boot_count=boot_count,
-    )
+    # Field by field: on the hot path, and half as fast again as by keywords.
+    record = _HoldRecord()
+    sequence = record.sequence = hold.sequence
+    record.hold_id = hold.hold_id
+    record.account_id = hold.pool.account_id
+    record.pool_id = hold.pool.pool_id
+    record.amount = hold.amount
+    record.settled_amount = hold.settled_amount
+    record.deadline_ns = hold.deadline_ns
+    record.ttl_ms = hold.ttl_ms
+    record.subject = hold.subject
     if hold.dimensions:
-        record.dimensions.extend([text for pair in hold.dimensions for text in pair])
+        record.dimensions = _hold_dimensions(hold.dimensions)
+    record.boot_count = boot_count
     payload = record.SerializeToString()
-    return _pack_sequence(hold.sequence), payload + _pack_crc(crc32(payload))
+    return _pack_sequence(sequence), payload + _pack_crc(crc32(payload))
 
 
 def encode_outcome(outcome: Outcome, boot_count: int) -> Row:
     """One recorded answer."""
-    payload = records_pb2.OutcomeRecord(
-        sequence=outcome.sequence,
-        account_id=outcome.account_id,
-        operation_id=outcome.operation_id,
-        pool_id=outcome.pool_id,
-        kind=outcome.kind,
-        fingerprint=outcome.fingerprint,
-        answer=outcome.answer,
-        decided_at_ns=outcome.decided_at_ns,
-        denied=outcome.denied,
-        boot_count=boot_count,
-    ).SerializeToString()
-    return _pack_sequence(outcome.sequence), payload + _pack_crc(crc32(payload))
+    record = _OutcomeRecord()
+    sequence = record.sequence = outcome.sequence
+    record.account_id = outcome.account_id
+    record.operation_id = outcome.operation_id
+    record.pool_id = outcome.pool_id
+    record.kind = outcome.kind
+    record.fingerprint = outcome.fingerprint
+    record.answer = outcome.answer
+    record.decided_at_ns = outcome.decided_at_ns
+    record.denied = outcome.denied
+    record.boot_count = boot_count
+    payload = record.SerializeToString()
+    return _pack_sequence(sequence), payload + _pack_crc(crc32(payload))
 
 
 def encode_counter(counter: Counter) -> Row:
@@ -186,25 +193,37 @@ def encode_counter(counter: Counter) -> Row:
 
 def encode_debit(debit: Debit) -> Row:
     """One debit, as the uplink sends it."""
-    record = sync_pb2.Debit(
-        sequence=debit.sequence,
-        epoch=debit.epoch,
-        account_id=debit.account_id,
-        pool_id=debit.pool_id,
-        amount=debit.amount,
-        operation_id=debit.operation_id,
-        hold_id=debit.hold_id,
-        settled_at_unix_ms=debit.settled_at_unix_ms,
-        subject=debit.subject,
-        late=debit.late,
-        over_hold_amount=debit.over_hold_amount,
-        estimated=debit.estimated,
-        mode=debit.mode,  # type: ignore[arg-type]  # the engine keeps the enum's number
-    )
-    for key, value in debit.dimensions:
-        record.dimensions.add(key=key, value=value)
+    record = _DebitMessage()
+    sequence = record.sequence = debit.sequence
+    record.epoch = debit.epoch
+    record.account_id = debit.account_id
+    record.pool_id = debit.pool_id
+    record.amount = debit.amount
+    record.operation_id = debit.operation_id
+    record.hold_id = debit.hold_id
+    record.settled_at_unix_ms = debit.settled_at_unix_ms
+    record.subject = debit.subject
+    record.late = debit.late
+    record.over_hold_amount = debit.over_hold_amount
+    record.estimated = debit.estimated
+    record.mode = debit.mode  # type: ignore[assignment]  # the engine keeps the enum's number
     payload = record.SerializeToString()
-    return _pack_sequence(debit.sequence), payload + _pack_crc(crc32(payload))
+    if debit.dimensions:
+        # Serialised messages one behind the other are one message with the fields of both.
+        payload += _debit_dimensions(debit.dimensions)
+    return _pack_sequence(sequence), payload + _pack_crc(crc32(payload))
+
+
+@lru_cache(maxsize=DIMENSION_SETS_CACHED)
+def _hold_dimensions(dimensions: Dimensions) -> bytes:
+    texts = [text for pair in dimensions for text in pair]
+    return records_pb2.DimensionsRecord(texts=texts).SerializeToString()
+
+
+@lru_cache(maxsize=DIMENSION_SETS_CACHED)
+def _debit_dimensions(dimensions: Dimensions) -> bytes:
+    pairs = [sync_pb2.Dimension(key=key, value=value) for key, value in dimensions]
+    return sync_pb2.Debit(dimensions=pairs).SerializeToString()
 
 
 # -- Records to rows ---------------------------------------------------------------------------------------------------
@@ -282,6 +301,8 @@ def decode_pools(rows: Iterable[Row]) -> Iterator[Pool]:
 def decode_holds(rows: Iterable[Row], pools: Iterable[Pool], boot: Boot) -> Iterator[Hold]:
     """Open holds; sums them up in their pools."""
     pool_by_ids = {(pool.account_id, pool.pool_id): pool for pool in pools}
+    # Few sets of dimensions serve many holds; one object each saves most of the memory that a hold would take.
+    dimensions_by_bytes: dict[bytes, Dimensions] = {b"": ()}
     last_sequence = 0
     for key, record in rows:
         payload = record[:-CRC_BYTES]
@@ -298,6 +319,11 @@ def decode_holds(rows: Iterable[Row], pools: Iterable[Pool], boot: Boot) -> Iter
         deadline_ns = stored.deadline_ns
         if stored.boot_count != boot.count:
             deadline_ns = boot.opened_at_ns + stored.ttl_ms * 1_000_000
+        serialised = stored.dimensions
+        dimensions = dimensions_by_bytes.get(serialised)
+        if dimensions is None:
+            texts = records_pb2.DimensionsRecord.FromString(serialised).texts
+            dimensions = dimensions_by_bytes[serialised] = tuple(zip(texts[::2], texts[1::2], strict=True))
         amount = stored.amount
         pool.held += amount
         pool.hold_count += 1
@@ -309,8 +335,8 @@ def decode_holds(rows: Iterable[Row], pools: Iterable[Pool], boot: Boot) -> Iter
             stored.settled_amount,
             deadline_ns,
             stored.ttl_ms,
-            stored.subject,
-            _pair(stored.dimensions) if stored.dimensions else (),
+            intern(stored.subject),
+            dimensions,
         )
 
 
@@ -384,13 +410,8 @@ def decode_snapshot(
         holds = list(decode_holds(tables[Table.HOLDS], pools, boot))
         outcomes = list(decode_outcomes(tables[Table.OUTCOMES], boot))
         counters = list(decode_counters(tables[Table.COUNTERS]))
-    except DecodeError as error:
+    except (DecodeError, ValueError) as error:
         raise StoreUnusable("a record with a sound checksum cannot be read") from error
     _, last_debit = check_debits(tables[Table.DEBITS])
     meta.last_sequence = max(meta.last_sequence, last_debit)
     return Snapshot(meta, pools, holds, outcomes, counters), boot
-
-
-def _pair(flat: Iterable[str]) -> Dimensions:
-    texts = iter(flat)
-    return tuple(zip(texts, texts, strict=True))

@@ -101,6 +101,8 @@ class Folder:
     def finish_creating(self) -> None:
         """Moves the store that was made into place, whole or not at all."""
         creating = self.path / CREATING_FOLDER
+        self.unsynced.unlink(missing_ok=True)
+        sync_folder(creating)
         (creating / DATA_FILE).rename(self.data)
         sync_folder(self.path)
         shutil.rmtree(creating, ignore_errors=True)
@@ -139,7 +141,8 @@ class Folder:
                 destination.mkdir(mode=FOLDER_MODE)
             except FileExistsError:
                 continue
-            for name in (UNSYNCED_FILE, DATA_FILE):
+            # The mark goes last: without it, a file left in place by a crash in between would be trusted.
+            for name in (DATA_FILE, UNSYNCED_FILE):
                 if (self.path / name).exists():
                     (self.path / name).rename(destination / name)
             sync_folder(destination)

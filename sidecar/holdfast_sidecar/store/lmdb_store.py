@@ -170,7 +170,12 @@ class _Opening:
         except BaseException:
             environment.close()
             raise
-        store.commit(Writes(meta=snapshot.meta))
+        try:
+            # The boot's beginning has to be durable before anything counts from it.
+            store.commit(Writes(meta=snapshot.meta))
+        except StoreFailed:
+            store.close()
+            raise
         return store
 
     def _create(self) -> None:

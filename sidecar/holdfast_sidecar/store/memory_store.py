@@ -121,6 +121,8 @@ class MemoryStore:
     def _put(self, tables: dict[Table, Rows], writes: Writes) -> None:
         boot_count = self._boot.count
         # All that can go wrong goes wrong here, before the first row changes.
+        pools = [codec.encode_pool(pool) for pool in writes.pools]
+        counters = [codec.encode_counter(counter) for counter in writes.counters]
         holds = [codec.encode_hold(hold, boot_count) for hold in writes.holds]
         outcomes = [codec.encode_outcome(outcome, boot_count) for outcome in writes.outcomes]
         debits = [codec.encode_debit(debit) for debit in writes.debits]
@@ -128,8 +130,8 @@ class MemoryStore:
         _check_order(tables[Table.DEBITS], debits)
         if writes.meta is not None:
             tables[Table.META].update([codec.encode_meta(writes.meta, self._boot)])
-        tables[Table.POOLS].update(map(codec.encode_pool, writes.pools))
-        tables[Table.COUNTERS].update(map(codec.encode_counter, writes.counters))
+        tables[Table.POOLS].update(pools)
+        tables[Table.COUNTERS].update(counters)
         tables[Table.HOLDS].update(holds)
         tables[Table.OUTCOMES].update(outcomes)
         tables[Table.DEBITS].update(debits)

@@ -86,9 +86,15 @@ class HoldRecord(_message.Message):
     deadline_ns: int
     ttl_ms: int
     subject: str
-    dimensions: _containers.RepeatedScalarFieldContainer[str]
+    dimensions: bytes
     boot_count: int
-    def __init__(self, sequence: _Optional[int] = ..., hold_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Iterable[str]] = ..., boot_count: _Optional[int] = ...) -> None: ...
+    def __init__(self, sequence: _Optional[int] = ..., hold_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[bytes] = ..., boot_count: _Optional[int] = ...) -> None: ...
+
+class DimensionsRecord(_message.Message):
+    __slots__ = ("texts",)
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    texts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, texts: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class OutcomeRecord(_message.Message):
     __slots__ = ("sequence", "account_id", "operation_id", "pool_id", "kind", "fingerprint", "answer", "decided_at_ns", "denied", "boot_count")
