@@ -361,11 +361,13 @@ class Ledger:
 
 
 @asynccontextmanager
-async def running(folder: Path, **settings: object) -> AsyncIterator[Ledger]:
+async def running(
+    folder: Path, make: Callable[[Path], SqliteStore] = SqliteStore, **settings: object
+) -> AsyncIterator[Ledger]:
     """Runs a ledger on a file in a folder, with a clock to move; stops and audits it."""
     values: dict[str, object] = {"listen": "127.0.0.1:0", "database": folder / "ledger.sqlite"}
     config = LedgerConfig(**(values | settings))  # type: ignore[arg-type]  # checked by the model
-    clock, store = Clock(), SqliteStore(config.database)
+    clock, store = Clock(), make(config.database)
     server = LedgerServer(config, store, clock.now_ms)
     try:
         await server.start()

@@ -348,8 +348,10 @@ async def test_a_stopping_ledger_sends_its_sidecars_away(tmp_path: Path) -> None
         stopping = asyncio.create_task(ledger.server.stop())
         assert (await stream.fault())[:2] == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
         await stopping
-        with pytest.raises((grpc.RpcError, AssertionError)):
+        with pytest.raises(grpc.RpcError) as caught:
             await silent.read()
+        assert isinstance(caught.value, grpc.aio.AioRpcError)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_many_sidecars_share_transactions_and_lose_nothing(tmp_path: Path) -> None:

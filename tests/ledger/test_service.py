@@ -1,0 +1,360 @@
+"""LedgerService over a real channel: every call, every rule for a field, every list page by page."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import grpc
+import pytest
+from holdfast.v1 import decision_pb2 as decision
+from holdfast.v1 import ledger_service_pb2 as api
+
+from tests.ledger.harness import START_MS, Ledger, debit, fault_of, running
+
+INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
+EXISTS = grpc.StatusCode.ALREADY_EXISTS
+OPTIMISTIC = decision.ENFORCEMENT_OPTIMISTIC
+
+
+async def refused(call: Awaitable[object]) -> tuple[grpc.StatusCode, str, str]:
+    with pytest.raises(grpc.RpcError) as caught:
+        await call
+    return fault_of(caught.value)
+
+
+async def test_accounts(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        said = api.Account(account_id="acme", display_name="Acme, Inc.")
+        made = (await ledger.api.CreateAccount(api.CreateAccountRequest(account=said))).account
+        assert (made.account_id, made.display_name, made.created_at_unix_ms) == ("acme", "Acme, Inc.", START_MS)
+        ledger.clock.advance(5)
+        assert (await ledger.api.CreateAccount(api.CreateAccountRequest(account=said))).account == made
+        assert (await ledger.api.GetAccount(api.GetAccountRequest(account_id="acme"))).account == made
+        other = api.Account(account_id="acme", display_name="Other")
+        call = ledger.api.CreateAccount(api.CreateAccountRequest(account=other))
+        assert await refused(call) == (EXISTS, "ALREADY_EXISTS", "account.display_name")
+        missing = ledger.api.GetAccount(api.GetAccountRequest(account_id="nobody"))
+        assert await refused(missing) == (NOT_FOUND, "ACCOUNT_NOT_FOUND", "")
+
+
+async def test_pools(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool()
+        got = await ledger.api.GetPool(api.GetPoolRequest(account_id="a", pool_id="general"))
+        assert (got.pool.currency, got.pool.currency_exponent) == ("credits", 6)
+        assert got.pool.policy.enforcement == decision.ENFORCEMENT_STRICT
+        assert got.pool.policy.partition_mode == decision.PARTITION_MODE_FAIL_CLOSED
+        assert got.balance == api.PoolBalance()
+        await ledger.open_pool()
+        euros = api.Pool(account_id="a", pool_id="general", currency="eur", currency_exponent=2)
+        call = ledger.api.CreatePool(api.CreatePoolRequest(pool=euros))
+        assert await refused(call) == (EXISTS, "ALREADY_EXISTS", "pool.currency")
+        orphan = ledger.api.CreatePool(api.CreatePoolRequest(pool=api.Pool(account_id="b", pool_id="p")))
+        assert await refused(orphan) == (NOT_FOUND, "ACCOUNT_NOT_FOUND", "")
+        for ids, reason in ((("b", "general"), "ACCOUNT_NOT_FOUND"), (("a", "p"), "POOL_NOT_FOUND")):
+            request = api.GetPoolRequest(account_id=ids[0], pool_id=ids[1])
+            assert await refused(ledger.api.GetPool(request)) == (NOT_FOUND, reason, "")
+
+
+async def test_policies(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool()
+        said = decision.Policy(enforcement=OPTIMISTIC, overdraft_limit=500, partition_after_ms=3_000)
+        await ledger.api.SetPolicy(api.SetPolicyRequest(account_id="a", pool_id="general", policy=said))
+        got = (await ledger.api.GetPolicy(api.GetPolicyRequest(account_id="a", pool_id="general"))).policy
+        said.partition_mode = decision.PARTITION_MODE_FAIL_CLOSED
+        assert got == said
+        await ledger.api.SetPolicy(api.SetPolicyRequest(account_id="a", pool_id="general"))
+        got = (await ledger.api.GetPolicy(api.GetPolicyRequest(account_id="a", pool_id="general"))).policy
+        assert (got.enforcement, got.overdraft_limit) == (decision.ENFORCEMENT_STRICT, 0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "field"),
+    [
+        (decision.Policy(overdraft_limit=1), INVALID, "overdraft_limit"),
+        (decision.Policy(overdraft_limit_bps=1), INVALID, "overdraft_limit_bps"),
+        (decision.Policy(enforcement=OPTIMISTIC, overdraft_limit=-1), INVALID, "overdraft_limit"),
+        (decision.Policy(enforcement=OPTIMISTIC, overdraft_limit_bps=10_001), INVALID, "overdraft_limit_bps"),
+        (
+            decision.Policy(enforcement=OPTIMISTIC, overdraft_limit=1, overdraft_limit_bps=1),
+            INVALID,
+            "overdraft_limit_bps",
+        ),
+        (decision.Policy(enforcement=9), INVALID, "enforcement"),  # type: ignore[arg-type]  # on purpose
+        (decision.Policy(partition_mode=9), INVALID, "partition_mode"),  # type: ignore[arg-type]  # on purpose
+        (decision.Policy(partition_after_ms=-1), INVALID, "partition_after_ms"),
+        (decision.Policy(partition_overdraft_limit=1), INVALID, "partition_overdraft_limit"),
+        (
+            decision.Policy(partition_mode=decision.PARTITION_MODE_ALLOWANCE),
+            grpc.StatusCode.UNIMPLEMENTED,
+            "partition_mode",
+        ),
+        (
+            decision.Policy(partition_mode=decision.PARTITION_MODE_FAIL_OPEN),
+            grpc.StatusCode.UNIMPLEMENTED,
+            "partition_mode",
+        ),
+    ],
+)
+async def test_a_bad_policy_is_refused(
+    tmp_path: Path, policy: decision.Policy, code: grpc.StatusCode, field: str
+) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool()
+        call = ledger.api.SetPolicy(api.SetPolicyRequest(account_id="a", pool_id="general", policy=policy))
+        assert (await refused(call))[::2] == (code, f"policy.{field}")
+        pool = api.Pool(account_id="a", pool_id="other", policy=policy)
+        call_2 = ledger.api.CreatePool(api.CreatePoolRequest(pool=pool))
+        assert (await refused(call_2))[::2] == (code, f"pool.policy.{field}")
+
+
+async def test_grants(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool()
+        made = await ledger.grant("g", 100, expires_at_unix_ms=START_MS + 10, cost_amount=5, cost_currency="USD")
+        assert (made.state, made.remaining, made.effective_at_unix_ms) == (api.GRANT_STATE_ACTIVE, 100, START_MS)
+        later = await ledger.grant("later", 7, effective_at_unix_ms=START_MS + 5)
+        assert (later.state, later.remaining) == (api.GRANT_STATE_PENDING, 7)
+        ledger.clock.advance(10)
+        await ledger.server.sweep_once()
+        again = await ledger.grant("g", 100, expires_at_unix_ms=START_MS + 10, cost_amount=5, cost_currency="USD")
+        assert (again.state, again.remaining) == (api.GRANT_STATE_EXPIRED, 0), "a repeat answers with what is there"
+        request = api.GetGrantRequest(account_id="a", pool_id="general", grant_id="g")
+        assert (await ledger.api.GetGrant(request)).grant == again
+        assert (await ledger.balance()).granted_total == 107
+        request.grant_id = "x"
+        assert await refused(ledger.api.GetGrant(request)) == (NOT_FOUND, "GRANT_NOT_FOUND", "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"amount": 101}, "amount"),
+        ({"category": api.GRANT_CATEGORY_PROMOTIONAL}, "category"),
+        ({"priority": 1}, "priority"),
+        ({"effective_at_unix_ms": START_MS - 5}, "effective_at_unix_ms"),
+        ({"expires_at_unix_ms": START_MS + 5}, "expires_at_unix_ms"),
+        ({"cost_amount": 1, "cost_currency": "USD"}, "cost_amount"),
+    ],
+)
+async def test_a_grant_id_with_other_content_is_refused(tmp_path: Path, fields: dict[str, object], field: str) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(100)
+        names = {"account_id": "a", "pool_id": "general", "grant_id": "g", "amount": 100, "category": 2}
+        call = ledger.api.CreateGrant(api.CreateGrantRequest(grant=api.Grant(**(names | fields))))
+        assert await refused(call) == (EXISTS, "ALREADY_EXISTS", f"grant.{field}")
+        assert (await ledger.balance()).granted_total == 100
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"grant_id": ""}, "grant_id"),
+        ({"grant_id": "a\x00b"}, "grant_id"),
+        ({"grant_id": "x" * 1024 * 1024}, "grant_id"),
+        ({"account_id": ""}, "account_id"),
+        ({"pool_id": "\x7f"}, "pool_id"),
+        ({"amount": 0}, "amount"),
+        ({"amount": -1}, "amount"),
+        ({"amount": 2**63 - 1}, "amount"),
+        ({"category": 0}, "category"),
+        ({"category": 9}, "category"),
+        ({"priority": -1}, "priority"),
+        ({"priority": 1_001}, "priority"),
+        ({"effective_at_unix_ms": -1}, "effective_at_unix_ms"),
+        ({"effective_at_unix_ms": 2**63 - 1}, "effective_at_unix_ms"),
+        ({"expires_at_unix_ms": -1}, "expires_at_unix_ms"),
+        ({"expires_at_unix_ms": START_MS}, "expires_at_unix_ms"),
+        ({"effective_at_unix_ms": START_MS + 9, "expires_at_unix_ms": START_MS + 9}, "expires_at_unix_ms"),
+        ({"cost_amount": -1}, "cost_amount"),
+        ({"cost_amount": 1}, "cost_currency"),
+        ({"cost_amount": 1, "cost_currency": "usd"}, "cost_currency"),
+        ({"cost_currency": "USD"}, "cost_currency"),
+    ],
+)
+async def test_a_bad_grant_is_refused(tmp_path: Path, fields: dict[str, object], field: str) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(100)
+        names = {"account_id": "a", "pool_id": "general", "grant_id": "new", "amount": 1, "category": 2}
+        call = ledger.api.CreateGrant(api.CreateGrantRequest(grant=api.Grant(**(names | fields))))
+        assert await refused(call) == (INVALID, "BAD_MESSAGE", f"grant.{field}")
+        assert (await ledger.balance()).granted_total == 100
+
+
+@pytest.mark.parametrize(
+    ("pool", "field"),
+    [
+        (api.Pool(pool_id="p"), "account_id"),
+        (api.Pool(account_id="a"), "pool_id"),
+        (api.Pool(account_id="a", pool_id="p", currency="EUR"), "currency"),
+        (api.Pool(account_id="a", pool_id="p", currency="x" * 17), "currency"),
+        (api.Pool(account_id="a", pool_id="p", currency="eur", currency_exponent=10), "currency_exponent"),
+        (api.Pool(account_id="a", pool_id="p", currency="eur", currency_exponent=-1), "currency_exponent"),
+        (api.Pool(account_id="a", pool_id="p", currency_exponent=2), "currency_exponent"),
+    ],
+)
+async def test_a_bad_pool_is_refused(tmp_path: Path, pool: api.Pool, field: str) -> None:
+    async with running(tmp_path) as ledger:
+        call = ledger.api.CreatePool(api.CreatePoolRequest(pool=pool))
+        assert await refused(call) == (INVALID, "BAD_MESSAGE", f"pool.{field}")
+
+
+@pytest.mark.parametrize(
+    ("account", "field"),
+    [
+        (api.Account(), "account_id"),
+        (api.Account(account_id="x" * 129), "account_id"),
+        (api.Account(account_id="€" * 43), "account_id"),
+        (api.Account(account_id="a\u0085"), "account_id"),
+        (api.Account(account_id="a", display_name="x" * 257), "display_name"),
+        (api.Account(account_id="a", display_name="line\nbreak"), "display_name"),
+    ],
+)
+async def test_a_bad_account_is_refused(tmp_path: Path, account: api.Account, field: str) -> None:
+    async with running(tmp_path) as ledger:
+        call = ledger.api.CreateAccount(api.CreateAccountRequest(account=account))
+        assert await refused(call) == (INVALID, "BAD_MESSAGE", f"account.{field}")
+
+
+async def test_garbage_and_invalid_utf8_are_refused_and_harm_nobody(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        call = ledger.channel.unary_unary("/holdfast.v1.LedgerService/GetAccount")
+        for payload in (b"\xff\xff\xff", b"\x0a\x02\xc3\x28", b"\x0a\x7f"):
+            assert await refused(call(payload)) == (INVALID, "BAD_MESSAGE", "message")
+        await ledger.open_pool(1)
+
+
+async def test_lists_are_complete_in_order_page_by_page(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        names = [f"account-{number * 7 % 25}" for number in range(25)]
+        for name in names:
+            await ledger.api.CreateAccount(api.CreateAccountRequest(account=api.Account(account_id=name)))
+            await ledger.open_pool(0, pool_id=name)
+        accounts, pools = api.ListAccountsRequest(page_size=4), api.ListPoolsRequest(account_id="a", page_size=4)
+        seen = [a.account_id for page in await pages(ledger.api.ListAccounts, accounts) for a in page.accounts]
+        assert seen == [names[0], "a", *names[1:]]
+        seen = [p.pool.pool_id for page in await pages(ledger.api.ListPools, pools) for p in page.pools]
+        assert seen == names
+
+
+async def pages(call: Callable[..., Awaitable[object]], request: object) -> list:  # type: ignore[type-arg]  # of any response
+    """Reads a list to its end; every page but the last is full."""
+    result = []
+    while True:
+        page = await call(request)
+        result.append(page)
+        if not page.next_page_token:  # type: ignore[attr-defined]  # every list response has one
+            return result
+        request.page_token = page.next_page_token  # type: ignore[attr-defined]  # every list request has one
+
+
+async def test_grants_are_listed_in_the_order_of_burning(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool()
+        await ledger.grant("5-last", 1, priority=3)
+        await ledger.grant("3-never", 1, priority=1)
+        await ledger.grant("2-soon", 1, priority=1, expires_at_unix_ms=START_MS + 10)
+        await ledger.grant("4-never", 1, priority=1)
+        await ledger.grant("1-first", 1, priority=0)
+        request = api.ListGrantsRequest(account_id="a", pool_id="general", page_size=2)
+        listed = await pages(ledger.api.ListGrants, request)
+        assert [len(page.grants) for page in listed] == [2, 2, 1]
+        seen = [grant.grant_id for page in listed for grant in page.grants]
+        assert seen == sorted(seen)
+
+
+async def test_entries_name_books_grants_and_debits(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(10)
+        stream = ledger.sync()
+        await stream.hello()
+        await stream.debits(debit(1, 15, hold_id="h1"))
+        await stream.acked(1)
+        await ledger.grant("more", 20, expires_at_unix_ms=START_MS + 5)
+        ledger.clock.advance(5)
+        await ledger.server.sweep_once()
+        entries = await ledger.entries()
+        assert [(e.from_book, e.to_book, e.amount, e.grant_id) for e in entries] == [
+            ("issuance", "grant:g", 10, "g"),
+            ("grant:g", "spend", 10, "g"),
+            ("overdraft", "spend", 5, ""),
+            ("issuance", "grant:more", 20, "more"),
+            ("grant:more", "overdraft", 5, "more"),
+            ("grant:more", "expired", 15, "more"),
+        ]
+        made = entries[2]
+        assert (made.sidecar_id, made.epoch, made.sequence, made.operation_id, made.hold_id) == (
+            "s",
+            1,
+            1,
+            "op-1",
+            "h1",
+        )
+        assert list(await ledger.entries(operation_id="op-1")) == list(entries[1:3])
+        assert list(await ledger.entries(operation_id="nothing")) == []
+        balance = await ledger.balance()
+        assert (balance.posted, balance.spent_total, balance.expired_total, balance.overdraft) == (0, 15, 15, 0)
+
+
+async def test_sidecars_and_leases_are_listed(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(100)
+        await ledger.open_pool(0, pool_id="other")
+        one, two = ledger.sync(), ledger.sync()
+        await one.hello("one")
+        await two.hello("two")
+        await one.want(10)
+        await one.want(0, pool_id="other")
+        await two.want(20)
+        await two.finish()
+        sidecars = (await ledger.api.ListSidecars(api.ListSidecarsRequest())).sidecars
+        assert [(s.sidecar_id, s.epoch, s.connected, s.version) for s in sidecars] == [
+            ("one", 1, True, "1"),
+            ("two", 1, False, "1"),
+        ]
+        assert await leases(ledger, account_id="a") == [
+            ("one", "general", 10),
+            ("one", "other", 0),
+            ("two", "general", 20),
+        ]
+        assert await leases(ledger, sidecar_id="one") == [("one", "general", 10), ("one", "other", 0)]
+        assert await leases(ledger, account_id="a", pool_id="general") == [
+            ("one", "general", 10),
+            ("two", "general", 20),
+        ]
+        for fields, code, reason in (
+            ({}, INVALID, "BAD_MESSAGE"),
+            ({"pool_id": "general"}, INVALID, "BAD_MESSAGE"),
+            ({"account_id": "b"}, NOT_FOUND, "ACCOUNT_NOT_FOUND"),
+            ({"sidecar_id": "b"}, NOT_FOUND, "SIDECAR_NOT_FOUND"),
+        ):
+            assert (await refused(ledger.api.ListLeases(api.ListLeasesRequest(**fields))))[:2] == (code, reason)
+
+
+async def leases(ledger: Ledger, **fields: str) -> list[tuple[str, str, int]]:
+    request = api.ListLeasesRequest(page_size=1, **fields)
+    listed = await pages(ledger.api.ListLeases, request)
+    return [(x.sidecar_id, x.pool_id, x.outstanding) for page in listed for x in page.leases]
+
+
+@pytest.mark.parametrize("token", ["x", "!", "AAAA", "W10=", "bnVsbA==", "W1siYWNjb3VudHMiXSxbLTFdXQ==", "é"])
+async def test_a_bad_page_token_is_refused(tmp_path: Path, token: str) -> None:
+    async with running(tmp_path) as ledger:
+        call = ledger.api.ListAccounts(api.ListAccountsRequest(page_token=token))
+        assert await refused(call) == (INVALID, "BAD_MESSAGE", "page_token")
+
+
+async def test_a_page_token_of_another_list_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        for account in ("a", "b"):
+            await ledger.api.CreateAccount(api.CreateAccountRequest(account=api.Account(account_id=account)))
+        token = (await ledger.api.ListAccounts(api.ListAccountsRequest(page_size=1))).next_page_token
+        call = ledger.api.ListPools(api.ListPoolsRequest(account_id="a", page_token=token))
+        assert await refused(call) == (INVALID, "BAD_MESSAGE", "page_token")
+
+
+@pytest.mark.parametrize("page_size", [-1, 1_001])
+async def test_a_bad_page_size_is_refused(tmp_path: Path, page_size: int) -> None:
+    async with running(tmp_path) as ledger:
+        call = ledger.api.ListSidecars(api.ListSidecarsRequest(page_size=page_size))
+        assert await refused(call) == (INVALID, "BAD_MESSAGE", "page_size")
