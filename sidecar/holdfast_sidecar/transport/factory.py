@@ -17,7 +17,7 @@ def open_transport(config: TransportConfig, kind: TransportKind = "auto") -> Tra
     Raises:
         ImportError: `kind` is "native" and its module is not built.
         OSError: An address of the configuration cannot be bound.
-        ValueError: The configuration names no address, or asks what this transport cannot do.
+        ValueError: The configuration asks what this transport cannot do.
     """
     if kind == "portable" or (kind == "auto" and not _native_is_built()):
         from holdfast_sidecar.transport.portable import PortableTransport  # noqa: PLC0415 grpc and uvloop only if used

@@ -6,7 +6,7 @@ dispatcher, on the thread that calls `next_batch`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Protocol, TypeAlias
 
@@ -60,6 +60,7 @@ class TransportConfig:
     """Items taken in and not answered; past it a call is refused with RESOURCE_EXHAUSTED."""
     max_message_bytes: int = 65_536
     max_metadata_bytes: int = 8_192
+    """Headers of a call, counted as HTTP/2 does: 32 bytes each beside name and value."""
     max_concurrent_streams: int = 1024
     """Per connection, HTTP/2 SETTINGS_MAX_CONCURRENT_STREAMS."""
     max_stream_items: int = 64
@@ -70,6 +71,21 @@ class TransportConfig:
     keepalive_timeout_ms: int = 10_000
     initial_window_bytes: int = 4 * 1024 * 1024
     """HTTP/2 flow-control window of a connection and of a stream."""
+
+    def __post_init__(self) -> None:
+        """Refuses what no transport can serve.
+
+        Raises:
+            ValueError: No address, no method, or a limit that is not positive.
+        """
+        if self.tcp_address is None and self.unix_path is None:
+            raise ValueError("neither tcp_address nor unix_path is set")
+        if not self.methods:
+            raise ValueError("no methods to serve")
+        for limit in fields(self):
+            value = getattr(self, limit.name)
+            if isinstance(value, int) and value <= 0:
+                raise ValueError(f"{limit.name} must be positive, not {value}")
 
 
 @dataclass(frozen=True, slots=True)

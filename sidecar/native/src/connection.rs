@@ -19,13 +19,17 @@ use crate::exchange::Peer;
 use crate::service::Service;
 
 /// What every HTTP/2 client says first.
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Streams that a client opened and reset before they were served; past it the connection ends (rapid reset).
 const MAX_PENDING_ACCEPT_RESET_STREAMS: usize = 64;
 
 /// Streams that we reset for a client's errors; past it the connection ends (made-you-reset).
 const MAX_LOCAL_ERROR_RESET_STREAMS: usize = 256;
+
+/// Metadata up to so many times its limit is read and refused with a gRPC status. Beyond, HTTP/2 itself refuses
+/// the call, and past four times that again it ends the connection.
+const METADATA_HEADROOM: u32 = 8;
 
 /// HTTP/2's own default and least value, said aloud.
 const MAX_FRAME_BYTES: u32 = 16 * 1024;
@@ -153,7 +157,7 @@ fn http2_limits(config: &Config) -> http2::Builder<TokioExecutor> {
         .initial_connection_window_size(config.initial_window_bytes)
         .initial_stream_window_size(config.initial_window_bytes)
         .max_concurrent_streams(config.max_concurrent_streams)
-        .max_header_list_size(config.max_metadata_bytes)
+        .max_header_list_size(config.max_metadata_bytes.saturating_mul(METADATA_HEADROOM))
         .max_frame_size(MAX_FRAME_BYTES)
         .max_send_buf_size(MAX_SEND_BUFFER_BYTES)
         .max_pending_accept_reset_streams(MAX_PENDING_ACCEPT_RESET_STREAMS)

@@ -4,6 +4,7 @@
 
 use pyo3::prelude::*;
 
+mod authority;
 mod codec;
 mod config;
 mod connection;

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::authority::AuthorityMender;
 use crate::config::Config;
 use crate::connection::Acceptor;
 use crate::counters::Counters;
@@ -175,6 +176,7 @@ async fn accept_unix(
             continue;
         };
         let (reader, writer) = stream.into_split();
+        let reader = AuthorityMender::new(reader);
         admit(&acceptor, &connections, reader, writer, peer);
     }
     drop(file);

@@ -24,10 +24,14 @@ use crate::exchange::{Answer, Backend, Item, Peer, ReplyTo};
 use crate::status::{from_answer, refusal};
 use crate::stream::AnswerStream;
 
+/// What HTTP/2 adds to each header's name and value when it counts a header list (RFC 9113, 6.5.2).
+const HEADER_OVERHEAD_BYTES: usize = 32;
+
 /// The methods of a server and what stands behind them.
 pub struct Service {
     routes: FxHashMap<String, Route>,
     max_message_bytes: usize,
+    max_metadata_bytes: usize,
     pub max_stream_items: usize,
     pub backend: Arc<dyn Backend>,
     pub counters: Arc<Counters>,
@@ -54,6 +58,7 @@ impl Service {
         Self {
             routes: config.methods.iter().enumerate().map(route).collect(),
             max_message_bytes: config.max_message_bytes,
+            max_metadata_bytes: config.max_metadata_bytes as usize,
             max_stream_items: config.max_stream_items,
             backend,
             counters,
@@ -106,6 +111,15 @@ impl Service {
         if self.drain.is_cancelled() {
             self.counters.refuse();
             return Err(draining());
+        }
+        if header_list_bytes(headers) > self.max_metadata_bytes {
+            self.counters.refuse();
+            let message = format!("metadata is limited to {} bytes", self.max_metadata_bytes);
+            return Err(refusal(
+                Code::ResourceExhausted,
+                "METADATA_TOO_LARGE",
+                &message,
+            ));
         }
         if headers
             .get("grpc-encoding")
@@ -222,6 +236,14 @@ pub fn outcome_of(answer: Answer) -> Result<Bytes, Status> {
 /// The answer to what comes in while the server shuts down; callers may try again elsewhere or later.
 pub fn draining() -> Status {
     refusal(Code::Unavailable, "DRAINING", "the server is shutting down")
+}
+
+/// The size of headers as HTTP/2 counts it.
+fn header_list_bytes(headers: &HeaderMap) -> usize {
+    let size = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        name.as_str().len() + value.len() + HEADER_OVERHEAD_BYTES
+    };
+    headers.iter().map(size).sum()
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

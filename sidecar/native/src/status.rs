@@ -81,6 +81,10 @@ pub fn refusal(code: Code, reason: &str, message: &str) -> Status {
 
 /// Cuts a message at a character boundary.
 fn shorten(mut message: String) -> String {
-    message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
+    let mut end = MAX_MESSAGE_BYTES.min(message.len());
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    message.truncate(end);
     message
 }

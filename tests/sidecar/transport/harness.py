@@ -197,17 +197,15 @@ def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream_id) + payload
 
 
-def header_block(path: str, more: Mapping[str, str] | None = None) -> bytes:
-    """A gRPC request's headers, each a literal that is not indexed."""
-    headers = {
-        ":method": "POST",
-        ":scheme": "http",
-        ":path": path,
-        ":authority": "test",
-        "content-type": "application/grpc",
-        "te": "trailers",
-        **(more or {}),
-    }
+def header_block(path: str, more: Mapping[str, str] | None = None, authority: str = "test") -> bytes:
+    """A gRPC request's headers, each a literal, named in full but for the authority, which is named by index."""
+    pseudo_headers = {":method": "POST", ":scheme": "http", ":path": path}
+    headers = {"content-type": "application/grpc", "te": "trailers", **(more or {})}
+    named_by_index = bytes([0x41, len(authority)]) + authority.encode()
+    return _literals(pseudo_headers) + named_by_index + _literals(headers)
+
+
+def _literals(headers: Mapping[str, str]) -> bytes:
     return b"".join(
         bytes([0, len(name)]) + name.encode() + bytes([len(value)]) + value.encode() for name, value in headers.items()
     )
