@@ -13,7 +13,8 @@ from holdfast_bench.results import Report
 from holdfast_bench.rounds import run_load
 from holdfast_bench.workload import CALLS_PER_S, LlmCall, draw, read_trace
 
-DEFAULT_CALLS_PER_S = 2_000.0
+DEFAULT_CALLS_PER_S = 500.0
+"""About a thousand operations a second, so that the portable transport keeps up too."""
 SEED = 20_231_116
 
 RESERVE, EXTEND, SETTLE = 0, 1, 2

@@ -39,8 +39,9 @@ const ENABLE_PUSH: u16 = 2;
 const MAX_CONCURRENT_STREAMS: u16 = 3;
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
-/// gRPC's CANCELLED for a stream that the server reset.
-const STATUS_RESET: u8 = 1;
+/// The gRPC status of a stream that the server reset, by HTTP/2 error code: INTERNAL where none is named.
+const RESET_STATUSES: [(u32, u8); 3] = [(7, 14), (8, 1), (11, 8)];
+const STATUS_INTERNAL: u8 = 13;
 
 /// The end of one call, or the answer to one message of a stream.
 pub struct Completion {
@@ -59,7 +60,13 @@ pub struct Outgoing {
 
 /// Why a connection is of no further use.
 #[derive(Debug)]
-pub struct Broken(pub &'static str);
+pub struct Broken(pub String);
+
+impl Broken {
+    fn because(reason: &str) -> Self {
+        Self(reason.to_owned())
+    }
+}
 
 struct Stream {
     /// The call that waits for an answer; None for an idle bidirectional stream.
@@ -86,7 +93,8 @@ pub struct Connection {
     send_window: i64,
     initial_stream_window: i64,
     received_bytes: u32,
-    leaving: bool,
+    /// Set once the server leaves: why.
+    leaving: Option<String>,
 }
 
 impl Connection {
@@ -103,7 +111,7 @@ impl Connection {
             send_window: DEFAULT_WINDOW_BYTES,
             initial_stream_window: DEFAULT_WINDOW_BYTES,
             received_bytes: 0,
-            leaving: false,
+            leaving: None,
         };
         connection.write_settings();
         let window = MAX_WINDOW_BYTES - DEFAULT_WINDOW_BYTES as u32;
@@ -137,7 +145,9 @@ impl Connection {
             let [a, b, c, kind, flags, ..] = *header;
             let length = u32::from_be_bytes([0, a, b, c]) as usize;
             if length > MAX_FRAME_BYTES {
-                return Err(Broken("the server sent a frame above the size allowed"));
+                return Err(Broken::because(
+                    "the server sent a frame above the size allowed",
+                ));
             }
             let start = taken + FRAME_HEADER_BYTES;
             let Some(payload) = input.get(start..start + length) else {
@@ -170,18 +180,20 @@ impl Connection {
                 }
             }
             HEADERS => self.on_headers(flags, stream_id, payload, completions)?,
-            RST_STREAM => self.end(stream_id, STATUS_RESET, completions),
+            RST_STREAM => self.end(stream_id, read_reset(payload), completions),
             SETTINGS if flags & ACK == 0 => self.on_settings(payload)?,
             PING if flags & ACK == 0 => self.write_frame(PING, ACK, 0, payload),
             WINDOW_UPDATE => self.on_window_update(stream_id, payload)?,
-            GOAWAY => self.leaving = true,
-            CONTINUATION => return Err(Broken("the server sent a header block in parts")),
+            GOAWAY => self.leaving = Some(read_goodbye(payload)),
+            CONTINUATION => return Err(Broken::because("the server sent a header block in parts")),
             _ => {}
         }
-        if self.leaving && self.streams.values().all(|stream| stream.call.is_none()) {
-            return Err(Broken("the server said goodbye"));
+        match &self.leaving {
+            Some(reason) if self.streams.values().all(|stream| stream.call.is_none()) => {
+                Err(Broken(reason.clone()))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn on_headers(
@@ -192,14 +204,15 @@ impl Connection {
         completions: &mut Vec<Completion>,
     ) -> Result<(), Broken> {
         if flags & END_HEADERS == 0 {
-            return Err(Broken("the server sent a header block in parts"));
+            return Err(Broken::because("the server sent a header block in parts"));
         }
         let skipped = if flags & PRIORITY != 0 { 5 } else { 0 };
         let block = unpadded(flags, payload)?
             .get(skipped..)
-            .ok_or(Broken("the server sent a header frame cut short"))?;
+            .ok_or_else(|| Broken::because("the server sent a header frame cut short"))?;
         if flags & END_STREAM != 0 {
-            let headers = read_answer(block).ok_or(Broken("the server sent unreadable headers"))?;
+            let headers = read_answer(block)
+                .ok_or_else(|| Broken::because("the server sent unreadable headers"))?;
             let status = headers.grpc_status.unwrap_or(STATUS_UNKNOWN);
             self.end(stream_id, status, completions);
         }
@@ -229,7 +242,9 @@ impl Connection {
                 continue;
             }
             let call = stream.call.take();
-            let call = call.ok_or(Broken("the server answered a message that was not sent"))?;
+            let call = call.ok_or_else(|| {
+                Broken::because("the server answered a message that was not sent")
+            })?;
             completions.push(Completion {
                 call,
                 status: 0,
@@ -269,7 +284,7 @@ impl Connection {
                     }
                 }
                 HEADER_TABLE_SIZE if value < 4_096 => {
-                    return Err(Broken(
+                    return Err(Broken::because(
                         "the server allows less than 4096 bytes of header table",
                     ));
                 }
@@ -282,7 +297,7 @@ impl Connection {
 
     fn on_window_update(&mut self, stream_id: u32, payload: &[u8]) -> Result<(), Broken> {
         if payload.len() != 4 {
-            return Err(Broken("the server sent a window update cut short"));
+            return Err(Broken::because("the server sent a window update cut short"));
         }
         let increment = i64::from(read_u32(payload) & MAX_WINDOW_BYTES);
         if stream_id == 0 {
@@ -326,7 +341,7 @@ impl Connection {
         };
         let stream_window = idle.map_or(self.initial_stream_window, |stream| stream.send_window);
         let may_open = idle.is_some() || self.streams.len() < self.max_streams;
-        !self.leaving && may_open && byte_count <= self.send_window.min(stream_window)
+        self.leaving.is_none() && may_open && byte_count <= self.send_window.min(stream_window)
     }
 
     fn write_call(&mut self, outgoing: Outgoing, steps: &[Step]) {
@@ -418,15 +433,33 @@ fn read_u32(bytes: &[u8]) -> u32 {
     u32::from_be_bytes(*array)
 }
 
+fn read_reset(payload: &[u8]) -> u8 {
+    let code = payload
+        .first_chunk()
+        .map(|bytes| u32::from_be_bytes(*bytes));
+    let named = RESET_STATUSES
+        .iter()
+        .find(|(reset, _)| Some(*reset) == code);
+    named.map_or(STATUS_INTERNAL, |(_, status)| *status)
+}
+
+/// What a GOAWAY says: the last stream, an error code, and words for people.
+fn read_goodbye(payload: &[u8]) -> String {
+    let code = payload.get(4..8).map_or(0, read_u32);
+    let words = String::from_utf8_lossy(payload.get(8..).unwrap_or_default());
+    format!("the server said goodbye, with error {code} and the words {words:?}")
+}
+
 fn unpadded(flags: u8, payload: &[u8]) -> Result<&[u8], Broken> {
     if flags & PADDED == 0 {
         return Ok(payload);
     }
-    let broken = Broken("the server sent a frame with more padding than bytes");
-    let (&padding, rest) = payload
-        .split_first()
-        .ok_or(Broken("the server sent an empty padded frame"))?;
-    let length = rest.len().checked_sub(usize::from(padding)).ok_or(broken)?;
+    let broken = || Broken::because("the server sent a frame with more padding than bytes");
+    let (&padding, rest) = payload.split_first().ok_or_else(broken)?;
+    let length = rest
+        .len()
+        .checked_sub(usize::from(padding))
+        .ok_or_else(broken)?;
     Ok(&rest[..length])
 }
 
@@ -436,7 +469,7 @@ fn split_message<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, Broken> {
         return Ok(None);
     };
     if prefix[0] != 0 {
-        return Err(Broken("the server sent a compressed message"));
+        return Err(Broken::because("the server sent a compressed message"));
     }
     let Some((message, after)) = body.split_at_checked(read_u32(&prefix[1..]) as usize) else {
         return Ok(None);
