@@ -37,6 +37,7 @@ from holdfast.core.stream import SessionStatistics
 from holdfast.errors import (
     Aborted,
     AlreadyExists,
+    ClientClosed,
     DeadlineExceeded,
     Denied,
     FailedPrecondition,
@@ -63,6 +64,7 @@ __all__ = [
     "Charged",
     "Checked",
     "Client",
+    "ClientClosed",
     "DeadlineExceeded",
     "Decision",
     "Denied",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Aborted",
     "AlreadyExists",
+    "ClientClosed",
     "DeadlineExceeded",
     "Denied",
     "FailedPrecondition",
@@ -173,6 +174,10 @@ class Unauthenticated(HoldfastError):
 
 class Unimplemented(HoldfastError):
     """The sidecar does not have this call: it is older than this client."""
+
+
+class ClientClosed(HoldfastError):
+    """This client or session was closed before the call; nothing was sent."""
 
 
 class Internal(HoldfastError):

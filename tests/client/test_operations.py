@@ -162,5 +162,5 @@ def test_linked_operations_stand_or_fall_together(caller: holdfast.Client, sidec
 def test_a_caller_that_has_closed_says_so(caller: holdfast.Client) -> None:
     caller.check("acme")
     caller.close()
-    with pytest.raises(RuntimeError, match="is closed"):
+    with pytest.raises(holdfast.ClientClosed):
         caller.check("acme")

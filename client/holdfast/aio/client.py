@@ -22,7 +22,7 @@ from holdfast.core.hold import given_back
 from holdfast.core.settings import CHANNEL_OPTIONS, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, OnUnavailable, Settings
 from holdfast.core.statistics import Counters, Statistics
 from holdfast.core.wire import METHODS, SESSION_PATH, Message, serialize
-from holdfast.errors import HoldfastError, Unavailable
+from holdfast.errors import ClientClosed, HoldfastError, Unavailable
 from holdfast.operations import Operation, operation_id_of
 from holdfast.v1 import enforcement_service_pb2 as pb
 
@@ -31,7 +31,7 @@ class AsyncClient(Calls):
     """Asks the sidecar of this host, from asyncio.
 
     >>> async def answer(prompt: str) -> str:
-    ...     async with AsyncClient() as client, client.reserve("acme", 2_000_000) as hold:
+    ...     async with holdfast.AsyncClient() as client, client.reserve("acme", 2_000_000) as hold:
     ...         hold.spend(300_000)  # the provider took the prompt
     ...         await hold.settle(1_200_000)  # what it cost in the end
     ...     return f"{prompt}: settled {hold.settled_amount}"
@@ -179,7 +179,7 @@ class AsyncClient(Calls):
 
     def _link(self) -> "_Link":
         if self._closed:
-            raise RuntimeError("the client is closed")
+            raise ClientClosed("the client is closed")
         loop = asyncio.get_running_loop()
         link = self._links.get(loop)
         if link is None:

@@ -20,7 +20,7 @@ from holdfast.core.hold import given_back
 from holdfast.core.settings import Settings
 from holdfast.core.statistics import Counters
 from holdfast.core.stream import Multiplexer, SessionStatistics
-from holdfast.errors import DeadlineExceeded, HoldfastError, Unavailable
+from holdfast.errors import ClientClosed, DeadlineExceeded, HoldfastError, Unavailable
 from holdfast.operations import Operation, operation_id_of
 from holdfast.v1.enforcement_service_pb2 import SessionRequest, SessionResponse
 
@@ -69,7 +69,7 @@ class Session(Calls):
     order; across messages there is none.
 
     >>> async def fan_out() -> int:
-    ...     async with AsyncClient() as client, client.session() as session:
+    ...     async with holdfast.AsyncClient() as client, client.session() as session:
     ...         holds = await asyncio.gather(*(session.reserve("acme", 1_000) for _ in range(50)))
     ...         await asyncio.gather(*(hold.settle(900) for hold in holds))
     ...         return session.statistics().messages
@@ -160,7 +160,7 @@ class Session(Calls):
     def _waiter(self, operation: Operation, timeout_ms: int | None, *, give_back: bool) -> _Waiter:
         loop = asyncio.get_running_loop()
         if self._closed:
-            raise RuntimeError("the session is closed")
+            raise ClientClosed("the session is closed")
         if self._loop is None:
             self._loop = loop
         elif self._loop is not loop:

@@ -15,7 +15,7 @@ from holdfast.core import forking
 from holdfast.core.settings import CHANNEL_OPTIONS, DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, OnUnavailable, Settings
 from holdfast.core.statistics import Counters, Statistics
 from holdfast.core.wire import METHODS, SESSION_PATH, Message, serialize
-from holdfast.errors import HoldfastError, Unavailable
+from holdfast.errors import ClientClosed, HoldfastError, Unavailable
 from holdfast.operations import Operation, operation_id_of
 from holdfast.sync.calls import Calls
 from holdfast.sync.faults import fault_of
@@ -26,7 +26,7 @@ from holdfast.v1 import enforcement_service_pb2 as pb
 class Client(Calls):
     """Asks the sidecar of this host, from threads.
 
-    >>> with Client() as client, client.reserve("acme", 2_000_000) as hold:
+    >>> with holdfast.Client() as client, client.reserve("acme", 2_000_000) as hold:
     ...     left = hold.spend(300_000)  # the provider took the prompt
     ...     hold.settle(1_200_000).debited_amount  # what it cost in the end
     1200000
@@ -159,7 +159,7 @@ class Client(Calls):
             return link
         with self._lock:
             if self._closed:
-                raise RuntimeError("the client is closed")
+                raise ClientClosed("the client is closed")
             if self._opened is None:
                 self._opened = _Link(self._settings.target, self._credentials)
             return self._opened

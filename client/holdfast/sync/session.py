@@ -19,7 +19,7 @@ from holdfast.answers import Answer
 from holdfast.core.settings import Settings
 from holdfast.core.statistics import Counters
 from holdfast.core.stream import Multiplexer, SessionStatistics
-from holdfast.errors import DeadlineExceeded, HoldfastError, Unavailable
+from holdfast.errors import ClientClosed, DeadlineExceeded, HoldfastError, Unavailable
 from holdfast.operations import Operation, operation_id_of
 from holdfast.sync.calls import Calls
 from holdfast.sync.faults import fault_of
@@ -43,7 +43,7 @@ class Session(Calls):
     sent again with the same ids. Operations of one message are carried out in their order; across messages there is
     none. In a forked child, make another one.
 
-    >>> with Client() as client, client.session() as session:
+    >>> with holdfast.Client() as client, client.session() as session:
     ...     hold = session.reserve("acme", 1_000)
     ...     hold.settle(900).returned_amount
     100
@@ -130,7 +130,7 @@ class Session(Calls):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise RuntimeError("the session is closed")
+            raise ClientClosed("the session is closed")
 
     def _wake(self) -> None:
         if self._runner is None:
