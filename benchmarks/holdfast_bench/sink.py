@@ -18,8 +18,8 @@ import uvloop
 from holdfast.v1 import ledger_sync_service_pb2 as wire
 from holdfast.v1.ledger_sync_service_pb2_grpc import LedgerSyncServiceServicer, add_LedgerSyncServiceServicer_to_server
 
-GRANTED = 10**15
-"""Minor units leased of each pool: more than any benchmark spends."""
+LEASED = 10**15
+"""Minor units of rights that each pool has left after an answer: more than any benchmark spends."""
 POOL_TOTAL = 10**16
 
 LEASE_VALIDITY_MS = 600_000
@@ -35,8 +35,8 @@ class _Life:
     epoch: int = 0
     instance: bytes = b""
     acked_sequence: int = 0
-    posted_totals: dict[tuple[str, str], int] = field(default_factory=dict)
-    """By account and pool; a pool is here once it was leased."""
+    leases: dict[tuple[str, str], wire.Lease] = field(default_factory=dict)
+    """By account and pool."""
 
 
 class Sink(LedgerSyncServiceServicer):
@@ -78,40 +78,43 @@ class Sink(LedgerSyncServiceServicer):
             lease_validity_ms=LEASE_VALIDITY_MS,
             heartbeat_interval_ms=HEARTBEAT_INTERVAL_MS,
             window_debit_count=WINDOW_DEBIT_COUNT if self._acks else 1,
-            leases=[_lease(life, key) for key in life.posted_totals],
+            leases=life.leases.values(),
         )
         return wire.SyncResponse(welcome=welcome)
 
 
 def _ack(life: _Life, debits: Iterable[wire.Debit]) -> wire.SyncResponse:
-    totals = life.posted_totals
+    leases = life.leases
     for debit in debits:
         if debit.sequence > life.acked_sequence:
-            totals[debit.account_id, debit.pool_id] += debit.amount
+            lease = leases[debit.account_id, debit.pool_id]
+            lease.posted_total += debit.amount
+            lease.pool_posted -= debit.amount
             life.acked_sequence = debit.sequence
     return wire.SyncResponse(ack=wire.DebitAck(acked_sequence=life.acked_sequence))
 
 
 def _grant(life: _Life, request: wire.LeaseRequest) -> wire.SyncResponse:
-    keys = [(want.account_id, want.pool_id) for want in request.wants]
-    for key in keys:
-        life.posted_totals.setdefault(key, 0)
-    leases = [_lease(life, key) for key in keys]
+    leases = [_lease(life, want) for want in request.wants]
     return wire.SyncResponse(lease_update=wire.LeaseUpdate(request_id=request.request_id, leases=leases))
 
 
-def _lease(life: _Life, key: tuple[str, str]) -> wire.Lease:
-    posted = life.posted_totals[key]
-    return wire.Lease(
-        account_id=key[0],
-        pool_id=key[1],
-        status=wire.LEASE_STATUS_ACTIVE,
-        currency="credits",
-        granted_total=GRANTED,
-        posted_total=posted,
-        pool_posted=POOL_TOTAL - posted,
-        pool_free=POOL_TOTAL - GRANTED,
-    )
+def _lease(life: _Life, want: wire.LeaseWant) -> wire.Lease:
+    key = (want.account_id, want.pool_id)
+    if key not in life.leases:
+        life.leases[key] = wire.Lease(
+            account_id=want.account_id,
+            pool_id=want.pool_id,
+            status=wire.LEASE_STATUS_ACTIVE,
+            currency="credits",
+            pool_posted=POOL_TOTAL,
+            pool_free=POOL_TOTAL,
+        )
+    lease = life.leases[key]
+    used_total = want.consumed_total + want.returned_total + want.held_amount
+    if want.want_amount:
+        lease.granted_total = max(lease.granted_total, used_total + LEASED)
+    return lease
 
 
 async def serve(address: str, acks: bool) -> None:

@@ -50,6 +50,19 @@ def test_a_sidecar_gets_rights_and_acks_and_finds_its_leases_again(sink: tuple[b
     assert [(lease.pool_id, lease.posted_total) for lease in again.welcome.leases] == [("p", 20 if acks else 0)]
 
 
+def test_rights_that_were_given_back_are_granted_again(tmp_path: Path) -> None:
+    with system.sink(tmp_path) as process:
+        granted_total = 0
+        for request_id, returned_total in ((1, 0), (2, 10**15), (3, 10**15), (4, 2 * 10**15)):
+            want = wire.LeaseWant(account_id="a", pool_id="p", want_amount=5, returned_total=returned_total)
+            ask = wire.LeaseRequest(request_id=request_id, wants=[want])
+            _, update = exchange(process.target, b"1" * 16, wire.SyncRequest(lease_request=ask))
+            (lease,) = update.lease_update.leases
+            assert lease.granted_total - returned_total > 5
+            assert lease.granted_total >= granted_total, "totals only grow"
+            granted_total = lease.granted_total
+
+
 def test_a_process_that_ends_at_once_is_told_with_what_it_wrote(tmp_path: Path) -> None:
     with pytest.raises(system.ProcessFailed, match="unrecognized arguments: --nonsense"):
         system.start("sink", [sys.executable, "-m", "holdfast_bench.sink", "--nonsense"], tmp_path)
