@@ -15,6 +15,8 @@ from holdfast_sidecar.uplink.limits import UplinkLimits
 from holdfast_sidecar.uplink.protocol import UplinkIdentity
 from holdfast_sidecar.uplink.runner import Uplink
 
+DEBIT_AMOUNT = 1250
+"""Minor units of every debit here."""
 PATIENCE_S = 10.0
 """For a condition that must come true; none is expected to take a tenth of it."""
 
@@ -31,7 +33,7 @@ def make_debit(sequence: int, epoch: int = 1, operation_id: str = "") -> bytes:
         epoch=epoch,
         account_id="acme",
         pool_id="general",
-        amount=1250,
+        amount=DEBIT_AMOUNT,
         operation_id=operation_id or f"op-{sequence}",
     )
     return debit.SerializeToString()
