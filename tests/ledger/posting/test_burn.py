@@ -31,7 +31,7 @@ IN_ORDER = [
 
 
 def test_order_is_priority_category_expiry_effective_id() -> None:
-    assert sorted(IN_ORDER[::-1], key=burn_position) == IN_ORDER
+    assert sorted([*IN_ORDER[4:], *IN_ORDER[:4]], key=burn_position) == IN_ORDER
 
 
 def test_order_does_not_depend_on_where_grants_stood() -> None:

@@ -1,0 +1,56 @@
+"""The auditor finds what is broken: each case breaks one figure behind the ledger's back."""
+
+import pytest
+from holdfast_ledger.audit import audit
+from holdfast_ledger.store.interface import Store
+from holdfast_ledger.store.sqlite import SqliteStore
+
+from tests.ledger.harness import Books, Clock, debit
+
+
+@pytest.fixture
+def whole(store: Store, clock: Clock) -> SqliteStore:
+    """Two sidecars, overdraft repaid, a duplicate, a quarantined debit."""
+    books = Books(store, clock)
+    books.open_pool()
+    books.hello()
+    books.hello("t")
+    books.post(debit(1, 30))
+    books.grant("g", 100)
+    books.want(20)
+    books.post(debit(1, 5, operation_id="op-1"), debit(2, 5, pool_id="none"), debit(3, 7), sidecar_id="t")
+    assert isinstance(store, SqliteStore)
+    return store
+
+
+def findings(store: Store) -> tuple[str, ...]:
+    with store.reading() as reader:
+        return audit(reader).findings
+
+
+def test_whole_books_have_no_findings(whole: SqliteStore) -> None:
+    assert findings(whole) == ()
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("UPDATE entries SET amount = amount + 1 WHERE type = 1", "granted_total"),
+        ("UPDATE entries SET amount = amount + 1 WHERE type = 3", "overdraft"),
+        ("DELETE FROM entries WHERE type = 2", "spent_total"),
+        ("DELETE FROM entries WHERE type = 4", "overdraft"),
+        ("UPDATE grants SET remaining = remaining - 1", "remaining"),
+        ("UPDATE grants SET state = 3", "EXHAUSTED"),
+        ("UPDATE pools SET free = free - 1, leased = leased + 1", "leased"),
+        ("UPDATE pools SET granted_total = granted_total + 1, free = free + 1", "granted_total"),
+        ("UPDATE leases SET posted_total = posted_total + 1, granted_total = granted_total + 1", "posted_total"),
+        ("UPDATE sidecars SET acked_sequence = acked_sequence + 1", "acked"),
+        ("DELETE FROM duplicate_debits", "acked"),
+        ("DELETE FROM quarantined_debits", "acked"),
+        ("UPDATE debits SET amount = amount + 1", "entries do not add up"),
+        ("UPDATE debits SET sequence = 9", "acked"),
+    ],
+)
+def test_what_is_broken_is_found(whole: SqliteStore, statement: str, named: str) -> None:
+    whole._writer.execute(statement)
+    assert any(named in finding for finding in findings(whole))
