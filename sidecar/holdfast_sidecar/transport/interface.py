@@ -52,9 +52,10 @@ class TransportConfig:
     tcp_address: str | None = None
     """"host:port"; port 0 lets the system choose, see `Transport.tcp_port`."""
     unix_path: str | None = None
-    """Bound inside a 0700 folder, made accessible only when it listens; an old socket file is replaced."""
+    """Bound inside a private folder and moved to its place when it listens; a dead server's socket is replaced."""
     allowed_uids: tuple[int, ...] | None = None
-    """Peer uids that may connect on the Unix socket; None: this process's own uid and root."""
+    """Peer uids that may connect on the Unix socket, its file then open to all users (0666) and each peer asked
+    for its uid; None: this process's own uid and root (0600)."""
     max_batch_items: int = 1024
     max_pending_items: int = 16_384
     """Items taken in and not answered; past it a call is refused with RESOURCE_EXHAUSTED."""

@@ -6,7 +6,10 @@ It keeps the contract of `interface.py` with these exceptions, which grpc core d
   `allowed_uids` may name nobody but our own uid and root;
 - refusals of oversize messages and metadata carry no `ErrorInfo` and are not counted, nor are refused
   connections; `connection_count` stays 0;
-- a caller that resets streams rapidly is held back by core's own experiments alone.
+- a caller that resets streams rapidly is held back by core's own experiments alone;
+- the content type is not looked at, a malformed grpc-timeout is not answered, nor is a unary call that is
+  half-closed without a message, until its caller leaves;
+- a call that arrives in the instant of a drain may end with CANCELLED instead of UNAVAILABLE.
 """
 
 import asyncio

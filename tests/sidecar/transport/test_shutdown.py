@@ -183,11 +183,6 @@ def test_a_taken_port_is_an_error(open_one: Open) -> None:
         open_one(tcp_address=f"127.0.0.1:{transport.tcp_port}")
 
 
-def test_a_configuration_without_address_is_an_error(open_one: Open) -> None:
-    with pytest.raises(ValueError, match="tcp_address"):
-        open_one(tcp_address=None)
-
-
 def test_an_address_that_is_none_is_an_error(open_one: Open) -> None:
     with pytest.raises(OSError, match=r".+"):
         open_one(tcp_address="nonsense")
