@@ -122,8 +122,8 @@ class EnforcementServiceServicer:
     """
 
     def Check(self, request, context):
-        """Says what Reserve would answer now, and changes nothing. Never waits for the ledger, except for a pool that
-        this host has not seen before.
+        """Says what Reserve would answer now, and changes nothing. Never waits for the ledger, except for a pool of which
+        this process has not heard from it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,8 +37,6 @@ from holdfast_sidecar.engine.statistics import Tally
 from holdfast_sidecar.engine.verdicts import UNRECORDED, Mode, Reason
 from holdfast_sidecar.engine.waterfall import decide
 
-EVICT_SLACK_COUNT = 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Wait:
@@ -120,13 +118,15 @@ class Decisions:
 
     def evict_outcomes(self) -> None:
         """Drops recorded answers past their retention, and the oldest ones should the table be full."""
-        before_ns = self._now_ns - self._settings.outcome_retention_ms * NS_PER_MS
-        early_count = self._changes.evict_outcomes(before_ns, self._settings.outcome_limit)
-        self._retention_ms = self._settings.outcome_retention_ms
-        if early_count:
-            self._tally.outcome_evicted_early_count += early_count
-            oldest = self._accounts.outcome_order[0]
-            self._retention_ms = (self._now_ns - oldest.decided_at_ns) // NS_PER_MS
+        retention_ms = self._settings.outcome_retention_ms
+        limit_count = self._settings.outcome_limit
+        before_ns = self._now_ns - retention_ms * NS_PER_MS
+        self._tally.outcome_evicted_early_count += self._changes.evict_outcomes(before_ns, limit_count)
+        order = self._accounts.outcome_order
+        if len(order) >= limit_count:
+            # The table is full: an answer stays about as long as the oldest one in it has.
+            retention_ms = min(retention_ms, (self._now_ns - order[0].decided_at_ns) // NS_PER_MS)
+        self._retention_ms = retention_ms
 
     def decide_all(self, call: Call, may_wait: bool) -> Wait | None:
         """Decides the operations of a call that have no result yet, in order; stops at the first that must wait."""
@@ -152,8 +152,7 @@ class Decisions:
             result = self._handlers[type(operation)](operation)
             if isinstance(result, Wait):
                 call.results.clear()
-                self._changes.undo_linked()
-                return result
+                return self._undo_to_wait(result)
             call.results.append(result)
             if isinstance(result, Fault) or self._denied:
                 failed = len(call.results) - 1
@@ -166,6 +165,14 @@ class Decisions:
         self._changes.keep_linked()
         call.changed = True
         return None
+
+    def _undo_to_wait(self, wait: Wait) -> Wait:
+        """Takes a linked call back; it waits for what it lacks and for what it had taken of the same pool."""
+        pool = self._accounts.pool(wait.key)
+        left = rights_left(pool) if pool is not None else 0
+        self._changes.undo_linked()
+        taken = rights_left(pool) - left if pool is not None else 0
+        return Wait(wait.key, wait.amount + taken)
 
     # ── operations ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -180,7 +187,10 @@ class Decisions:
         granted, reason = decide(pool, asked, op.min_amount or asked, self._lease_valid())
         if reason is Reason.INSUFFICIENT_BALANCE:
             # Reserve would ask the ledger for what is missing; its last word says what that would bring.
-            reachable = rights_left(pool) + max(self._leases.demand((op.account_id, op.pool_id)).pool_free, 0)
+            free = self._leases.demand((op.account_id, op.pool_id)).pool_free
+            if free is None and self._ledger_may_help(pool, reason):
+                return Wait((op.account_id, op.pool_id), 0)
+            reachable = rights_left(pool) + max(free or 0, 0)
             granted = min(asked, reachable) if reachable >= (op.min_amount or asked) else 0
         if granted:
             granted, reason = granted if op.amount else 0, Reason.OK
@@ -585,7 +595,8 @@ class Decisions:
         return answer
 
     def _answer_check(self, pool: Pool, granted: int, reason: Reason) -> bytes:
-        if reason is not Reason.OK:
+        connected = self.mode(pool.partition_after_ms) is Mode.CONNECTED
+        if reason is not Reason.OK and not (reason is Reason.INSUFFICIENT_BALANCE and connected):
             reason = self._final_reason(pool, reason)
         self._count(reason)
         return self._answers.check(

@@ -36,8 +36,8 @@ class Demand:
     """Until then the ledger is not asked again: it had nothing, or did not know the pool."""
     unknown: LeaseStatus | None = None
     """What the ledger does not know of it, for as long as `denied_until_ns`."""
-    pool_free: int = 0
-    """Rights that no sidecar had, by the ledger's last word."""
+    pool_free: int | None = None
+    """Rights that no sidecar had, by the ledger's last word; None: not heard since this process started."""
     asked_at_ns: int = 0
     taken_at_ask: int = 0
     """consumed + held at the last ask, to measure demand."""
@@ -214,7 +214,7 @@ class Leases:
         demand.asked_at_ns = now_ns
         demand.taken_at_ask = taken(pool)
         rate_share = taken_since * horizon_ns // elapsed_ns if elapsed_ns > 0 else 0
-        extra = max(rate_share, demand.pool_free // FREE_SHARE_DIVISOR, 0)
+        extra = max(rate_share, (demand.pool_free or 0) // FREE_SHARE_DIVISOR, 0)
         want = min(waiting_amount + extra, INT64_MAX)
         pool.low_water = want // LOW_WATER_DIVISOR
         return LeaseWant(

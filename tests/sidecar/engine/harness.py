@@ -1,0 +1,270 @@
+"""Drives a real engine with a small honest ledger: asks are answered at once, as by a ledger on the same host."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from holdfast.v1 import enforcement_service_pb2 as pb
+from holdfast_sidecar.dispatcher.decode import Decoder
+from holdfast_sidecar.dispatcher.encode import Encoder
+from holdfast_sidecar.engine import operations as op
+from holdfast_sidecar.engine.engine import Effects, Engine
+from holdfast_sidecar.engine.events import (
+    Connected,
+    DebitsAcked,
+    Disconnected,
+    Event,
+    LeaseAsk,
+    LeasesRenewed,
+    LeaseState,
+    LeaseStatus,
+    LeasesUpdated,
+    LeaseWant,
+)
+from holdfast_sidecar.engine.operations import Call, Fault, Result
+from holdfast_sidecar.engine.settings import EngineSettings
+from holdfast_sidecar.engine.state import Kind, Meta
+from holdfast_sidecar.store.memory_store import MemoryDisk, MemoryStore
+
+MS = 1_000_000
+VALIDITY_MS = 10_000
+ANSWERS = {
+    op.Check: pb.CheckResponse,
+    op.Reserve: pb.ReserveResponse,
+    op.Extend: pb.ExtendResponse,
+    op.Settle: pb.SettleResponse,
+    op.Release: pb.ReleaseResponse,
+    op.Charge: pb.ChargeResponse,
+    op.GetBalance: pb.GetBalanceResponse,
+    op.ListHolds: pb.ListHoldsResponse,
+}
+DECODER = Decoder(max_hold_ttl_ms=3_600_000, max_operations=256)
+
+
+@dataclass
+class LedgerPool:
+    """One pool of the ledger, and its lease to the one sidecar."""
+
+    posted: int
+    enforcement: int = 1
+    overdraft_limit: int = 0
+    granted: int = 0
+    returned: int = 0
+    posted_total: int = 0
+
+    def free(self) -> int:
+        return self.posted - (self.granted - self.returned - self.posted_total)
+
+
+@dataclass
+class Ledger:
+    """Accounts by id, pools by (account, pool)."""
+
+    accounts: set[str] = field(default_factory=set)
+    pools: dict[tuple[str, str], LedgerPool] = field(default_factory=dict)
+
+    def create(self, key: tuple[str, str], amount: int, enforcement: int = 1, overdraft_limit: int = 0) -> None:
+        self.accounts.add(key[0])
+        self.pools[key] = LedgerPool(amount, enforcement, overdraft_limit)
+
+    def grant(self, key: tuple[str, str], amount: int) -> None:
+        self.pools[key].posted += amount
+
+    def post(self, key: tuple[str, str], amount: int) -> None:
+        pool = self.pools[key]
+        pool.posted -= amount
+        pool.posted_total += amount
+        pool.granted += max(0, -(pool.granted - pool.returned - pool.posted_total))
+
+    def answer(self, ask: LeaseAsk, now_ns: int) -> LeasesUpdated:
+        return LeasesUpdated(ask.request_id, tuple(self._answer(want) for want in ask.wants), now_ns)
+
+    def lease(self, key: tuple[str, str]) -> LeaseState:
+        pool = self.pools[key]
+        return LeaseState(
+            *key,
+            LeaseStatus.ACTIVE,
+            "credits",
+            granted_total=pool.granted,
+            posted_total=pool.posted_total,
+            pool_posted=pool.posted,
+            pool_free=pool.free(),
+            enforcement=pool.enforcement,
+            overdraft_limit=pool.overdraft_limit,
+        )
+
+    def _answer(self, want: LeaseWant) -> LeaseState:
+        key = (want.account_id, want.pool_id)
+        if key[0] not in self.accounts:
+            return LeaseState(*key, LeaseStatus.UNKNOWN_ACCOUNT)
+        if key not in self.pools:
+            return LeaseState(*key, LeaseStatus.UNKNOWN_POOL)
+        pool = self.pools[key]
+        assert want.returned_total >= pool.returned
+        pool.returned = want.returned_total
+        left = pool.granted - pool.returned - want.consumed_total - want.held_amount
+        pool.granted += min(max(pool.free(), 0), max(want.want_amount - left, 0))
+        return self.lease(key)
+
+
+class Host:
+    """One engine over an in-memory store, its clock, and the link to the ledger."""
+
+    def __init__(self, ledger: Ledger, settings: EngineSettings | None = None, connect: bool = True) -> None:
+        self.ledger = ledger
+        self.settings = settings or EngineSettings()
+        self.now_ns = 1_000_000_000
+        self.connected = False
+        self.answering = True
+        self.unanswered: list[LeaseAsk] = []
+        self.disk = MemoryDisk()
+        self.start()
+        if connect:
+            self.connect()
+
+    def start(self) -> None:
+        """Starts an engine from what is stored, as a restarted process does."""
+        self.connected = False
+        self.disk.owner = None
+        self.store = MemoryStore(self.disk, sidecar_id="host-1", boot_id="boot-1", now_ns=self.now_ns)
+        self.engine = Engine(self.settings, self.store.load(), Encoder(), self.now_ns)
+
+    def connect(self) -> list[Call]:
+        self.connected = True
+        leases = tuple(self.ledger.lease(key) for key in self.ledger.pools if self.ledger.pools[key].granted)
+        valid_until_ns = self.now_ns + VALIDITY_MS * MS
+        return self.apply([], [Connected(1, 1, self.acked(), valid_until_ns, self.now_ns, leases)])
+
+    def acked(self) -> int:
+        return self.engine.statistics().acked_sequence
+
+    def disconnect(self) -> None:
+        self.connected = False
+        self.apply([], [Disconnected()])
+
+    def heartbeat(self) -> None:
+        self.apply([], [LeasesRenewed(self.now_ns + VALIDITY_MS * MS, self.now_ns)])
+
+    def post_all(self) -> None:
+        """The ledger posts and acks every debit there is."""
+        debits = self.store.read_debits(self.acked(), 1_000_000, 1 << 40)
+        parsed = [_debit(data) for _, data in debits]
+        for debit in parsed:
+            self.ledger.post((debit.account_id, debit.pool_id), debit.amount)
+        if debits:
+            self.apply([], [DebitsAcked(debits[-1][0], self.now_ns)])
+            keys = {(debit.account_id, debit.pool_id) for debit in parsed}
+            self.push(*keys)
+
+    def push(self, *keys: tuple[str, str]) -> None:
+        """The ledger speaks of its own accord, as after a grant."""
+        self.apply([], [LeasesUpdated(0, tuple(self.ledger.lease(key) for key in keys), self.now_ns)])
+
+    def apply(self, calls: Sequence[Call], events: Sequence[Event] = ()) -> list[Call]:
+        """Runs rounds until the ledger has answered every ask; returns the calls that are done."""
+        done: list[Call] = []
+        effects = self._round(calls, events)
+        done += effects.done
+        while self.connected and self.answering and effects.asks:
+            effects = self._round([], [self.ledger.answer(ask, self.now_ns) for ask in effects.asks])
+            done += effects.done
+        self.unanswered += effects.asks
+        return done
+
+    def _round(self, calls: Sequence[Call], events: Sequence[Event]) -> Effects:
+        effects = self.engine.apply(calls, events, self.now_ns, self.now_ns // MS, self.store.holds_refused)
+        if effects.writes:
+            self.store.commit(effects.writes)
+        return effects
+
+    def advance(self, ms: int) -> list[Call]:
+        """Lets time pass, with heartbeats while connected; returns the calls that were done meanwhile."""
+        done: list[Call] = []
+        until_ns = self.now_ns + ms * MS
+        while self.now_ns < until_ns:
+            self.now_ns = min(until_ns, self.now_ns + 1000 * MS)
+            beat = [LeasesRenewed(self.now_ns + VALIDITY_MS * MS, self.now_ns)] if self.connected else []
+            done += self.apply([], beat)
+        return done
+
+    # ── one operation at a time ──────────────────────────────────────────────────────────────────────────────────
+
+    def run(self, *operations: op.Operation, linked: bool = False) -> list[object]:
+        """Carries operations out in one call; returns parsed answers and faults."""
+        call = Call(1, list(operations), linked)
+        done = self.apply([call])
+        assert done == [call], "the call still waits"
+        return parsed(call)
+
+    def one(self, operation: op.Operation) -> object:
+        """Carries one operation out; returns its parsed answer or fault."""
+        return self.run(operation)[0]
+
+
+def parsed(call: Call) -> list[object]:
+    """Returns the results of a call as messages and faults."""
+    return [_parse(operation, result) for operation, result in zip(call.operations, call.results, strict=True)]
+
+
+def _parse(operation: op.Operation, result: Result) -> object:
+    return result if isinstance(result, Fault) else ANSWERS[type(operation)].FromString(result)
+
+
+def _debit(data: bytes) -> object:
+    from holdfast.v1.ledger_sync_service_pb2 import Debit
+
+    return Debit.FromString(data)
+
+
+# ── operations, as a caller's request becomes them ───────────────────────────────────────────────────────────────
+
+
+def reserve(operation_id: str, amount: int, **fields: object) -> op.Reserve:
+    fields.setdefault("account_id", "acme")
+    return DECODER.reserve(pb.ReserveRequest(operation_id=operation_id, amount=amount, **fields))
+
+
+def extend(operation_id: str, hold_id: str, **fields: object) -> op.Extend:
+    fields.setdefault("account_id", "acme")
+    return DECODER.extend(pb.ExtendRequest(operation_id=operation_id, hold_id=hold_id, **fields))
+
+
+def settle(operation_id: str, hold_id: str, amount: int, **fields: object) -> op.Settle:
+    fields.setdefault("account_id", "acme")
+    return DECODER.settle(pb.SettleRequest(operation_id=operation_id, hold_id=hold_id, amount=amount, **fields))
+
+
+def release(operation_id: str, hold_id: str, **fields: object) -> op.Release:
+    fields.setdefault("account_id", "acme")
+    return DECODER.release(pb.ReleaseRequest(operation_id=operation_id, hold_id=hold_id, **fields))
+
+
+def charge(operation_id: str, delta: int = 0, **fields: object) -> op.Charge:
+    fields.setdefault("account_id", "acme")
+    if delta:
+        fields["delta"] = delta
+    return DECODER.charge(pb.ChargeRequest(operation_id=operation_id, **fields))
+
+
+def check(amount: int, **fields: object) -> op.Check:
+    fields.setdefault("account_id", "acme")
+    return DECODER.check(pb.CheckRequest(amount=amount, **fields))
+
+
+def balance(pool_id: str = "general") -> op.GetBalance:
+    return op.GetBalance("acme", pool_id)
+
+
+__all__ = [
+    "Host",
+    "Kind",
+    "Ledger",
+    "Meta",
+    "balance",
+    "charge",
+    "check",
+    "extend",
+    "parsed",
+    "release",
+    "reserve",
+    "settle",
+]
