@@ -1,0 +1,1 @@
+"""Programs that the store's tests start, kill, trace and starve."""
