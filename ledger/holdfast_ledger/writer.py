@@ -97,7 +97,7 @@ class GroupWriter:
         if self._closing:
             future.set_exception(ShuttingDown("the ledger is stopping"))
             return future
-        self._queue.put(_Task(job, debit_count, future))  # type: ignore[arg-type]  # the queue carries tasks of any outcome
+        self._queue.put(_Task(job, debit_count, future))  # type: ignore[arg-type]  # of any outcome
         return future
 
     async def run(self, job: Job[T], debit_count: int = 0) -> T:

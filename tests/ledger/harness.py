@@ -5,7 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
@@ -65,9 +65,9 @@ def instance(number: int) -> bytes:
     return number.to_bytes(16, "big")
 
 
-def debit(sequence: int, amount: int = 1, **fields: object) -> wire.Debit:
+def debit(sequence: int, amount: int = 1, **fields: Any) -> wire.Debit:
     """A debit of pool a/general; its operation is "op-SEQUENCE" unless told."""
-    content: dict[str, object] = {
+    content: dict[str, Any] = {
         "sequence": sequence,
         "epoch": 1,
         "account_id": "a",
@@ -76,7 +76,7 @@ def debit(sequence: int, amount: int = 1, **fields: object) -> wire.Debit:
         "operation_id": f"op-{sequence}",
         "mode": decision.MODE_CONNECTED,
     }
-    return wire.Debit(**(content | fields))  # type: ignore[arg-type]  # a test names fields freely
+    return wire.Debit(**(content | fields))
 
 
 class Books:
@@ -126,9 +126,9 @@ class Books:
 
         self.write(job)
 
-    def hello(self, sidecar_id: str = "s", **fields: object) -> Sidecar:
+    def hello(self, sidecar_id: str = "s", **fields: Any) -> Sidecar:
         """Admits a sidecar; a new one unless told."""
-        values: dict[str, object] = {
+        values: dict[str, Any] = {
             "epoch": 0,
             "instance": instance(1),
             "previous_instance": b"",
@@ -137,7 +137,7 @@ class Books:
             "max_hold_ttl_ms": TTL_MS,
             "version": "1",
         }
-        said = Introduction(sidecar_id, **(values | fields))  # type: ignore[arg-type]  # a test names fields freely
+        said = Introduction(sidecar_id, **(values | fields))
         return self.write(lambda writer: admit(writer, said, self.clock.now_ms(), VALIDITY_MS, SLACK_MS))
 
     def sidecar(self, sidecar_id: str = "s") -> Sidecar:
@@ -158,16 +158,22 @@ class Books:
 
         return self.write(job)
 
-    def want(self, amount: int, sidecar_id: str = "s", **fields: object) -> Granted:
+    def lease_for(self, amount: int, sidecar_id: str = "s", **fields: Any) -> Lease:
+        """Asks for rights (see `want`) to a pool that is there."""
+        lease = self.want(amount, sidecar_id, **fields).lease
+        assert lease is not None
+        return lease
+
+    def want(self, amount: int, sidecar_id: str = "s", **fields: Any) -> Granted:
         """Asks for rights to a/general unless told."""
-        values: dict[str, object] = {
+        values: dict[str, Any] = {
             "account_id": "a",
             "pool_id": "general",
             "held_amount": 0,
             "consumed_total": 0,
             "returned_total": 0,
         }
-        want = Want(want_amount=amount, **(values | fields))  # type: ignore[arg-type]  # a test names fields freely
+        want = Want(want_amount=amount, **(values | fields))
 
         def job(writer: Writer) -> Granted:
             sidecar = writer.sidecar(sidecar_id)
@@ -236,14 +242,14 @@ class SyncStream:
         self._call = stub.Sync()
         self._numbers = itertools.count(1)
 
-    async def send(self, **message: object) -> None:
+    async def send(self, **message: Any) -> None:
         """Sends a SyncRequest."""
-        await self._call.write(wire.SyncRequest(**message))  # type: ignore[arg-type]  # a test names the message
+        await self._call.write(wire.SyncRequest(**message))
 
-    async def hello(self, sidecar_id: str = "s", **fields: object) -> wire.Welcome:
+    async def hello(self, sidecar_id: str = "s", **fields: Any) -> wire.Welcome:
         """Says Hello, a new sidecar's unless told, and returns the Welcome."""
-        values: dict[str, object] = {"instance": instance(1), "max_hold_ttl_ms": TTL_MS, "version": "1"}
-        hello = wire.Hello(sidecar_id=sidecar_id, **(values | fields))  # type: ignore[arg-type]  # as above
+        values: dict[str, Any] = {"instance": instance(1), "max_hold_ttl_ms": TTL_MS, "version": "1"}
+        hello = wire.Hello(sidecar_id=sidecar_id, **(values | fields))
         await self.send(hello=hello)
         return (await self.read()).welcome
 
@@ -259,11 +265,11 @@ class SyncStream:
                 assert message.ack.acked_sequence == sequence
                 return
 
-    async def want(self, amount: int, **fields: object) -> wire.Lease:
+    async def want(self, amount: int, **fields: Any) -> wire.Lease:
         """Asks for rights to a/general unless told; returns the answer."""
         number = next(self._numbers)
-        names: dict[str, object] = {"account_id": "a", "pool_id": "general"}
-        want = wire.LeaseWant(want_amount=amount, **(names | fields))  # type: ignore[arg-type]  # as above
+        names: dict[str, Any] = {"account_id": "a", "pool_id": "general"}
+        want = wire.LeaseWant(want_amount=amount, **(names | fields))
         await self.send(lease_request=wire.LeaseRequest(request_id=number, wants=[want]))
         while True:
             message = await self.read()
@@ -337,7 +343,7 @@ class Ledger:
         if amount:
             await self.grant("g", amount, pool_id)
 
-    async def grant(self, grant_id: str, amount: int, pool_id: str = "general", **fields: int) -> api.Grant:
+    async def grant(self, grant_id: str, amount: int, pool_id: str = "general", **fields: Any) -> api.Grant:
         """Makes a paid grant."""
         grant = api.Grant(
             grant_id=grant_id,
@@ -345,28 +351,32 @@ class Ledger:
             pool_id=pool_id,
             amount=amount,
             category=api.GRANT_CATEGORY_PAID,
-            **fields,  # type: ignore[arg-type]  # a test names fields freely
+            **fields,
         )
-        return (await self.api.CreateGrant(api.CreateGrantRequest(grant=grant))).grant
+        answer: api.CreateGrantResponse = await self.api.CreateGrant(api.CreateGrantRequest(grant=grant))
+        return answer.grant
 
     async def balance(self, pool_id: str = "general") -> api.PoolBalance:
         """The figures of a pool of account "a"."""
-        return (await self.api.GetPool(api.GetPoolRequest(account_id="a", pool_id=pool_id))).balance
+        request = api.GetPoolRequest(account_id="a", pool_id=pool_id)
+        answer: api.GetPoolResponse = await self.api.GetPool(request)
+        return answer.balance
 
-    async def entries(self, **fields: object) -> Sequence[api.Entry]:
+    async def entries(self, **fields: Any) -> Sequence[api.Entry]:
         """The journal of a/general."""
-        names: dict[str, object] = {"account_id": "a", "pool_id": "general", "page_size": 1_000}
-        request = api.ListEntriesRequest(**(names | fields))  # type: ignore[arg-type]  # as above
-        return (await self.api.ListEntries(request)).entries
+        names: dict[str, Any] = {"account_id": "a", "pool_id": "general", "page_size": 1_000}
+        request = api.ListEntriesRequest(**(names | fields))
+        answer: api.ListEntriesResponse = await self.api.ListEntries(request)
+        return answer.entries
 
 
 @asynccontextmanager
 async def running(
-    folder: Path, make: Callable[[Path], SqliteStore] = SqliteStore, **settings: object
+    folder: Path, make: Callable[[Path], SqliteStore] = SqliteStore, **settings: Any
 ) -> AsyncIterator[Ledger]:
     """Runs a ledger on a file in a folder, with a clock to move; stops and audits it."""
-    values: dict[str, object] = {"listen": "127.0.0.1:0", "database": folder / "ledger.sqlite"}
-    config = LedgerConfig(**(values | settings))  # type: ignore[arg-type]  # checked by the model
+    values: dict[str, Any] = {"listen": "127.0.0.1:0", "database": folder / "ledger.sqlite"}
+    config = LedgerConfig(**(values | settings))
     clock, store = Clock(), make(config.database)
     server = LedgerServer(config, store, clock.now_ms)
     try:

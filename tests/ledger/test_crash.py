@@ -53,7 +53,9 @@ async def prepare(address: str) -> None:
         await stub.CreateAccount(api.CreateAccountRequest(account=api.Account(account_id="a")))
         await stub.CreatePool(api.CreatePoolRequest(pool=api.Pool(account_id="a", pool_id="general")))
         for name, amount in (("g1", 100), ("g2", 10_000)):
-            grant = api.Grant(account_id="a", pool_id="general", grant_id=name, amount=amount, category=2)
+            grant = api.Grant(
+                account_id="a", pool_id="general", grant_id=name, amount=amount, category=api.GRANT_CATEGORY_PAID
+            )
             await stub.CreateGrant(api.CreateGrantRequest(grant=grant))
 
 

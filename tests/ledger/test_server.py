@@ -4,6 +4,7 @@ import asyncio
 import socket
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -21,20 +22,26 @@ def free_port() -> int:
 
 async def test_health_is_on_the_service_port(tmp_path: Path) -> None:
     async with running(tmp_path) as ledger:
-        stub = health_pb2_grpc.HealthStub(ledger.channel)
+        stub: Any = health_pb2_grpc.HealthStub(ledger.channel)
         for name in ("", "holdfast.v1.LedgerService", "holdfast.v1.LedgerSyncService"):
             answer = await stub.Check(health_pb2.HealthCheckRequest(service=name))
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def reflected(channel: Any, request: reflection_pb2.ServerReflectionRequest) -> Any:
+    """Asks for reflection; the generated stubs know no asyncio."""
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+    return stub.ServerReflectionInfo(iter([request]))
 
 
 async def test_reflection_is_on_the_admin_port_alone(tmp_path: Path) -> None:
     async with running(tmp_path, admin_listen="127.0.0.1:0") as ledger:
         request = reflection_pb2.ServerReflectionRequest(list_services="")
         async with grpc.aio.insecure_channel(f"127.0.0.1:{ledger.server.admin_port}") as channel:
-            call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]))
+            call = reflected(channel, request)
             names = {service.name async for answer in call for service in answer.list_services_response.service}
         assert {"holdfast.v1.LedgerService", "holdfast.v1.LedgerSyncService"} <= names
-        call = reflection_pb2_grpc.ServerReflectionStub(ledger.channel).ServerReflectionInfo(iter([request]))
+        call = reflected(ledger.channel, request)
         with pytest.raises(grpc.RpcError):
             await call.read()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -137,10 +138,10 @@ async def test_grants(tmp_path: Path) -> None:
         ({"cost_amount": 1, "cost_currency": "USD"}, "cost_amount"),
     ],
 )
-async def test_a_grant_id_with_other_content_is_refused(tmp_path: Path, fields: dict[str, object], field: str) -> None:
+async def test_a_grant_id_with_other_content_is_refused(tmp_path: Path, fields: dict[str, Any], field: str) -> None:
     async with running(tmp_path) as ledger:
         await ledger.open_pool(100)
-        names = {"account_id": "a", "pool_id": "general", "grant_id": "g", "amount": 100, "category": 2}
+        names: dict[str, Any] = {"account_id": "a", "pool_id": "general", "grant_id": "g", "amount": 100, "category": 2}
         call = ledger.api.CreateGrant(api.CreateGrantRequest(grant=api.Grant(**(names | fields))))
         assert await refused(call) == (EXISTS, "ALREADY_EXISTS", f"grant.{field}")
         assert (await ledger.balance()).granted_total == 100
@@ -172,10 +173,10 @@ async def test_a_grant_id_with_other_content_is_refused(tmp_path: Path, fields: 
         ({"cost_currency": "USD"}, "cost_currency"),
     ],
 )
-async def test_a_bad_grant_is_refused(tmp_path: Path, fields: dict[str, object], field: str) -> None:
+async def test_a_bad_grant_is_refused(tmp_path: Path, fields: dict[str, Any], field: str) -> None:
     async with running(tmp_path) as ledger:
         await ledger.open_pool(100)
-        names = {"account_id": "a", "pool_id": "general", "grant_id": "new", "amount": 1, "category": 2}
+        names: dict[str, Any] = {"account_id": "a", "pool_id": "general", "grant_id": "new", "amount": 1, "category": 2}
         call = ledger.api.CreateGrant(api.CreateGrantRequest(grant=api.Grant(**(names | fields))))
         assert await refused(call) == (INVALID, "BAD_MESSAGE", f"grant.{field}")
         assert (await ledger.balance()).granted_total == 100
@@ -218,7 +219,7 @@ async def test_a_bad_account_is_refused(tmp_path: Path, account: api.Account, fi
 
 async def test_garbage_and_invalid_utf8_are_refused_and_harm_nobody(tmp_path: Path) -> None:
     async with running(tmp_path) as ledger:
-        call = ledger.channel.unary_unary("/holdfast.v1.LedgerService/GetAccount")
+        call: Any = ledger.channel.unary_unary("/holdfast.v1.LedgerService/GetAccount")
         for payload in (b"\xff\xff\xff", b"\x0a\x02\xc3\x28", b"\x0a\x7f"):
             assert await refused(call(payload)) == (INVALID, "BAD_MESSAGE", "message")
         await ledger.open_pool(1)
@@ -237,15 +238,15 @@ async def test_lists_are_complete_in_order_page_by_page(tmp_path: Path) -> None:
         assert seen == names
 
 
-async def pages(call: Callable[..., Awaitable[object]], request: object) -> list:  # type: ignore[type-arg]  # of any response
+async def pages(call: Callable[[Any], Awaitable[Any]], request: Any) -> list[Any]:
     """Reads a list to its end; every page but the last is full."""
     result = []
     while True:
         page = await call(request)
         result.append(page)
-        if not page.next_page_token:  # type: ignore[attr-defined]  # every list response has one
+        if not page.next_page_token:
             return result
-        request.page_token = page.next_page_token  # type: ignore[attr-defined]  # every list request has one
+        request.page_token = page.next_page_token
 
 
 async def test_grants_are_listed_in_the_order_of_burning(tmp_path: Path) -> None:
@@ -322,16 +323,17 @@ async def test_sidecars_and_leases_are_listed(tmp_path: Path) -> None:
             ("one", "general", 10),
             ("two", "general", 20),
         ]
-        for fields, code, reason in (
+        refusals: tuple[tuple[dict[str, Any], grpc.StatusCode, str], ...] = (
             ({}, INVALID, "BAD_MESSAGE"),
             ({"pool_id": "general"}, INVALID, "BAD_MESSAGE"),
             ({"account_id": "b"}, NOT_FOUND, "ACCOUNT_NOT_FOUND"),
             ({"sidecar_id": "b"}, NOT_FOUND, "SIDECAR_NOT_FOUND"),
-        ):
+        )
+        for fields, code, reason in refusals:
             assert (await refused(ledger.api.ListLeases(api.ListLeasesRequest(**fields))))[:2] == (code, reason)
 
 
-async def leases(ledger: Ledger, **fields: str) -> list[tuple[str, str, int]]:
+async def leases(ledger: Ledger, **fields: Any) -> list[tuple[str, str, int]]:
     request = api.ListLeasesRequest(page_size=1, **fields)
     listed = await pages(ledger.api.ListLeases, request)
     return [(x.sidecar_id, x.pool_id, x.outstanding) for page in listed for x in page.leases]

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,11 @@ def add(name: str) -> Account:
     return Account(name, "", 1)
 
 
+def adding(name: str, display_name: str = "") -> Callable[[Writer], int]:
+    """A job that adds an account."""
+    return lambda writer: writer.insert_account(Account(name, display_name, 1))
+
+
 def names(store: Store) -> list[str]:
     with store.reading() as reader:
         return [account.account_id for account in reader.accounts(0, 1_000)]
@@ -29,7 +34,7 @@ def test_jobs_that_wait_share_a_transaction(store: Store) -> None:
     writer = GroupWriter(store)
     gate = threading.Event()
     writer.submit(lambda _: gate.wait(10))
-    futures = [writer.submit(lambda w, n=n: w.insert_account(add(f"a{n}"))) for n in range(50)]
+    futures = [writer.submit(adding(f"a{n}")) for n in range(50)]
     gate.set()
     assert [future.result(10) for future in futures] == list(range(1, 51))
     writer.close()
@@ -46,9 +51,9 @@ def test_a_failing_job_takes_only_itself_along(store: Store) -> None:
         raise InvalidArgument("field", "is bad")
 
     writer.submit(lambda _: gate.wait(10))
-    first = writer.submit(lambda w: w.insert_account(add("first")))
+    first = writer.submit(adding("first"))
     bad = writer.submit(fails)
-    last = writer.submit(lambda w: w.insert_account(add("last")))
+    last = writer.submit(adding("last"))
     gate.set()
     assert (first.result(10), last.result(10)) == (1, 2)
     with pytest.raises(InvalidArgument):
@@ -60,7 +65,7 @@ def test_a_failing_job_takes_only_itself_along(store: Store) -> None:
 def test_nobody_hears_before_the_commit(store: Store) -> None:
     writer = GroupWriter(store)
     seen: list[list[str]] = []
-    future = writer.submit(lambda w: w.insert_account(add("a")))
+    future = writer.submit(adding("a"))
     future.add_done_callback(lambda _: seen.append(names(store)))
     writer.close()
     assert seen == [["a"]]
@@ -68,13 +73,13 @@ def test_nobody_hears_before_the_commit(store: Store) -> None:
 
 def test_closing_carries_out_what_waits_and_refuses_the_rest(store: Store) -> None:
     writer = GroupWriter(store)
-    futures = [writer.submit(lambda w, n=n: w.insert_account(add(f"a{n}"))) for n in range(1_000)]
+    futures = [writer.submit(adding(f"a{n}")) for n in range(1_000)]
     writer.close()
     writer.close()
     assert all(future.done() for future in futures)
     assert len(names(store)) == 1_000
     with pytest.raises(ShuttingDown):
-        writer.submit(lambda w: w.insert_account(add("late"))).result(1)
+        writer.submit(adding("late")).result(1)
 
 
 def test_a_full_database_fails_its_jobs_and_serves_again_when_there_is_room(tmp_path: Path) -> None:
@@ -82,12 +87,12 @@ def test_a_full_database_fails_its_jobs_and_serves_again_when_there_is_room(tmp_
     writer = GroupWriter(store)
     (pages,) = store._writer.execute("PRAGMA page_count").fetchone()
     store._writer.execute(f"PRAGMA max_page_count = {pages + 1}")
-    large = [writer.submit(lambda w, n=n: w.insert_account(Account(f"a{n}", "x" * 100_000, 1))) for n in range(3)]
+    large = [writer.submit(adding(f"a{n}", "x" * 100_000)) for n in range(3)]
     for future in large:
         with pytest.raises(Unavailable):
             future.result(10)
     store._writer.execute(f"PRAGMA max_page_count = {2**31}")
-    assert writer.submit(lambda w: w.insert_account(add("small"))).result(10)
+    assert writer.submit(adding("small")).result(10)
     writer.close()
     assert names(store) == ["small"]
     store.close()

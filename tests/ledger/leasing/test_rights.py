@@ -1,5 +1,7 @@
 """Rights are given, given back and reclaimed in totals that only grow, and never exist twice."""
 
+from typing import Any
+
 import pytest
 from holdfast_ledger.errors import InvalidArgument
 from holdfast_ledger.leasing.allocate import allocate
@@ -28,33 +30,33 @@ def opened(books: Books) -> Books:
 
 def test_wants_are_levels_so_a_repeated_request_gives_nothing_more(opened: Books) -> None:
     for _ in range(3):
-        assert opened.want(40).lease.granted_total == 40
-    assert opened.want(60).lease.granted_total == 60
+        assert opened.lease_for(40).granted_total == 40
+    assert opened.lease_for(60).granted_total == 60
 
 
 def test_what_is_held_and_consumed_counts_as_missing(opened: Books) -> None:
     opened.want(40)
-    assert opened.want(40, held_amount=10, consumed_total=5).lease.granted_total == 55
+    assert opened.lease_for(40, held_amount=10, consumed_total=5).granted_total == 55
 
 
 def test_posting_does_not_change_what_a_sidecar_has_left(opened: Books) -> None:
     opened.want(40)
     opened.post(debit(1, 30))
-    assert opened.want(10, consumed_total=30).lease.granted_total == 40
+    assert opened.lease_for(10, consumed_total=30).granted_total == 40
 
 
 def test_a_request_older_than_the_posting_gives_nothing_twice(opened: Books) -> None:
     opened.want(40)
     opened.post(debit(1, 30))
-    assert opened.want(10, consumed_total=0).lease.granted_total == 40
+    assert opened.lease_for(10, consumed_total=0).granted_total == 40
 
 
 def test_no_more_than_is_free(opened: Books) -> None:
     opened.hello("t", instance=instance(2))
-    assert opened.want(70).lease.granted_total == 70
-    assert opened.want(70, "t").lease.granted_total == 30
+    assert opened.lease_for(70).granted_total == 70
+    assert opened.lease_for(70, "t").granted_total == 30
     assert opened.pool().free == 0
-    assert opened.want(70, "t").lease.granted_total == 30
+    assert opened.lease_for(70, "t").granted_total == 30
 
 
 def test_rights_given_back_are_free_again_once(opened: Books) -> None:
@@ -109,7 +111,7 @@ def test_rights_given_back_before_the_reclaim_was_heard_of_come_back_once(opened
     opened.want(70)
     opened.clock.advance(RECLAIM_AFTER_MS)
     opened.sweep()
-    lease = opened.want(0, returned_total=70).lease
+    lease = opened.lease_for(0, returned_total=70)
     assert (lease.granted_total, lease.reclaimed_total, lease.returned_total, lease.outstanding) == (140, 70, 70, 0)
     assert opened.pool().free == 100
 
@@ -119,11 +121,11 @@ def test_a_former_life_keeps_its_rights_until_its_own_time(opened: Books) -> Non
     opened.clock.advance(RECLAIM_AFTER_MS - 1_000)
     opened.hello(epoch=0, instance=instance(2))
     assert opened.sidecar().birth_epoch == 2
-    assert opened.want(100).lease.outstanding == 40
+    assert opened.lease_for(100).outstanding == 40
     opened.clock.advance(1_000)
     opened.sweep()
     assert opened.pool().free == 60
-    assert opened.want(100).lease.outstanding == 100
+    assert opened.lease_for(100).outstanding == 100
 
 
 def test_a_shorter_hold_time_after_a_restart_does_not_hasten_the_reclaim(opened: Books) -> None:
@@ -133,6 +135,6 @@ def test_a_shorter_hold_time_after_a_restart_does_not_hasten_the_reclaim(opened:
 
 
 @pytest.mark.parametrize(("names", "known"), [({"account_id": "b"}, False), ({"pool_id": "p"}, True)])
-def test_unknown_names_are_told(opened: Books, names: dict[str, object], known: bool) -> None:
+def test_unknown_names_are_told(opened: Books, names: dict[str, Any], known: bool) -> None:
     answer = opened.want(1, **names)
     assert (answer.pool, answer.lease, answer.account_known) == (None, None, known)

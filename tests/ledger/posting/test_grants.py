@@ -54,7 +54,7 @@ def test_what_is_left_expires_and_what_is_leased_stays_out(books: Books) -> None
     pool = books.pool()
     assert (pool.posted, pool.expired_total, pool.leased, pool.free) == (0, 70, 50, -50)
     assert books.grants()["g"].state is GrantState.EXPIRED
-    assert books.want(100).lease.outstanding == 50, "nothing is leased from a pool that owes"
+    assert books.lease_for(100).outstanding == 50, "nothing is leased from a pool that owes"
 
 
 def test_an_expired_grant_does_not_burn_before_the_sweep_either(books: Books) -> None:

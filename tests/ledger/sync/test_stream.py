@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -207,7 +208,7 @@ async def test_a_restored_ledger_takes_the_sidecar_in_and_names_its_mark(tmp_pat
         assert (await short.fault())[:2] == (PRECONDITION, "LEDGER_BEHIND")
 
 
-GOOD = {"sidecar_id": "s", "instance": instance(1)}
+GOOD: dict[str, Any] = {"sidecar_id": "s", "instance": instance(1)}
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,7 @@ GOOD = {"sidecar_id": "s", "instance": instance(1)}
         ({"version": "v" * 129}, "hello.version"),
     ],
 )
-async def test_a_bad_hello_is_refused(tmp_path: Path, hello: dict[str, object], field: str) -> None:
+async def test_a_bad_hello_is_refused(tmp_path: Path, hello: dict[str, Any], field: str) -> None:
     async with running(tmp_path) as ledger:
         stream = ledger.sync()
         await stream.send(hello=wire.Hello(**(GOOD | hello)))
@@ -297,7 +298,7 @@ async def test_a_bad_hello_is_refused(tmp_path: Path, hello: dict[str, object], 
     ],
 )
 async def test_a_bad_message_ends_its_stream_alone(
-    tmp_path: Path, message: dict[str, object], reason: str, field: str
+    tmp_path: Path, message: dict[str, Any], reason: str, field: str
 ) -> None:
     async with running(tmp_path) as ledger:
         await ledger.open_pool(100)
@@ -314,7 +315,7 @@ async def test_a_bad_message_ends_its_stream_alone(
 
 async def test_bytes_that_are_no_message_are_refused(tmp_path: Path) -> None:
     async with running(tmp_path) as ledger:
-        call = ledger.channel.stream_stream("/holdfast.v1.LedgerSyncService/Sync")()
+        call: Any = ledger.channel.stream_stream("/holdfast.v1.LedgerSyncService/Sync")()
         await call.write(b"\xff\xff\xff")
         with pytest.raises(grpc.RpcError) as caught:
             await call.read()
