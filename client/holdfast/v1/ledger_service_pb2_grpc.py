@@ -30,6 +30,7 @@ class LedgerServiceStub:
 
     Common to all calls: identifiers are 1..128 bytes of UTF-8 without control characters and are chosen by the caller.
     A create that is repeated with the same content answers with what is there; with other content it is ALREADY_EXISTS.
+    (A pool's policy counts as it is now: after SetPolicy, repeat the create with the policy that was set.)
     Times are Unix time in milliseconds by the ledger's clock. Lists are complete and stable: in the order of creation,
     with a page token. Faults are gRPC statuses with `google.rpc.ErrorInfo`, domain "holdfast".
     """
@@ -117,6 +118,7 @@ class LedgerServiceServicer:
 
     Common to all calls: identifiers are 1..128 bytes of UTF-8 without control characters and are chosen by the caller.
     A create that is repeated with the same content answers with what is there; with other content it is ALREADY_EXISTS.
+    (A pool's policy counts as it is now: after SetPolicy, repeat the create with the policy that was set.)
     Times are Unix time in milliseconds by the ledger's clock. Lists are complete and stable: in the order of creation,
     with a page token. Faults are gRPC statuses with `google.rpc.ErrorInfo`, domain "holdfast".
     """
@@ -305,6 +307,7 @@ class LedgerService:
 
     Common to all calls: identifiers are 1..128 bytes of UTF-8 without control characters and are chosen by the caller.
     A create that is repeated with the same content answers with what is there; with other content it is ALREADY_EXISTS.
+    (A pool's policy counts as it is now: after SetPolicy, repeat the create with the policy that was set.)
     Times are Unix time in milliseconds by the ledger's clock. Lists are complete and stable: in the order of creation,
     with a page token. Faults are gRPC statuses with `google.rpc.ErrorInfo`, domain "holdfast".
     """

@@ -45,12 +45,22 @@ class LedgerSyncServiceStub:
     drops what it has, and never skips.
 
     Fencing: each start of a sidecar process raises the epoch by one. A stream of an older epoch is ended with
-    FAILED_PRECONDITION, reason FENCED: final, never retried. Of two streams of one epoch the younger one wins, the
-    older one ends with ABORTED, reason REPLACED.
+    FAILED_PRECONDITION, reason FENCED: final, never retried. FENCED too is a folder whose last sequence is below the
+    ledger's acked one: an older copy of it, whose next debits would be taken for posted ones. Of two streams of one
+    epoch the younger one wins, the older one ends with ABORTED, reason REPLACED.
+
+    A ledger restored from an older backup takes every sidecar in: Welcome tells the mark that it has, and the sidecar
+    resends from what it has kept. An epoch beyond the ledger's begins a new life, since the ledger cannot know the
+    present one. A sidecar that has no longer kept what follows the mark stops, loudly; if it sends what lies further
+    on all the same, the stream ends with LEDGER_BEHIND.
+
+    A debit is never dropped in silence. Its operation posted before, by whichever sidecar: it is kept as a duplicate
+    and burns nothing. No such pool, or a total past int64: it is quarantined for an operator. In both cases the acked
+    sequence moves on.
 
     Faults: INVALID_ARGUMENT (BAD_MESSAGE, with the field), FAILED_PRECONDITION (FENCED; SEQUENCE_GAP: a debit beyond
-    the next sequence; LEDGER_BEHIND: the ledger's acked sequence is below what it once acked, as after the restore of
-    an older backup), UNAVAILABLE (retry with back-off).
+    the next sequence; LEDGER_BEHIND), RESOURCE_EXHAUSTED (WINDOW_EXCEEDED: more debits, lease requests or unread
+    answers than allowed), UNAVAILABLE (SHUTTING_DOWN, or an unknown outcome: say Hello again, with back-off).
     """
 
     def __init__(self, channel):
@@ -86,12 +96,22 @@ class LedgerSyncServiceServicer:
     drops what it has, and never skips.
 
     Fencing: each start of a sidecar process raises the epoch by one. A stream of an older epoch is ended with
-    FAILED_PRECONDITION, reason FENCED: final, never retried. Of two streams of one epoch the younger one wins, the
-    older one ends with ABORTED, reason REPLACED.
+    FAILED_PRECONDITION, reason FENCED: final, never retried. FENCED too is a folder whose last sequence is below the
+    ledger's acked one: an older copy of it, whose next debits would be taken for posted ones. Of two streams of one
+    epoch the younger one wins, the older one ends with ABORTED, reason REPLACED.
+
+    A ledger restored from an older backup takes every sidecar in: Welcome tells the mark that it has, and the sidecar
+    resends from what it has kept. An epoch beyond the ledger's begins a new life, since the ledger cannot know the
+    present one. A sidecar that has no longer kept what follows the mark stops, loudly; if it sends what lies further
+    on all the same, the stream ends with LEDGER_BEHIND.
+
+    A debit is never dropped in silence. Its operation posted before, by whichever sidecar: it is kept as a duplicate
+    and burns nothing. No such pool, or a total past int64: it is quarantined for an operator. In both cases the acked
+    sequence moves on.
 
     Faults: INVALID_ARGUMENT (BAD_MESSAGE, with the field), FAILED_PRECONDITION (FENCED; SEQUENCE_GAP: a debit beyond
-    the next sequence; LEDGER_BEHIND: the ledger's acked sequence is below what it once acked, as after the restore of
-    an older backup), UNAVAILABLE (retry with back-off).
+    the next sequence; LEDGER_BEHIND), RESOURCE_EXHAUSTED (WINDOW_EXCEEDED: more debits, lease requests or unread
+    answers than allowed), UNAVAILABLE (SHUTTING_DOWN, or an unknown outcome: say Hello again, with back-off).
     """
 
     def Sync(self, request_iterator, context):
@@ -137,12 +157,22 @@ class LedgerSyncService:
     drops what it has, and never skips.
 
     Fencing: each start of a sidecar process raises the epoch by one. A stream of an older epoch is ended with
-    FAILED_PRECONDITION, reason FENCED: final, never retried. Of two streams of one epoch the younger one wins, the
-    older one ends with ABORTED, reason REPLACED.
+    FAILED_PRECONDITION, reason FENCED: final, never retried. FENCED too is a folder whose last sequence is below the
+    ledger's acked one: an older copy of it, whose next debits would be taken for posted ones. Of two streams of one
+    epoch the younger one wins, the older one ends with ABORTED, reason REPLACED.
+
+    A ledger restored from an older backup takes every sidecar in: Welcome tells the mark that it has, and the sidecar
+    resends from what it has kept. An epoch beyond the ledger's begins a new life, since the ledger cannot know the
+    present one. A sidecar that has no longer kept what follows the mark stops, loudly; if it sends what lies further
+    on all the same, the stream ends with LEDGER_BEHIND.
+
+    A debit is never dropped in silence. Its operation posted before, by whichever sidecar: it is kept as a duplicate
+    and burns nothing. No such pool, or a total past int64: it is quarantined for an operator. In both cases the acked
+    sequence moves on.
 
     Faults: INVALID_ARGUMENT (BAD_MESSAGE, with the field), FAILED_PRECONDITION (FENCED; SEQUENCE_GAP: a debit beyond
-    the next sequence; LEDGER_BEHIND: the ledger's acked sequence is below what it once acked, as after the restore of
-    an older backup), UNAVAILABLE (retry with back-off).
+    the next sequence; LEDGER_BEHIND), RESOURCE_EXHAUSTED (WINDOW_EXCEEDED: more debits, lease requests or unread
+    answers than allowed), UNAVAILABLE (SHUTTING_DOWN, or an unknown outcome: say Hello again, with back-off).
     """
 
     @staticmethod
