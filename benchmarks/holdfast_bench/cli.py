@@ -22,12 +22,12 @@ def main(argv: Sequence[str]) -> int:
     """Runs one scenario; returns 0, or 1 if anything went wrong in it."""
     flags = _parser().parse_args(argv)
     options = _options(flags)
+    where = environment.describe(argv)
     try:
         report = SCENARIOS[flags.scenario].run(options)
     except (ProcessFailed, OSError, RuntimeError, ValueError) as error:
         sys.stderr.write(f"holdfast bench: {error}\n")
         return EXIT_FAULT
-    where = environment.describe(argv)
     sys.stdout.write(_environment_line(where) + report.to_text())
     _write(report, where, flags.json, flags.html)
     return EXIT_FAULT if report.faults else 0
@@ -43,7 +43,7 @@ def _write(report: Report, where: dict[str, Json], json_file: Path | None, html_
 
 
 def _environment_line(where: dict[str, Json]) -> str:
-    keys = ("cpu", "cores", "kernel", "python", "date", "commit")
+    keys = ("cpu", "cores", "kernel", "python", "load_average", "date", "commit")
     return ", ".join(f"{key} {where[key]}" for key in keys) + f"\n{where['command']}\n"
 
 

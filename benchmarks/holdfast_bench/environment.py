@@ -14,7 +14,10 @@ _PACKAGES = ("grpcio", "protobuf", "lmdb", "uvloop")
 
 
 def describe(arguments: Sequence[str]) -> dict[str, Json]:
-    """The environment line of a result: machine, versions, date, commit, and the command that repeats it."""
+    """The environment line of a result: machine, versions, date, commit, and the command that repeats it.
+
+    Taken before the run, so that the load average tells whether the machine had other things to do.
+    """
     return {
         "command": " ".join(["holdfast bench", *arguments]),
         "cpu": _cpu(),
@@ -22,6 +25,7 @@ def describe(arguments: Sequence[str]) -> dict[str, Json]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in ("holdfast", *_PACKAGES)},
+        "load_average": round(os.getloadavg()[0], 2),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
     }

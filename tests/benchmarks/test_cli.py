@@ -16,6 +16,9 @@ FIELDS = {
     "scenario", "transport", "durability", "in_flight", "latency_us", "ratio_to_bare", "ratio_to_portable", "rounds",
     "throughput_per_s", "throughput_per_s_min", "throughput_per_s_max", "latency_us_min", "latency_us_max",
 }  # fmt: skip
+ENVIRONMENT = {
+    "command", "cpu", "cores", "kernel", "python", "versions", "load_average", "date", "commit",
+}  # fmt: skip
 LATENCIES = {"p50", "p90", "p99", "p99_9", "p99_99", "max"}
 
 
@@ -33,16 +36,15 @@ class Links(HTMLParser):
         self.loaded += [target for target in targets if not target.startswith("#")]
 
 
-@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
-def test_a_short_run_writes_results_and_a_page(tmp_path: Path, unix: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_short_run_writes_results_and_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     json_file, html_file = tmp_path / "out.json", tmp_path / "out.html"
-    flags = [*SHORT, "--json", str(json_file), "--html", str(html_file), *(["--unix"] if unix else [])]
+    flags = [*SHORT, "--json", str(json_file), "--html", str(html_file), "--unix"]
 
     assert main(["transport", *flags]) == os.EX_OK
 
     written = json.loads(json_file.read_text(encoding="utf-8"))
     assert written["faults"] == []
-    assert {"command", "cpu", "cores", "kernel", "python", "versions", "date", "commit"} == set(written["environment"])
+    assert set(written["environment"]) == ENVIRONMENT
     assert [result["transport"] for result in written["results"]] == ["bare", "portable", "native"]
     for result in written["results"]:
         assert set(result) == FIELDS
@@ -63,10 +65,47 @@ def test_a_short_run_writes_results_and_a_page(tmp_path: Path, unix: bool, capsy
 
 def test_open_loop_keeps_the_rate_asked_for(tmp_path: Path) -> None:
     json_file = tmp_path / "out.json"
-    assert main(["transport", *SHORT, "--seconds", "0.5", "--rate", "400", "--json", str(json_file)]) == os.EX_OK
+    assert (
+        main(["transport", *SHORT, "--rounds", "1", "--seconds", "0.5", "--rate", "400", "--json", str(json_file)])
+        == os.EX_OK
+    )
     for result in json.loads(json_file.read_text(encoding="utf-8"))["results"]:
         assert result["in_flight"] == 0
         assert result["throughput_per_s_max"] <= 400 * 1.1
+
+
+@pytest.mark.parametrize("scenario", ["lifecycle", "python-client"])
+def test_sidecars_are_measured_beside_the_bare_transport(tmp_path: Path, scenario: str) -> None:
+    """Real processes: a ledger that acks, sidecars over both transports, the load beside them."""
+    json_file = tmp_path / "out.json"
+    flags = ["--rounds", "1", "--seconds", "0.2", "--warmup-s", "0.1", "--durability", "process"]
+    assert main([scenario, *flags, "--json", str(json_file)]) == os.EX_OK
+    written = json.loads(json_file.read_text(encoding="utf-8"))
+    assert written["faults"] == []
+    subjects = [(result["transport"], result["durability"]) for result in written["results"]]
+    assert subjects == [("bare", None), ("portable", "process"), ("native", "process")]
+    for result in written["results"]:
+        assert (result["scenario"], result["in_flight"]) == (scenario, 50)
+        assert result["throughput_per_s"] > 0
+    assert written["results"][2]["ratio_to_portable"] > 0
+
+
+def test_sizes_are_measured_at_each_hold_count(tmp_path: Path) -> None:
+    json_file = tmp_path / "out.json"
+    flags = ["--rounds", "1", "--seconds", "0.2", "--warmup-s", "0.1", "--durability", "process"]
+    assert main(["holds", *flags, "--holds", "50", "500", "--pools", "20", "--json", str(json_file)]) == os.EX_OK
+    written = json.loads(json_file.read_text(encoding="utf-8"))
+    found = {(measure["name"], measure["hold_count"]): measure["value"] for measure in written["measures"]}
+    names = {"throughput_per_s", "cpu_us_per_operation", "rss_mib", "start_s", "start_cpu_s", "rss_after_start_mib"}
+    assert set(found) == {(name, hold_count) for name in names for hold_count in (50, 500)}
+    assert all(value > 0 for value in found.values())
+
+
+def test_debits_are_posted_as_fast_as_the_ledger_takes_them(tmp_path: Path) -> None:
+    json_file = tmp_path / "out.json"
+    assert main(["ledger", "--rounds", "1", "--debits", "3000", "--json", str(json_file)]) == os.EX_OK
+    (result,) = json.loads(json_file.read_text(encoding="utf-8"))["results"]
+    assert result["throughput_per_s"] > 0
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,9 @@ class _Stage:
     cpu_us_per_operation: float
     rss_mib: float
     start_s: float
+    """From the start of the process until its health service says SERVING; the interpreter and imports included."""
+    start_cpu_s: float
+    """Processor time of that: what is left of it when the machine is busy with other things."""
     rss_after_start_mib: float
 
 
@@ -67,7 +70,8 @@ def _grow(options: Options, durability: Durability, stages: dict[int, list[_Stag
                 begun_s = time.monotonic()
                 process = _start(folder, source.target, options, durability)
                 start_s = time.monotonic() - begun_s
-                stage = _Stage(load.throughput_per_s, cpu_us, rss_mib, start_s, process.rss_bytes / MIB)
+                start_cpu_s = process.cpu_s
+                stage = _Stage(load.throughput_per_s, cpu_us, rss_mib, start_s, start_cpu_s, process.rss_bytes / MIB)
                 stages[hold_count].append(stage)
                 say(f"holds: {hold_count:,} holds, {durability}: {stage}")
         finally:
