@@ -28,7 +28,9 @@ from tests.sidecar.uplink.wiring import HEARTBEAT_MS, MS, VALIDITY_MS, Wired, ac
 
 EPOCH = 3
 WINDOW_COUNT = 12
-LIMITS = UplinkLimits(batch_debit_count=5, batch_bytes=400, window_bytes=900)
+LIMITS = UplinkLimits(batch_debit_count=5, batch_bytes=200, window_bytes=300)
+FAIR_TURN_COUNT_MIN = 25
+"""Turns of 61 ms: long enough for a heartbeat and its answer."""
 
 
 class UplinkAgainstLedger(RuleBasedStateMachine):
@@ -241,8 +243,9 @@ class UplinkAgainstLedger(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """A fair link brings every durable debit to the ledger, and its ack back."""
-        for _ in range(400):
-            if self.fenced or (self.protocol.acked_sequence == self.last_sequence and self.epoch):
+        for turn in range(400):
+            all_acked = self.protocol.acked_sequence == self.last_sequence and self.epoch == EPOCH
+            if self.fenced or (all_acked and turn >= FAIR_TURN_COUNT_MIN):
                 break
             self.take_a_fair_turn()
         else:
@@ -253,10 +256,11 @@ class UplinkAgainstLedger(RuleBasedStateMachine):
             self.lose(0.5)
         if self.protocol.state is State.DISCONNECTED:
             self.open()
-        self.wait(5)
+        self.wait(60)
         self.write()
         while self.up:
             self.post(silent=False)
+        self.wait(1)
         while self.down:
             self.read()
         if self.epoch_offered > self.epoch:

@@ -83,13 +83,18 @@ def posted_count(target: str) -> int:
     return spent_amount // DEBIT_AMOUNT
 
 
+def settle_in_rounds(host: Host) -> None:
+    for _ in range(100):
+        host.settle(50)
+
+
 def test_debits_are_posted_once_through_kills_of_the_ledger(ledger: LedgerProcess) -> None:
     target = ledger.start()
     open_wallet(target)
     with Host(target) as host:
         host.until(lambda: host.epoch > 0)
         for kill_count in range(1, 4):
-            settling = threading.Thread(target=lambda: [host.settle(50) for _ in range(100)])
+            settling = threading.Thread(target=settle_in_rounds, args=(host,))
             settling.start()
             host.until(lambda: host.acked() > host.last_sequence // 2)
             ledger.kill()
