@@ -177,7 +177,7 @@ class Unimplemented(HoldfastError):
 
 
 class ClientClosed(HoldfastError):
-    """This client or session was closed before the call; nothing was sent."""
+    """This client or session was closed, before the call or (a check or a reading call only) during it."""
 
 
 class Internal(HoldfastError):

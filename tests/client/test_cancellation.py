@@ -224,6 +224,35 @@ def test_a_cancelled_check_is_just_gone(run: Callable[[Scenario], None], sidecar
     assert not sidecar.seen_of("release")
 
 
+def test_closing_during_a_check_is_not_a_cancellation(sidecar: Sidecar) -> None:
+    """grpc cancels the call's future; the caller's task was not cancelled and must not look as if."""
+    sidecar.hold_back("check")
+
+    async def main() -> None:
+        client = holdfast.AsyncClient(sidecar.target, timeout_ms=5_000)
+        asking = asyncio.create_task(client.check("acme"))
+        await until_entered(sidecar)
+        await client.close()
+        with pytest.raises(holdfast.ClientClosed):
+            await asking
+
+    asyncio.run(main())
+
+
+def test_closing_waits_for_a_charge_under_way(sidecar: Sidecar) -> None:
+    sidecar.hold_back("charge")
+
+    async def main() -> None:
+        client = holdfast.AsyncClient(sidecar.target, timeout_ms=5_000)
+        charging = asyncio.create_task(client.charge("acme", 5))
+        await until_entered(sidecar)
+        asyncio.get_running_loop().call_soon(sidecar.gate.set)
+        await client.close()
+        assert (await charging).debited_amount == 5
+
+    asyncio.run(main())
+
+
 def test_a_client_outlives_its_loop(sidecar: Sidecar) -> None:
     """A second event loop gets a channel of its own; the closed one is not touched."""
     client = holdfast.AsyncClient(sidecar.target)

@@ -171,6 +171,11 @@ class AsyncClient(Calls):
                     if isinstance(error, Unavailable):
                         self._counters.add("unanswered")
                     raise error from cause
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if self._closed and task is not None and not task.cancelling():
+                    raise ClientClosed("the client was closed during the call", operation_id=operation_id) from None
+                raise
             self._counters.add("retries")
             await asyncio.sleep(delay_s)
 

@@ -1,0 +1,50 @@
+"""Answers of a sidecar that is newer than this client, or that contradicts the contract."""
+
+import holdfast
+import pytest
+from holdfast import operations
+from holdfast.answers import expect, read_answer, read_results
+from holdfast.v1 import enforcement_service_pb2 as pb
+
+
+def test_a_reason_of_a_newer_sidecar_is_taken() -> None:
+    """The verdict counts; an unknown reason or mode must not break the caller."""
+    answer = read_answer("reserve", pb.ReserveResponse(verdict=2, reason=77, mode=9))
+    assert isinstance(answer, holdfast.Reserved)
+    assert (answer.allowed, answer.reason, answer.mode) == (
+        False,
+        holdfast.Reason.UNRECOGNIZED,
+        holdfast.Mode.UNRECOGNIZED,
+    )
+
+
+@pytest.mark.parametrize("verdict", [0, 3])
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("check", pb.CheckResponse),
+        ("reserve", pb.ReserveResponse),
+        ("extend", pb.ExtendResponse),
+        ("charge", pb.ChargeResponse),
+    ],
+)
+def test_no_verdict_is_no_permission(kind: str, message: type, verdict: int) -> None:
+    with pytest.raises(holdfast.Internal):
+        read_answer(kind, message(verdict=verdict, reason=1, available=5))
+
+
+def test_the_answer_to_another_question_is_refused() -> None:
+    released = read_answer("release", pb.ReleaseResponse())
+    with pytest.raises(holdfast.Internal, match="asked for Settled, answered Released"):
+        expect(released, holdfast.Settled)
+
+
+def test_a_missing_result_is_refused() -> None:
+    with pytest.raises(holdfast.Internal, match="0 results for 1"):
+        read_results([operations.check("acme")], [])
+
+
+@pytest.mark.parametrize("reason", [holdfast.Reason.NO_ANSWER, holdfast.Reason.UNRECOGNIZED])
+def test_this_clients_own_reasons_never_come_from_the_wire(reason: holdfast.Reason) -> None:
+    received = {read_answer("check", pb.CheckResponse(verdict=2, reason=number)).reason for number in range(40)}
+    assert (reason in received) == (reason is holdfast.Reason.UNRECOGNIZED)
