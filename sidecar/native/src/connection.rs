@@ -118,16 +118,26 @@ impl Acceptor {
             None => return,
         }
         let io = tokio::io::join(Cursor::new(PREFACE).chain(reader), writer);
+        let calls = peer.calls.clone();
         let service = Arc::clone(&self.service);
         let service =
             service_fn(move |request| Arc::clone(&service).serve(Arc::clone(&peer), request));
         let connection = self.http2.serve_connection(TokioIo::new(io), service);
         let mut connection = std::pin::pin!(connection);
         // A connection's error is its client's affair; each of its calls has been counted.
-        if self.unless_draining(connection.as_mut()).await.is_none() {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+        if self.unless_draining(connection.as_mut()).await.is_some() {
+            return;
         }
+        // GOAWAY waits for the calls that are in; new ones are refused with a status meanwhile. With calls in
+        // flight it could cost them their answers: h2 takes a WINDOW_UPDATE for a stream that came too late
+        // for GOAWAY as a protocol error of the whole connection, and grpc core sends one with every call.
+        calls.close();
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = calls.wait() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
     }
 }
 

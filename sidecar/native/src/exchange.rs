@@ -14,12 +14,15 @@ use pyo3::types::PyString;
 use rustc_hash::FxHashMap;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 use tonic::{Code, Status};
 
 use crate::status::refusal;
 
 /// The other end of a connection, with its Python name made once, when first asked for.
 pub struct Peer {
+    /// One token for each call of this connection that has been let in and is not over.
+    pub calls: TaskTracker,
     name: String,
     python_name: PyOnceLock<Py<PyString>>,
 }
@@ -27,6 +30,7 @@ pub struct Peer {
 impl Peer {
     pub fn new(name: String) -> Self {
         Self {
+            calls: TaskTracker::new(),
             name,
             python_name: PyOnceLock::new(),
         }

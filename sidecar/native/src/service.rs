@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::body::Body;
 use tonic::server::{ClientStreamingService, Grpc, StreamingService};
 use tonic::{Code, Status, Streaming};
@@ -94,6 +95,7 @@ impl Service {
         let call = Call {
             service: self,
             method: route.method,
+            _in_flight: peer.calls.token(),
             peer,
             deadline,
             arrived,
@@ -141,6 +143,7 @@ impl Service {
 pub struct Call {
     pub service: Arc<Service>,
     method: usize,
+    _in_flight: TaskTrackerToken,
     peer: Arc<Peer>,
     pub deadline: Deadline,
     arrived: Instant,

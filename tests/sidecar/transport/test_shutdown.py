@@ -37,6 +37,11 @@ def until_closed(transport: Transport) -> None:
     until(refuses, "the port is closed")
 
 
+def refusals(kind: Kind) -> set[grpc.StatusCode]:
+    """What a call may end with that comes in during a drain; core cancels those that it has just read."""
+    return {grpc.StatusCode.UNAVAILABLE, *([grpc.StatusCode.CANCELLED] if kind == "portable" else [])}
+
+
 def test_drain_answers_what_is_in_and_refuses_what_is_new(open_one: Open) -> None:
     transport = open_one()
     with client_of(transport) as client:
@@ -44,7 +49,8 @@ def test_drain_answers_what_is_in_and_refuses_what_is_new(open_one: Open) -> Non
         items = gather(transport, 10)
         transport.drain()
         until_closed(transport)
-        assert error_of(client.call(b"new")).code() is grpc.StatusCode.UNAVAILABLE
+        new_calls = [client.call(b"new") for _ in range(100)]
+        assert {error_of(call).code() for call in new_calls} <= refusals(open_one.kind)
         echo(transport, items)
         assert [call.result(timeout=10) for call in calls] == [b"%d" % n for n in range(10)]
         assert transport.next_batch(0) == []
@@ -96,11 +102,8 @@ def test_drain_under_load_loses_no_call_that_was_taken_in(open_one: Open) -> Non
         for caller in callers:
             caller.join()
     assert sorted(answered) == sorted(taken_in)
-    refusals = {grpc.StatusCode.UNAVAILABLE}
-    if open_one.kind == "portable":
-        refusals.add(grpc.StatusCode.CANCELLED)  # core's answer to calls that it has not handed over yet
     assert len(errors) == 8
-    assert set(errors) <= refusals
+    assert set(errors) <= refusals(open_one.kind)
 
 
 def test_close_lets_answers_out_that_were_just_given(open_one: Open) -> None:
