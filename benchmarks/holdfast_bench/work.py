@@ -66,8 +66,3 @@ def reserve_request(slot: int = 0, pool_count: int = 1, ttl_ms: int = TTL_MS) ->
         amount=AMOUNT,
         ttl_ms=ttl_ms,
     )
-
-
-def pool_name(index: int, pool_count: int) -> str:
-    """The pool that `reserve_request` names with a number of this remainder."""
-    return POOL if pool_count == 1 else f"p{index % pool_count:012}"

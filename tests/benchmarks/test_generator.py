@@ -10,6 +10,7 @@ import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from holdfast_bench.generator import Step, number, step_of
+from holdfast_sidecar.transport.interface import Method, MethodKind, TransportConfig
 
 native = pytest.importorskip("holdfast_sidecar._native", reason="the native module is not built")
 
@@ -107,6 +108,18 @@ def test_messages_on_streams_are_answered_one_by_one(recorder: tuple[Recorder, s
 def test_a_unix_socket_is_a_target(recorder: tuple[Recorder, str], tmp_path: Path) -> None:
     generator = native.LoadGenerator(f"unix:{tmp_path}/s", [text_step(OPEN, number())], 1, 0)
     assert generator.closed(2, 0.0, 60.0, max_item_count=10).status_counts == {OK: 10}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["calls", "streams"])
+def test_what_passes_the_server_s_limit_of_streams_waits_for_its_turn(stream: bool) -> None:
+    methods = (Method(OPEN), Method(TALK, MethodKind.BIDI))
+    server = native.EchoServer(TransportConfig(methods, tcp_address="127.0.0.1:0", max_concurrent_streams=5))
+    step = text_step(TALK if stream else OPEN, number(), stream=stream, expect=b"\n\x0c0")
+    generator = native.LoadGenerator(f"127.0.0.1:{server.tcp_port}", [step], 2, 0)
+    report = generator.closed(90, 0.0, 60.0, max_item_count=3_000)
+    server.close(0)
+    assert report.status_counts == {OK: 3_000}
+    assert (report.unexpected_count, report.unanswered_count) == (0, 0)
 
 
 def test_failures_are_counted_by_status_and_end_their_item(recorder: tuple[Recorder, str]) -> None:

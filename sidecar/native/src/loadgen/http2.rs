@@ -90,6 +90,8 @@ pub struct Connection {
     waiting: VecDeque<Outgoing>,
     spare_messages: Vec<Vec<u8>>,
     max_streams: usize,
+    /// Whether the server's settings are here; calls sent before them could pass its limits.
+    pub is_introduced: bool,
     send_window: i64,
     initial_stream_window: i64,
     received_bytes: u32,
@@ -108,6 +110,7 @@ impl Connection {
             waiting: VecDeque::new(),
             spare_messages: Vec::new(),
             max_streams: usize::MAX,
+            is_introduced: false,
             send_window: DEFAULT_WINDOW_BYTES,
             initial_stream_window: DEFAULT_WINDOW_BYTES,
             received_bytes: 0,
@@ -272,6 +275,7 @@ impl Connection {
     }
 
     fn on_settings(&mut self, payload: &[u8]) -> Result<(), Broken> {
+        self.is_introduced = true;
         for setting in payload.chunks_exact(6) {
             let value = read_u32(&setting[2..]);
             match u16::from_be_bytes([setting[0], setting[1]]) {

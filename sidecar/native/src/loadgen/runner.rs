@@ -17,6 +17,9 @@ use super::report::Tally;
 use super::scenario::{MAX_STEPS, Numbers, Step};
 use super::socket::{self, Socket};
 
+/// How long a server may take for its first words.
+const INTRODUCTION_NS: u64 = 10_000_000_000;
+
 /// How long after the end answers are waited for.
 const DRAIN_NS: u64 = 10_000_000_000;
 
@@ -112,6 +115,7 @@ impl<'a> Runner<'a> {
     pub fn run(mut self) -> PyResult<(Tally, f64, u64)> {
         socket::sharpen_timers();
         let mut completions = Vec::new();
+        self.introduce(&mut completions)?;
         self.epoch = Instant::now();
         loop {
             let now_ns = self.now_ns();
@@ -128,6 +132,23 @@ impl<'a> Runner<'a> {
         self.count_unanswered();
         let seconds = self.measured_seconds();
         Ok((self.tally, seconds, self.next_number))
+    }
+
+    /// Exchanges settings with the server on every connection, before the time of the run begins.
+    fn introduce(&mut self, completions: &mut Vec<Completion>) -> PyResult<()> {
+        while !self.links.iter().all(|link| link.connection.is_introduced) {
+            let now_ns = self.now_ns();
+            if now_ns > INTRODUCTION_NS {
+                let message = "the server did not send HTTP/2 settings in time";
+                return Err(PyConnectionError::new_err(message));
+            }
+            self.flush()?;
+            self.poll(MAX_WAIT_NS)?;
+            for index in 0..self.links.len() {
+                self.receive(index, completions)?;
+            }
+        }
+        Ok(())
     }
 
     fn start_due(&mut self, now_ns: u64) {
@@ -201,18 +222,22 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    /// Waits for answers, for room to write, or for the next item to be due.
+    /// Waits until the next item is due, at most.
     fn wait(&mut self, now_ns: u64) -> PyResult<()> {
+        let due_ns = match self.plan.pacing.due_ns(self.next_index) {
+            Some(due_ns) if self.may_start() => due_ns.min(self.end_ns()),
+            _ => self.end_ns().max(now_ns + 1_000_000),
+        };
+        self.poll(due_ns.saturating_sub(now_ns).min(MAX_WAIT_NS))
+    }
+
+    /// Waits for answers, or for room to write.
+    fn poll(&mut self, timeout_ns: u64) -> PyResult<()> {
         self.interests.clear();
         for link in &self.links {
             let wants_write = !link.connection.out.is_empty();
             self.interests.push(link.socket.interest(wants_write));
         }
-        let due_ns = match self.plan.pacing.due_ns(self.next_index) {
-            Some(due_ns) if self.may_start() => due_ns.min(self.end_ns()),
-            _ => self.end_ns().max(now_ns + 1_000_000),
-        };
-        let timeout_ns = due_ns.saturating_sub(now_ns).min(MAX_WAIT_NS);
         if !socket::wait(&mut self.interests, timeout_ns)? {
             Python::attach(|py| py.check_signals())?;
         }
