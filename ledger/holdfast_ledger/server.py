@@ -17,9 +17,9 @@ from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.crash import CrashPlan
 from holdfast_ledger.errors import LedgerError, ShuttingDown
 from holdfast_ledger.handlers import unary_handlers
-from holdfast_ledger.leasing.rights import reclaim_due
+from holdfast_ledger.leasing import rights
 from holdfast_ledger.metrics import LedgerStatistics, MetricsServer
-from holdfast_ledger.posting.grants import take_due
+from holdfast_ledger.posting import grants
 from holdfast_ledger.service import LedgerServicer
 from holdfast_ledger.status import abort
 from holdfast_ledger.store.interface import Store, Writer
@@ -144,15 +144,21 @@ class LedgerServer:
                 _log.warning("the sweep failed and will be repeated: %s", fault)
 
     async def sweep_once(self) -> None:
-        """One turn of the sweep. Raises `Unavailable`."""
+        """One turn of the sweep, in as many transactions as it takes. Raises `Unavailable`."""
 
-        def job(writer: Writer) -> set[int]:
+        def job(writer: Writer) -> tuple[set[int], bool]:
             now_ms = self._now_ms()
-            return take_due(writer, now_ms) | reclaim_due(writer, now_ms)
+            changed, more_grants = grants.sweep(writer, now_ms)
+            reclaimed, more_lives = rights.sweep(writer, now_ms)
+            return changed | reclaimed, more_grants or more_lives
 
         moved = set(self._sync.moved_pools)
         self._sync.moved_pools.clear()
-        self._registry.pools_changed(await self._writer.run(job) | moved)
+        more = True
+        while more:
+            changed, more = await self._writer.run(job)
+            self._registry.pools_changed(changed | moved)
+            moved.clear()
 
     def statistics(self) -> LedgerStatistics:
         """Counters, and the gauges as the database has them. Any thread but the event loop's: it reads."""

@@ -138,8 +138,9 @@ class LedgerServicer:
 
         def job(writer: Writer) -> tuple[Pool, Grant, set[int]]:
             now_ms = self._now_ms()
-            touched = take_due(writer, now_ms)
-            pool = find_pool(writer, request.grant.account_id, request.grant.pool_id)
+            find = _pool_query(request.grant.account_id, request.grant.pool_id)
+            touched = take_due(writer, now_ms, [find(writer).pool_key])
+            pool = find(writer)
             there = writer.grant(pool.pool_key, said.grant_id)
             if there is not None:
                 rules.same_grant(there, said)

@@ -17,8 +17,10 @@ from holdfast.v1 import ledger_sync_service_pb2 as wire
 from holdfast.v1 import ledger_sync_service_pb2_grpc as wire_grpc
 from holdfast_ledger.audit import audit
 from holdfast_ledger.config import LedgerConfig
-from holdfast_ledger.leasing.rights import Granted, Want, reclaim_due, serve
-from holdfast_ledger.posting.grants import add_grant, take_due
+from holdfast_ledger.leasing import rights
+from holdfast_ledger.leasing.rights import Granted, Want, serve
+from holdfast_ledger.posting import grants
+from holdfast_ledger.posting.grants import add_grant
 from holdfast_ledger.posting.post import Posted, post
 from holdfast_ledger.server import LedgerServer
 from holdfast_ledger.store.interface import (
@@ -184,8 +186,13 @@ class Books:
 
     def sweep(self) -> set[int]:
         """Expires, lets take effect, reclaims."""
-        now_ms = self.clock.now_ms()
-        return self.write(lambda writer: take_due(writer, now_ms) | reclaim_due(writer, now_ms))
+        now_ms, changed, more = self.clock.now_ms(), set[int](), True
+        while more:
+            of_grants, more_grants = self.write(lambda writer: grants.sweep(writer, now_ms))
+            of_lives, more_lives = self.write(lambda writer: rights.sweep(writer, now_ms))
+            changed |= of_grants | of_lives
+            more = more_grants or more_lives
+        return changed
 
     def pool(self, pool_id: str = "general", account_id: str = "a") -> Pool:
         """The pool as it is stored."""

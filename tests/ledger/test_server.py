@@ -82,7 +82,7 @@ async def test_a_port_that_is_taken_is_refused(tmp_path: Path) -> None:
                 pass
 
 
-async def test_cut_streams_are_forgotten(tmp_path: Path) -> None:
+async def test_cut_streams_are_forgotten_without_a_complaint(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with running(tmp_path) as ledger:
         await ledger.open_pool(100)
         for number in range(50):
@@ -92,3 +92,4 @@ async def test_cut_streams_are_forgotten(tmp_path: Path) -> None:
         async with asyncio.timeout(10):
             while ledger.server.statistics().stream_count:
                 await asyncio.sleep(0.005)
+    assert not caplog.records

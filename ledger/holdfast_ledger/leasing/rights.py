@@ -98,10 +98,14 @@ def _top_up(pool: Pool, lease: Lease, want: Want) -> None:
     pool.leased += given
 
 
-def reclaim_due(writer: Writer, now_ms: int) -> set[int]:
-    """Takes back the rights of every life that has not been heard of in time; returns the pools that changed."""
+def sweep(writer: Writer, now_ms: int) -> tuple[set[int], bool]:
+    """Takes back the rights of up to `SWEEP_LIMIT` lives that have not been heard of in time.
+
+    Returns the pools that changed, and whether to go on.
+    """
     touched: set[int] = set()
-    for life in writer.lives_due(now_ms, SWEEP_LIMIT):
+    lives = writer.lives_due(now_ms, SWEEP_LIMIT)
+    for life in lives:
         out = [x for x in writer.leases_of_life(life.sidecar_key, life.birth_epoch, None) if x.outstanding]
         pools = writer.pools_by_key({lease.pool_key for lease in out})
         for lease in out:
@@ -114,7 +118,7 @@ def reclaim_due(writer: Writer, now_ms: int) -> set[int]:
         writer.save_pools(pools.values())
         writer.save_life(Life(life.sidecar_key, life.birth_epoch, NEVER))
         touched |= pools.keys()
-    return touched
+    return touched, len(lives) == SWEEP_LIMIT
 
 
 def leases_now(reader: Reader, sidecar: Sidecar, pool_keys: Collection[int] | None) -> list[Granted]:

@@ -1,5 +1,7 @@
 """How grants come and go: they take effect, repay overdraft, and expire, each with its lines in the journal."""
 
+from collections.abc import Collection
+
 from holdfast_ledger.errors import InvalidArgument
 from holdfast_ledger.store.interface import MAX_AMOUNT, NEVER, EntryRow, EntryType, Grant, GrantState, Pool, Writer
 
@@ -50,7 +52,7 @@ def add_grant(writer: Writer, pool: Pool, grant: Grant, now_ms: int) -> set[int]
 
     Returns the keys of the pools that changed. Raises `InvalidArgument` for what only clock and pool can tell.
     """
-    if grant.amount > MAX_AMOUNT - pool.granted_total:
+    if grant.amount > MAX_AMOUNT - pool.granted_total - writer.pending_amount(pool.pool_key):
         raise InvalidArgument("grant.amount", "all grants of the pool together would pass 2^63-1")
     if grant.expires_at_ms <= now_ms:
         raise InvalidArgument("grant.expires_at_unix_ms", "is past")
@@ -69,21 +71,34 @@ def add_grant(writer: Writer, pool: Pool, grant: Grant, now_ms: int) -> set[int]
     return {pool.pool_key}
 
 
-def take_due(writer: Writer, now_ms: int) -> set[int]:
-    """Lets every grant take effect or expire whose time has come; returns the keys of the pools that changed.
+def take_due(writer: Writer, now_ms: int, pool_keys: Collection[int]) -> set[int]:
+    """Lets every grant of these pools take effect or expire whose time has come; returns the pools that changed.
 
-    Called by the sweep and at the head of each transaction that posts or leases, so that an expired grant never
-    burns and a figure never includes it.
+    Called at the head of each transaction that posts to them or leases from them, so that an expired grant never
+    burns and no figure includes it, however late the sweep is.
     """
     touched: set[int] = set()
-    while grants := writer.grants_due(now_ms, SWEEP_LIMIT):
-        pools = writer.pools_by_key({grant.pool_key for grant in grants})
-        lines: list[EntryRow] = []
-        for grant in grants:
-            step = take_effect if grant.state is GrantState.PENDING else expire
-            lines += step(grant, pools[grant.pool_key], now_ms)
-        writer.save_grants(grants)
-        writer.insert_entries(lines)
-        writer.save_pools(pools.values())
-        touched |= pools.keys()
+    while pool_keys and (grants := writer.grants_due(now_ms, SWEEP_LIMIT, pool_keys)):
+        touched |= _take(writer, grants, now_ms)
     return touched
+
+
+def sweep(writer: Writer, now_ms: int) -> tuple[set[int], bool]:
+    """Lets up to `SWEEP_LIMIT` grants of any pool take effect or expire.
+
+    Returns the pools that changed, and whether to go on: a grant that took effect may be due to expire already.
+    """
+    grants = writer.grants_due(now_ms, SWEEP_LIMIT, None)
+    return _take(writer, grants, now_ms), bool(grants)
+
+
+def _take(writer: Writer, grants: list[Grant], now_ms: int) -> set[int]:
+    pools = writer.pools_by_key({grant.pool_key for grant in grants})
+    lines: list[EntryRow] = []
+    for grant in grants:
+        step = take_effect if grant.state is GrantState.PENDING else expire
+        lines += step(grant, pools[grant.pool_key], now_ms)
+    writer.save_grants(grants)
+    writer.insert_entries(lines)
+    writer.save_pools(pools.values())
+    return set(pools)

@@ -86,19 +86,21 @@ def post(writer: Writer, sidecar: Sidecar, debits: Sequence[wire.Debit], now_ms:
     result = Posted(sidecar.acked_sequence, dropped_count=len(debits) - len(fresh))
     if not fresh:
         return result
-    result.due_pools = take_due(writer, now_ms)
     result.acked_sequence = sidecar.acked_sequence = fresh[-1].sequence
     writer.save_acked(sidecar.sidecar_key, sidecar.acked_sequence)
-    shares = _shares(writer, sidecar, {(debit.account_id, debit.pool_id) for debit in fresh})
+    shares = _shares(writer, sidecar, {(debit.account_id, debit.pool_id) for debit in fresh}, now_ms, result)
     accepted = _insert(writer, sidecar, fresh, shares, now_ms, result)
     _burn(writer, accepted, now_ms, result)
     return result
 
 
-def _shares(writer: Writer, sidecar: Sidecar, names: set[tuple[str, str]]) -> _Shares:
+def _shares(writer: Writer, sidecar: Sidecar, names: set[tuple[str, str]], now_ms: int, result: Posted) -> _Shares:
     """Reads the pools that the debits name, with this life's leases; None for a pool that is not there."""
     pools = {name: writer.pool(*name) for name in sorted(names)}
     keys = [pool.pool_key for pool in pools.values() if pool]
+    result.due_pools = take_due(writer, now_ms, keys)
+    if result.due_pools:
+        pools = {name: writer.pool(*name) for name in pools}
     leases = {x.pool_key: x for x in writer.leases_of_life(sidecar.sidecar_key, sidecar.birth_epoch, keys)}
     shares: _Shares = {}
     for name, pool in pools.items():

@@ -300,8 +300,11 @@ class Reader(Protocol):
     def grants_burning(self, pool_keys: Collection[int]) -> list[Grant]:
         """Returns the active grants of pools, in no order."""
 
-    def grants_due(self, now_ms: int, limit: int) -> list[Grant]:
-        """Returns grants whose `due_at_ms` has come, the longest overdue first."""
+    def grants_due(self, now_ms: int, limit: int, pool_keys: Collection[int] | None) -> list[Grant]:
+        """Returns grants of some pools or (None) of all whose `due_at_ms` has come, the longest overdue first."""
+
+    def pending_amount(self, pool_key: int) -> int:
+        """Returns the amount of all grants of a pool that are yet to take effect."""
 
     def journal(self, pool_key: int, after_key: int, limit: int) -> list[JournalLine]:
         """Lists the journal of a pool."""

@@ -193,13 +193,21 @@ class SqliteReader:
 
     def grants_burning(self, pool_keys: Collection[int]) -> list[Grant]:
         """See `Reader`."""
-        where = f"WHERE state = 2 AND pool_key IN {_IN_KEYS}"
+        where = f"WHERE state <= 2 AND state = 2 AND pool_key IN {_IN_KEYS}"
         return self._grants(where, json.dumps(list(pool_keys)))
 
-    def grants_due(self, now_ms: int, limit: int) -> list[Grant]:
+    def grants_due(self, now_ms: int, limit: int, pool_keys: Collection[int] | None) -> list[Grant]:
         """See `Reader`."""
-        where = f"WHERE due_at_ms <= ? AND due_at_ms < {NEVER} ORDER BY due_at_ms, grant_key LIMIT ?"
-        return self._grants(where, now_ms, limit)
+        order = "ORDER BY due_at_ms, grant_key LIMIT ?"
+        if pool_keys is None:
+            return self._grants(f"WHERE due_at_ms <= ? AND due_at_ms < {NEVER} {order}", now_ms, limit)
+        where = f"WHERE state <= 2 AND pool_key IN {_IN_KEYS} AND due_at_ms <= ? {order}"
+        return self._grants(where, json.dumps(list(pool_keys)), now_ms, limit)
+
+    def pending_amount(self, pool_key: int) -> int:
+        """See `Reader`."""
+        sql = "SELECT coalesce(sum(amount), 0) FROM grants WHERE state <= 2 AND state = 1 AND pool_key = ?"
+        return int(self._rows(sql, pool_key).fetchone()[0])
 
     def _journal(self, where: str, *values: Value) -> list[JournalLine]:
         tail = "AND e.entry_key > ? ORDER BY e.entry_key LIMIT ?"

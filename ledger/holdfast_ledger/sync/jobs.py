@@ -69,7 +69,8 @@ class SyncJobs:
     def wants(self, writer: Writer, stream_id: StreamId, ask: Ask) -> Served:
         """Answers a lease request. It is a sign of life too: rights given are never without a time to reclaim them."""
         sidecar, now_ms = present(writer, stream_id), self.now_ms()
-        due_pools = take_due(writer, now_ms)
+        pools = [writer.pool(want.account_id, want.pool_id) for want in ask.wants]
+        due_pools = take_due(writer, now_ms, {pool.pool_key for pool in pools if pool})
         self._renew(writer, sidecar, now_ms)
         return Served(tuple(serve(writer, sidecar, ask.wants)), frozenset(due_pools))
 

@@ -123,6 +123,13 @@ class Stream:
 
     async def run(self) -> None:
         """Serves the stream until the sidecar half-closes it. Raises the `LedgerError` that ends it."""
+        try:
+            await self._run()
+        finally:
+            if not self._ended.cancel():
+                self._ended.exception()  # seen, even if another fault came first
+
+    async def _run(self) -> None:
         first = await self._first()
         if not isinstance(first, bytes):
             return
@@ -180,7 +187,6 @@ class Stream:
                 for one in done:
                     one.result()
         finally:
-            self._ended.cancel()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

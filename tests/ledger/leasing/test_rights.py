@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from holdfast_ledger.errors import InvalidArgument
+from holdfast_ledger.leasing import rights
 from holdfast_ledger.leasing.allocate import allocate
+from holdfast_ledger.store.interface import NEVER
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,10 +47,10 @@ def test_posting_does_not_change_what_a_sidecar_has_left(opened: Books) -> None:
     assert opened.lease_for(10, consumed_total=30).granted_total == 40
 
 
-def test_a_request_older_than_the_posting_gives_nothing_twice(opened: Books) -> None:
+def test_a_request_older_than_the_posting_is_not_taken_at_its_word(opened: Books) -> None:
     opened.want(40)
     opened.post(debit(1, 30))
-    assert opened.lease_for(10, consumed_total=0).granted_total == 40
+    assert opened.lease_for(20, consumed_total=0).granted_total == 50
 
 
 def test_no_more_than_is_free(opened: Books) -> None:
@@ -83,7 +85,18 @@ def test_rights_are_reclaimed_after_validity_longest_hold_and_slack(opened: Book
     opened.clock.advance(1)
     assert opened.sweep() == {opened.pool().pool_key}
     assert (opened.lease().outstanding, opened.lease().reclaimed_total, opened.pool().free) == (0, 70, 100)
+    assert opened.sidecar().reclaim_at_ms == NEVER
     assert opened.sweep() == set()
+
+
+def test_many_lives_are_reclaimed_in_one_sweep(opened: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rights, "SWEEP_LIMIT", 2)
+    for number in range(7):
+        opened.hello(f"s{number}")
+        opened.want(5, f"s{number}")
+    opened.clock.advance(RECLAIM_AFTER_MS)
+    opened.sweep()
+    assert opened.pool().free == 100
 
 
 def test_rights_given_after_a_reclaim_are_reclaimed_too(opened: Books) -> None:

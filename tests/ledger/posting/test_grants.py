@@ -1,6 +1,7 @@
 """Grants take effect, repay overdraft, and expire, at the ledger's clock."""
 
 import pytest
+from holdfast_ledger.errors import InvalidArgument
 from holdfast_ledger.posting import grants
 from holdfast_ledger.store.interface import EntryType, GrantState
 
@@ -88,6 +89,17 @@ def test_a_sweep_takes_care_of_more_than_one_turn_holds(books: Books, monkeypatc
     books.clock.advance(5)
     books.sweep()
     assert (books.pool().posted, books.pool().expired_total) == (0, 25)
+
+
+def test_grants_for_later_count_against_the_largest_total(books: Books) -> None:
+    books.open_pool()
+    books.grant("later", 2**62, effective_at_ms=START_MS + 1_000)
+    books.grant("now", 2**62 - 1)
+    with pytest.raises(InvalidArgument, match="amount"):
+        books.grant("more", 1)
+    books.clock.advance(1_000)
+    books.sweep()
+    assert books.pool().posted == 2**63 - 1
 
 
 def test_a_grant_whose_whole_life_passed_between_two_sweeps_leaves_its_lines(books: Books) -> None:

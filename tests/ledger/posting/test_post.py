@@ -4,7 +4,7 @@ import pytest
 from holdfast_ledger.errors import SequenceGap
 from holdfast_ledger.store.interface import EntryType, GrantState
 
-from tests.ledger.harness import Books, debit, instance
+from tests.ledger.harness import START_MS, Books, debit, instance
 
 
 @pytest.fixture
@@ -101,6 +101,16 @@ def test_debits_beyond_the_pool_are_overdraft(opened: Books) -> None:
     assert done.overdraft_amount == 200
     assert (pool.posted, pool.free, pool.leased, pool.overdraft) == (-200, -200, 0, 200)
     assert opened.grants()["g"].state is GrantState.EXHAUSTED
+
+
+def test_grants_burn_in_the_total_order_whatever_the_order_of_their_making(opened: Books) -> None:
+    opened.grant("promotional", 10, category=1, expires_at_ms=START_MS + 9_000)
+    opened.grant("soon", 10, expires_at_ms=START_MS + 9_000)
+    opened.grant("sooner", 10, expires_at_ms=START_MS + 8_000)
+    opened.grant("first", 10, priority=0, category=1, expires_at_ms=START_MS + 1_000)
+    opened.post(debit(1, 15), debit(2, 30))
+    burned = [(line.grant_id, line.amount) for line in opened.journal() if line.type is EntryType.DEBIT]
+    assert burned == [("first", 10), ("promotional", 5), ("promotional", 5), ("sooner", 10), ("soon", 10), ("g", 5)]
 
 
 def test_pools_do_not_spill_into_one_another(opened: Books) -> None:

@@ -51,9 +51,9 @@ CREATE TABLE grants (
     due_at_ms INTEGER NOT NULL,
     UNIQUE (pool_key, grant_id)
 ) STRICT;
--- The order of burn-down, for lists; and the few that still burn, for posting.
+-- The order of burn-down, for lists; the few that burn or will, for posting; those to touch next, for the sweep.
 CREATE INDEX grants_in_order ON grants (pool_key, priority, category, expires_at_ms, effective_at_ms, grant_id);
-CREATE INDEX grants_burning ON grants (pool_key) WHERE state = 2;
+CREATE INDEX grants_open ON grants (pool_key, due_at_ms) WHERE state <= 2;
 CREATE INDEX grants_due ON grants (due_at_ms) WHERE due_at_ms < 9223372036854775807;
 
 CREATE TABLE sidecars (
