@@ -418,18 +418,23 @@ def _load(
     gc.disable()
     try:
         with environment.begin() as transaction:
-            rows = {table: read_rows(transaction, handle) for table, handle in tables.items()}
+            rows = {table: _rows(transaction, handle) for table, handle in tables.items()}
             return codec.decode_snapshot(rows, sidecar_id, boot_id, now_ns)
     finally:
         if collecting:
             gc.enable()
 
 
-def read_rows(transaction: lmdb.Transaction[bytes], table: lmdb._Database) -> Iterator[Row]:
-    """Yields a table in the order of its keys. Raises `StoreUnusable` if it has other entries than it says."""
+def _rows(transaction: lmdb.Transaction[bytes], table: lmdb._Database) -> Iterator[Row]:
+    """Yields a table. Raises `StoreUnusable` if it is out of order or has other entries than it says."""
     expected = transaction.stat(table)["entries"]
     count = 0
-    for count, row in enumerate(transaction.cursor(db=table).iternext(), start=1):  # noqa: B007
+    last = b""
+    for row in transaction.cursor(db=table).iternext():
+        if row[0] <= last:
+            raise StoreUnusable(f"record {row[0].hex()} follows {last.hex()}")
+        last = row[0]
+        count += 1
         yield row
     if count != expected:
         raise StoreUnusable(f"a table has {count} records and should have {expected}")

@@ -2,7 +2,7 @@
 
 LMDB 0.9 has no checksums. A record's own CRC finds damage in records; this finds damage in what holds them together:
 a file cut short (which would kill the process by SIGBUS), trees that lead astray, and a free list that names pages in
-use (which would overwrite records later). It reads each page in use once and looks at no record, so that it can run
+use (which would overwrite records later). It reads each page in use once and looks into no record, so that it can run
 at every start; `holdfast verify` runs LMDB's own complete check besides.
 
 The layout is that of LMDB 0.9's `mdb.c` on machines with 64 bits, in the machine's byte order.
@@ -10,6 +10,7 @@ The layout is that of LMDB 0.9's `mdb.c` on machines with 64 bits, in the machin
 
 import os
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -87,7 +88,21 @@ def check_pages(path: Path) -> None:
         os.close(descriptor)
 
 
+class Place(NamedTuple):
+    """A page in a tree, with the first key that it may hold and the first one beyond it."""
+
+    number: int
+    first: bytes
+    beyond: bytes | None
+
+
 LeafVisitor = Callable[[bytes], None]
+KeyOrder = Callable[[bytes], bytes]
+
+
+def native_number_order(key: bytes) -> bytes:
+    """Turns a key of the free list, a number in the machine's byte order, into bytes that sort as it does."""
+    return key[::-1] if sys.byteorder == "little" else key
 
 
 class _Checker:
@@ -107,11 +122,11 @@ class _Checker:
         if self._page_count > self._file_bytes // self._page_bytes + MAX_UNBACKED_PAGES:
             raise StoreUnusable(f"{self._page_count} pages are claimed, the file has {self._file_bytes} bytes")
         self._seen = bytearray(self._page_count)
-        self._walk(meta.free, self._read_free_list)
+        self._walk(meta.free, self._read_free_list, native_number_order)
         trees: list[Tree] = []
         self._walk(meta.main, lambda page: trees.extend(self._sub_trees(page)))
         for tree in trees:
-            self._walk(tree, self._mark_big_values if tree.overflow_count else None)
+            self._walk(tree, self._check_records)
         self._check_free_list()
 
     # -- Meta pages ----------------------------------------------------------------------------------------------------
@@ -149,7 +164,7 @@ class _Checker:
 
     # -- Trees ---------------------------------------------------------------------------------------------------------
 
-    def _walk(self, tree: Tree, look_at: LeafVisitor | None) -> None:
+    def _walk(self, tree: Tree, look_at: LeafVisitor, key_order: KeyOrder = bytes) -> None:
         """Marks a tree's pages as used; hands each leaf page on; compares counts and depth with the record."""
         if tree.root == NO_PAGE:
             if any(tree[2:7]):
@@ -158,19 +173,19 @@ class _Checker:
         if not 1 <= tree.depth <= MAX_DEPTH:
             raise StoreUnusable(f"a tree has depth {tree.depth}")
         branch_count = leaf_count = 0
-        level = [tree.root]
+        level = [Place(tree.root, b"", None)]
         for depth in range(1, tree.depth + 1):
-            children: list[int] = []
+            children: list[Place] = []
             kind = LEAF if depth == tree.depth else BRANCH
-            for number in level:
-                page = self._page(number, kind)
+            for place in level:
+                page = self._page(place.number, kind)
                 if kind == BRANCH:
                     branch_count += 1
-                    children.extend(self._children(page))
+                    children.extend(self._children(page, place, key_order))
                     continue
                 leaf_count += 1
-                if look_at is not None:
-                    look_at(page)
+                self._check_span(page, place, key_order)
+                look_at(page)
             level = children
         if (branch_count, leaf_count) != (tree.branch_count, tree.leaf_count):
             raise StoreUnusable("a tree has other pages than its record says")
@@ -191,10 +206,34 @@ class _Checker:
             raise StoreUnusable("an entry lies outside its page")
         return offsets
 
-    def _children(self, page: bytes) -> Iterator[int]:
+    def _children(self, page: bytes, place: Place, key_order: KeyOrder) -> Iterator[Place]:
+        """Yields a branch page's children, each with the keys between which its own lie."""
+        numbers: list[int] = []
+        bounds: list[bytes] = []
         for offset in self._offsets(page):
             low, high, flags, _ = _NODE.unpack_from(page, offset)
-            yield low | high << 16 | flags << 32
+            numbers.append(low | high << 16 | flags << 32)
+            bounds.append(key_order(self._key(page, offset)))
+        # The first child has no key of its own: it begins where its parent does.
+        bounds[:1] = [place.first]
+        for number, first, beyond in zip(numbers, bounds, [*bounds[1:], place.beyond], strict=True):
+            yield Place(number, first, beyond)
+
+    def _check_span(self, page: bytes, place: Place, key_order: KeyOrder) -> None:
+        """Checks that a leaf's keys lie where a search from the root would look for them."""
+        offsets = self._offsets(page)
+        if not offsets:
+            raise StoreUnusable(f"page {place.number} is empty")
+        first, last = (key_order(self._key(page, offset)) for offset in (offsets[0], offsets[-1]))
+        if first < place.first or (place.beyond is not None and last >= place.beyond):
+            raise StoreUnusable(f"the keys of page {place.number} belong elsewhere")
+
+    def _key(self, page: bytes, offset: int) -> bytes:
+        start = offset + _NODE.size
+        end = start + _NODE.unpack_from(page, offset)[3]
+        if end > self._page_bytes:
+            raise StoreUnusable("an entry reaches beyond its page")
+        return page[start:end]
 
     def _nodes(self, page: bytes) -> Iterator[Node]:
         for offset in self._offsets(page):
@@ -212,10 +251,18 @@ class _Checker:
                 raise StoreUnusable("the list of tables has something else in it")
             yield Tree._make(_TREE.unpack_from(page, node.value_offset))
 
-    def _mark_big_values(self, page: bytes) -> None:
-        for node in self._nodes(page):
-            if node.flags & BIG_VALUE:
-                self._big_value(page, node)
+    def _check_records(self, page: bytes) -> None:
+        unpack, page_bytes, head_bytes = _NODE.unpack_from, self._page_bytes, _NODE.size
+        for offset in self._offsets(page):
+            low, high, flags, key_bytes = unpack(page, offset)
+            end = offset + head_bytes + key_bytes
+            if flags == 0:
+                if end + (low | high << 16) > page_bytes:
+                    raise StoreUnusable("an entry reaches beyond its page")
+            elif flags == BIG_VALUE and end + _U64.size <= page_bytes:
+                self._big_value(page, Node(flags, b"", low | high << 16, end))
+            else:
+                raise StoreUnusable("an entry is none of a table")
 
     def _big_value(self, page: bytes, node: Node) -> bytes:
         number: int = _U64.unpack_from(page, node.value_offset)[0]

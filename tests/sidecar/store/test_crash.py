@@ -52,7 +52,8 @@ def _run_and_kill(folder: Path, durability: Durability, start: int, kill_after: 
     while time.perf_counter() < end:
         pass
     child.send_signal(signal.SIGKILL)
-    rest, _ = child.communicate()
+    rest = child.stdout.read()
+    child.communicate()
     # A line cut short by the kill was not an ack yet.
     lines = rest.split("\n")[:-1]
     return int(lines[-1]) if lines else acked
