@@ -7,12 +7,13 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from holdfast_ledger.store.interface import CurrencyTotal
 from holdfast_ledger.writer import COMMIT_BOUNDS_US, WriterStatistics
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerStatistics:
-    """What the endpoint shows. Amounts over pools of several currencies are not summed: they would mean nothing."""
+    """What the endpoint shows. Amounts of different currencies are not summed: that would mean nothing."""
 
     writer: WriterStatistics
     posted_debit_count: int
@@ -23,7 +24,7 @@ class LedgerStatistics:
     stream_count: int
     lease_count: int
     """Leases with rights out."""
-    overdrawn_pool_count: int
+    currencies: tuple[CurrencyTotal, ...]
 
 
 class LedgerCollector(Collector):
@@ -54,12 +55,26 @@ class LedgerCollector(Collector):
         gauges = (
             ("streams", "Sidecars connected to this replica.", now.stream_count),
             ("leases", "Leases with rights out.", now.lease_count),
-            ("overdrawn_pools", "Pools in overdraft.", now.overdrawn_pool_count),
             ("waiting_jobs", "Jobs that wait for the writer.", now.writer.waiting_count),
         )
         for name, text, value in gauges:
             yield GaugeMetricFamily(f"holdfast_ledger_{name}", text, value=value)
+        yield from self._amounts(now.currencies)
         yield self._durations(now.writer)
+
+    def _amounts(self, currencies: tuple[CurrencyTotal, ...]) -> Iterator[Metric]:
+        leased = GaugeMetricFamily(
+            "holdfast_ledger_leased_amount", "Rights out at sidecars, in minor units.", labels=["currency"]
+        )
+        overdraft = GaugeMetricFamily(
+            "holdfast_ledger_overdraft_amount", "Spend that no grant covers, in minor units.", labels=["currency"]
+        )
+        pools = GaugeMetricFamily("holdfast_ledger_overdrawn_pools", "Pools in overdraft.", labels=["currency"])
+        for one in currencies:
+            leased.add_metric([one.currency], one.leased)
+            overdraft.add_metric([one.currency], one.overdraft)
+            pools.add_metric([one.currency], one.overdrawn_pool_count)
+        yield from (leased, overdraft, pools)
 
     def _durations(self, writer: WriterStatistics) -> Metric:
         total, buckets = 0, []

@@ -164,7 +164,7 @@ class LedgerServer:
         """Counters, and the gauges as the database has them. Any thread but the event loop's: it reads."""
         counters = self._sync.counters
         with self._store.reading() as reader:
-            lease_count, overdrawn_pool_count = reader.lease_count(), reader.overdrawn_pool_count()
+            lease_count, currencies = reader.lease_count(), tuple(reader.currency_totals())
         return LedgerStatistics(
             writer=self._writer.statistics(),
             posted_debit_count=counters.debit_count,
@@ -174,7 +174,7 @@ class LedgerServer:
             post_job_count=counters.job_count,
             stream_count=len(self._registry),
             lease_count=lease_count,
-            overdrawn_pool_count=overdrawn_pool_count,
+            currencies=currencies,
         )
 
     async def stop(self) -> None:

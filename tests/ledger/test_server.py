@@ -62,7 +62,9 @@ async def test_metrics_tell_what_became_of_debits(tmp_path: Path) -> None:
             'holdfast_ledger_debits_total{outcome="duplicate"} 1.0',
             'holdfast_ledger_debits_total{outcome="quarantined"} 1.0',
             "holdfast_ledger_streams 1.0",
-            "holdfast_ledger_overdrawn_pools 1.0",
+            'holdfast_ledger_overdrawn_pools{currency="credits"} 1.0',
+            'holdfast_ledger_overdraft_amount{currency="credits"} 50.0',
+            'holdfast_ledger_leased_amount{currency="credits"} 0.0',
             "holdfast_ledger_transaction_seconds_count",
         ):
             assert line in text

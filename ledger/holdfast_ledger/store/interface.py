@@ -269,6 +269,15 @@ class SequenceSum(NamedTuple):
     highest_sequence: int
 
 
+class CurrencyTotal(NamedTuple):
+    """All pools of one currency together, in minor units; approximate, since sums may pass int64."""
+
+    currency: str
+    leased: float
+    overdraft: float
+    overdrawn_pool_count: int
+
+
 BurnPosition = tuple[int, int, int, int, str]
 """A grant's place in the order of burn-down: priority, category, expiry, effective time, id."""
 
@@ -334,8 +343,8 @@ class Reader(Protocol):
     def lease_count(self) -> int:
         """Counts the leases with rights out."""
 
-    def overdrawn_pool_count(self) -> int:
-        """Counts the pools in overdraft."""
+    def currency_totals(self) -> list[CurrencyTotal]:
+        """Sums the pools of each currency."""
 
     def book_lines(self) -> list[BookLine]:
         """Sums the whole journal."""

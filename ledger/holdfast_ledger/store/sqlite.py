@@ -20,6 +20,7 @@ from holdfast_ledger.store.interface import (
     BookLine,
     BurnPosition,
     Conflict,
+    CurrencyTotal,
     DebitRow,
     DuplicateRow,
     EntryRow,
@@ -274,9 +275,11 @@ class SqliteReader:
             WHERE granted_total - reclaimed_total - returned_total - posted_total > 0"""
         return int(self._rows(sql).fetchone()[0])
 
-    def overdrawn_pool_count(self) -> int:
+    def currency_totals(self) -> list[CurrencyTotal]:
         """See `Reader`."""
-        return int(self._rows("SELECT count(*) FROM pools WHERE overdraft > 0").fetchone()[0])
+        sql = """SELECT currency, total(leased), total(overdraft), count(nullif(overdraft, 0))
+            FROM pools GROUP BY currency ORDER BY currency"""
+        return [CurrencyTotal(*row) for row in self._rows(sql)]
 
     def book_lines(self) -> list[BookLine]:
         """See `Reader`."""

@@ -6,6 +6,7 @@ taken in and not done is bounded by the window of debits and the limit on lease 
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from holdfast_ledger.writer import GroupWriter
 MAX_OUTGOING = 10_000
 """Answers that a sidecar may leave unread: it can only have asked for so many. Past it the stream ends."""
 
+
+_log = logging.getLogger(__name__)
 
 HELLO_TIMEOUT_S = 10
 """Time for a sidecar to introduce itself; it sends Hello at once, so only a stray caller takes longer."""
@@ -164,6 +167,13 @@ class Stream:
         self._id = admitted.stream_id
         self._pools = {one.pool.pool_key for one in admitted.leases if one.pool}
         sidecar, settings = admitted.sidecar, self._services.settings
+        _log.info(
+            "sidecar %s connected: epoch %d, life %d, acked %d",
+            sidecar.sidecar_id,
+            sidecar.epoch,
+            sidecar.birth_epoch,
+            sidecar.acked_sequence,
+        )
         self._protocol.welcomed(sidecar.epoch, sidecar.acked_sequence)
         welcome = wire.Welcome(
             epoch=sidecar.epoch,
@@ -239,6 +249,14 @@ class Stream:
         jobs = self._services.jobs
         posted = await self._services.writer.run(lambda writer: jobs.debits(writer, self._id, debits), len(debits))
         self._services.counters.add(posted)
+        if posted.quarantined_count or posted.duplicate_count:
+            _log.warning(
+                "sidecar %s, debits up to %d: %d quarantined, %d duplicates",
+                self._id.sidecar_id,
+                posted.acked_sequence,
+                posted.quarantined_count,
+                posted.duplicate_count,
+            )
         self._services.registry.pools_changed(posted.due_pools)
         self._services.moved_pools.update(posted.optimistic_pools)
         self._services.crash.reach(CrashPoint.BEFORE_ACK)

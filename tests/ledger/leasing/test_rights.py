@@ -10,7 +10,7 @@ from holdfast_ledger.store.interface import NEVER
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.ledger.harness import RECLAIM_AFTER_MS, Books, debit, instance
+from tests.ledger.harness import RECLAIM_AFTER_MS, SLACK_MS, VALIDITY_MS, Books, debit, instance
 
 
 @given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**63 - 1))
@@ -139,6 +139,11 @@ def test_a_former_life_keeps_its_rights_until_its_own_time(opened: Books) -> Non
     opened.sweep()
     assert opened.pool().free == 60
     assert opened.lease_for(100).outstanding == 100
+
+
+def test_a_new_life_has_a_time_of_its_own(opened: Books) -> None:
+    opened.hello(epoch=0, instance=instance(2), max_hold_ttl_ms=1)
+    assert opened.sidecar().reclaim_at_ms == opened.clock.now_ms() + VALIDITY_MS + SLACK_MS + 1
 
 
 def test_a_shorter_hold_time_after_a_restart_does_not_hasten_the_reclaim(opened: Books) -> None:

@@ -140,6 +140,23 @@ async def test_each_heartbeat_moves_the_reclaim(tmp_path: Path) -> None:
         assert (await ledger.balance()).leased == 0
 
 
+async def test_rights_asked_for_after_a_reclaim_have_a_time_to_be_reclaimed(tmp_path: Path) -> None:
+    """A sidecar whose heartbeats are stuck, and that asks all the same."""
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(100)
+        stream = ledger.sync()
+        await stream.hello()
+        for _ in range(2):
+            ledger.clock.advance(RECLAIM_AFTER_MS)
+            await ledger.server.sweep_once()
+            assert (await ledger.balance()).leased == 0
+            await stream.want(60)
+            assert (await ledger.balance()).leased == 60
+            ledger.clock.advance(RECLAIM_AFTER_MS - 1)
+            await ledger.server.sweep_once()
+            assert (await ledger.balance()).leased == 60
+
+
 async def test_a_reclaimed_life_learns_it_from_welcome(tmp_path: Path) -> None:
     async with running(tmp_path) as ledger:
         await ledger.open_pool(100)
