@@ -57,7 +57,7 @@ class UplinkStatistics:
     """Age of the oldest debit that is not acked, to about 100 ms; 0: none."""
     reconnect_count: int
     bytes_sent: int
-    """Payload of all messages written, gRPC framing not counted."""
+    """Payload of all messages handed to gRPC, its framing not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,13 +256,13 @@ class Uplink:
         """Sends Hello and takes the answer, before anything else is sent or ticked."""
         hello = self._protocol.next_control()
         assert hello is not None
+        self._bytes_sent += len(hello)
         try:
             await call.write(hello)
             data = await call.read()
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             return
         if isinstance(data, bytes):
-            self._bytes_sent += len(hello)
             self._take(data)
 
     async def _read(self, call: _Call) -> None:
@@ -297,23 +297,24 @@ class Uplink:
             self._take_notified()
             message = self._protocol.next_control()
             is_debits = message is None
+            now_ns = self._now_ns()  # one look for both: a pause must not end between them, unseen by either
             if message is None:
-                message = self._next_debits()
+                message = self._next_debits(now_ns)
             if message is None:
-                await self._wait_for_work()
+                await self._wait_for_work(now_ns)
                 continue
+            self._bytes_sent += len(message)
             try:
                 await call.write(message)
             except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
                 # A write that meets a closed stream can end the call as INTERNAL before the ledger's own status is
                 # read. No harm: a fence is said again to the next Hello, when nothing else is being written.
                 return
-            self._bytes_sent += len(message)
             if is_debits:
                 crash_point("after_send")
 
-    def _next_debits(self) -> bytes | None:
-        wanted = self._protocol.debits_wanted(self._now_ns())
+    def _next_debits(self, now_ns: int) -> bytes | None:
+        wanted = self._protocol.debits_wanted(now_ns)
         if wanted is None:
             return None
         rows = self._read_debits(wanted.after_sequence, wanted.max_count, wanted.max_bytes)
@@ -321,9 +322,9 @@ class Uplink:
         self._hand_over_events()
         return message
 
-    async def _wait_for_work(self) -> None:
+    async def _wait_for_work(self, now_ns: int) -> None:
         """Sleeps while the writer paces itself, deaf to `notify`; else until somebody wakes it."""
-        paced_until_ns = self._protocol.paced_until_ns(self._now_ns())
+        paced_until_ns = self._protocol.paced_until_ns(now_ns)
         if paced_until_ns is not None:
             await self._sleep_until(paced_until_ns)
             return

@@ -42,7 +42,13 @@ def make_debit(sequence: int, epoch: int = 1, operation_id: str = "") -> bytes:
 class Host:
     """A sidecar's folder, decision loop, and uplink on a thread of its own."""
 
-    def __init__(self, target: str, limits: UplinkLimits | None = None, instance: bytes = b"i" * 16) -> None:
+    def __init__(
+        self,
+        target: str,
+        limits: UplinkLimits | None = None,
+        instance: bytes = b"i" * 16,
+        now_ns: Callable[[], int] = boottime_ns,
+    ) -> None:
         """Starts with an empty folder, adopting the epochs that come."""
         self.adopting = True
         self.broken = False
@@ -54,7 +60,7 @@ class Host:
         self.last_sequence = 0
         self._changed = threading.Condition()
         identity = UplinkIdentity("host-1", 0, instance, b"", 0, 0, 60_000, "test")
-        self.uplink = Uplink(target, identity, self._read_debits, self._take, boottime_ns, Random(7), limits)
+        self.uplink = Uplink(target, identity, self._read_debits, self._take, now_ns, Random(7), limits)
         self.loop = uvloop.new_event_loop()
         self.failure: BaseException | None = None
         self.thread = threading.Thread(target=self._run, daemon=True)

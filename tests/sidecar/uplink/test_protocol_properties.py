@@ -257,7 +257,8 @@ class UplinkAgainstLedger(RuleBasedStateMachine):
         if self.protocol.state is State.DISCONNECTED:
             self.open()
         self.wait(60)
-        self.write()
+        for _ in range(3):
+            self.write()
         while self.up:
             self.post(silent=False)
         self.wait(1)

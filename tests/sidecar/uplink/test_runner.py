@@ -1,6 +1,7 @@
 """The uplink over real channels, against a ledger that works, breaks, stalls, lies and comes back."""
 
 import gc
+import itertools
 import os
 import signal
 import socket
@@ -66,6 +67,14 @@ def test_many_small_commits_become_few_messages(ledger: Ledger) -> None:
             host.settle(1)
         host.until(lambda: host.acked() == 5_000)
     assert len(ledger.batch_counts) < 1_000
+
+
+def test_a_pause_that_ends_between_two_looks_at_the_clock_strands_nothing(ledger: Ledger) -> None:
+    ledger.acking = False  # an ack would wake the writer
+    looks = itertools.count(boottime_ns(), 3_000_000)
+    with Host(ledger.start(), UplinkLimits(linger_ms=5), now_ns=lambda: next(looks)) as host:
+        host.settle(2_009)
+        host.until(lambda: ledger.received_count == 2_009)
 
 
 def test_nothing_is_sent_while_the_epoch_is_not_durable(ledger: Ledger) -> None:
