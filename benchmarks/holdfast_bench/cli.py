@@ -1,6 +1,7 @@
 """`holdfast bench SCENARIO`: measures, tells, and writes the results down."""
 
 import argparse
+import importlib.util
 import json
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,9 @@ def main(argv: Sequence[str]) -> int:
     """Runs one scenario; returns 0, or 1 if anything went wrong in it."""
     flags = _parser().parse_args(argv)
     options = _options(flags)
+    if importlib.util.find_spec("holdfast_sidecar._native") is None:
+        sys.stderr.write("holdfast bench: the native load generator is not built; install Rust, then make setup\n")
+        return EXIT_FAULT
     where = environment.describe(argv)
     try:
         report = SCENARIOS[flags.scenario].run(options)

@@ -34,9 +34,18 @@ def interleave(
     for index in range(options.rounds):
         for subject, runs in found.items():
             with serve(subject, options) as process:
-                runs.append(measure(subject, process))
+                runs.append(measured(subject, process, measure))
             say(f"{scenario}: round {index + 1} of {options.rounds}, {subject}: {runs[-1].throughput_per_s:,.0f}/s")
     return found
+
+
+def measured(subject: Subject, process: system.Process, measure: Measurement) -> Figures:
+    """Measures; if that fails because the server has ended, says so, with what the server wrote last."""
+    try:
+        return measure(subject, process)
+    except RuntimeError:
+        process.check_alive()
+        raise
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ class Process:
         """Starts it; what it writes goes to a file in `folder`."""
         self.name = name
         self.target = ""
+        self.metrics_target = ""
         self._log = folder / f"{name}.log"
         self.started_s = time.monotonic()
         with self._log.open("ab") as log:
@@ -55,6 +56,11 @@ class Process:
         self.stop()
 
     @property
+    def process_id(self) -> int:
+        """As the system numbers it."""
+        return self._child.pid
+
+    @property
     def rss_bytes(self) -> int:
         """Its resident memory."""
         return int(self._process.memory_info().rss)
@@ -66,7 +72,10 @@ class Process:
         return float(times.user + times.system)
 
     def await_address(self) -> None:
-        """Waits for its line `listening on ADDRESS` and takes the address as `target`. Raises ProcessFailed."""
+        """Waits for its line `listening on ADDRESS` and takes the address as `target`. Raises ProcessFailed.
+
+        An address of metrics, which is said before, is taken too.
+        """
         assert self._child.stdout is not None
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=_forward, args=(self._child.stdout, lines), daemon=True).start()
@@ -74,6 +83,8 @@ class Process:
         while time.monotonic() < deadline_s:
             with contextlib.suppress(queue.Empty):
                 line = lines.get(timeout=0.1)
+                if line.startswith("metrics on "):
+                    self.metrics_target = line.removeprefix("metrics on ").strip()
                 if line.startswith("listening on "):
                     self.target = line.removeprefix("listening on ").strip()
                     return
@@ -85,6 +96,10 @@ class Process:
         if self._child.poll() is not None:
             raise ProcessFailed(f"{self.name} ended with status {self._child.returncode}:\n{self.tail()}")
 
+    def await_end(self) -> None:
+        """Waits until it has ended by itself."""
+        self._child.wait(STOP_TIMEOUT_S)
+
     def stop(self) -> None:
         """Asks it to stop, and kills it if it does not."""
         self._child.terminate()
@@ -92,7 +107,15 @@ class Process:
             self._child.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._child.kill()
-            self._child.wait()
+        self._bury()
+
+    def kill(self) -> None:
+        """Kills it at once (SIGKILL), as a crash would."""
+        self._child.kill()
+        self._bury()
+
+    def _bury(self) -> None:
+        self._child.wait()
         if self._child.stdout is not None:
             self._child.stdout.close()
 
@@ -150,11 +173,13 @@ def sidecar(
     transport: Transport,
     durability: Durability,
     unix_socket: bool = False,
+    metrics: bool = False,
     flags: Sequence[str] = (),
 ) -> Process:
     """A sidecar with its data in `folder`; returns once its health service says SERVING. Raises ProcessFailed."""
     command = [*_holdfast("sidecar"), "--folder", str(folder / "sidecar"), "--sidecar-id", "bench"]
-    command += ["--listen-tcp", "127.0.0.1:0", "--ledger-target", ledger_target, "--metrics-address", "off"]
+    command += ["--listen-tcp", "127.0.0.1:0", "--ledger-target", ledger_target]
+    command += ["--metrics-address", "127.0.0.1:0" if metrics else "off"]
     command += ["--transport", transport, "--durability", durability, *flags]
     if unix_socket:
         command += ["--listen-unix", str(folder / "sidecar.sock")]

@@ -9,8 +9,7 @@ from holdfast_bench.load import Bursts, Load
 from holdfast_bench.options import Options
 from holdfast_bench.results import Figures, Report, Subject, faults_of, results_of
 from holdfast_bench.rounds import interleave, unexpecting
-
-PERIOD_US = 20_000
+from holdfast_bench.scenarios.fanout import PERIOD_US
 
 
 def run(options: Options) -> Report:
