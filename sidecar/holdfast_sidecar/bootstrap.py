@@ -140,9 +140,12 @@ class Sidecar:
                 self._uplink_ended(running)
                 stopping.cancel()
             await self._drain()
-        self._loop.stop()
-        await asyncio.to_thread(decisions.join)
-        await asyncio.to_thread(self._transport.close, self._config.drain_grace_ms)
+            self._inbox.put(Draining())
+            self._loop.stop()
+            await asyncio.to_thread(decisions.join)
+            await asyncio.to_thread(self._transport.close, self._config.drain_grace_ms)
+            if self._uplink is not None:
+                await self._uplink.stop(self._config.drain_grace_ms)
         return self._exit_status
 
     # ── the decision loop's thread ───────────────────────────────────────────────────────────────────────────────
@@ -230,15 +233,12 @@ class Sidecar:
             self._exit_status = EXIT_DEFECT
 
     async def _drain(self) -> None:
-        """Takes nothing new in, answers what is in, sends what the ledger has not, gives idle rights back."""
+        """Takes nothing new in and waits until what is in is answered."""
         self._draining = True
         self._transport.drain()
         deadline_s = time.monotonic() + self._config.drain_grace_ms / 1e3
         while self._transport.statistics().pending_count and time.monotonic() < deadline_s and not self._failed():
             await asyncio.sleep(DRAIN_POLL_S)
-        self._inbox.put(Draining())
-        if self._uplink is not None and not self._failed():
-            await self._uplink.stop(max(0, round(1e3 * (deadline_s - time.monotonic()))))
 
     def _failed(self) -> bool:
         return self._exit_status in (EXIT_DEFECT, EXIT_STORE_FAILED)

@@ -39,7 +39,7 @@ MAX_UNIX_PATH_BYTES: Final = 107
 MAX_PAGE_ITEMS: Final = 1_000
 """By the contract, `ListHoldsRequest.page_size`."""
 MAX_PORT: Final = 65_535
-MIN_MAP_BYTES: Final = 1 << 20
+MIN_MAP_BYTES: Final = 4 << 20
 """Below this the reserve that keeps settles going would be a handful of pages."""
 PAGE_BYTES: Final = 4_096
 SECOND_MS: Final = 1_000

@@ -83,6 +83,8 @@ class DecisionLoop:
         while not self._stopping:
             self._garbage.tidy(self._now_ns())
             self.round(self._wait_ns())
+        # What came before the stop is still heard: the uplink's last words, and that rights go back.
+        self.round(0)
 
     def stop(self) -> None:
         """Ends `run` after the round under way. Any thread."""

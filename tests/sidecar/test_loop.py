@@ -1,0 +1,131 @@
+"""The loop over a real transport and the in-memory store: order of commit and answer, failure, the last round."""
+
+import threading
+from collections.abc import Iterator, Sequence
+
+import grpc
+import pytest
+from holdfast.v1 import enforcement_service_pb2 as pb
+from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
+from holdfast_sidecar.dispatcher.decode import Decoder
+from holdfast_sidecar.dispatcher.dispatcher import METHODS, Dispatcher
+from holdfast_sidecar.dispatcher.encode import Encoder
+from holdfast_sidecar.engine.engine import Engine
+from holdfast_sidecar.engine.events import Connected, LeaseAsk, LeaseState, LeaseStatus
+from holdfast_sidecar.engine.settings import EngineSettings
+from holdfast_sidecar.inbox import Inbox
+from holdfast_sidecar.loop import DecisionLoop, boottime_ns, unix_ms
+from holdfast_sidecar.store.interface import StoreFailed
+from holdfast_sidecar.store.memory_store import MemoryDisk, MemoryStore
+from holdfast_sidecar.transport.factory import open_transport
+from holdfast_sidecar.transport.interface import TransportConfig
+
+HOUR_NS = 3_600 * 10**9
+LEASE = LeaseState(
+    "acme", "general", LeaseStatus.ACTIVE, "credits", granted_total=1_000, pool_posted=1_000, pool_free=0
+)
+
+
+class Notices:
+    """Stands where the uplink's runner stands, and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, int]] = []
+
+    def notify(self, last_sequence: int, epoch: int, lease_asks: Sequence[LeaseAsk]) -> None:
+        self.told.append((last_sequence, epoch))
+
+
+class Rig:
+    """A loop on a thread of its own, with rights to 1,000 minor units."""
+
+    def __init__(self) -> None:
+        self.disk = MemoryDisk()
+        self.store = MemoryStore(self.disk, sidecar_id="host-1", boot_id="boot-1", now_ns=boottime_ns())
+        engine = Engine(EngineSettings(), self.store.load(), Encoder(), boottime_ns())
+        self.transport = open_transport(TransportConfig(methods=METHODS, tcp_address="127.0.0.1:0"))
+        self.inbox = Inbox(self.transport.wake)
+        self.notices = Notices()
+        self.failure: BaseException | None = None
+        dispatcher = Dispatcher(Decoder(3_600_000, 256), ready=lambda: True)
+        self.loop = DecisionLoop(
+            self.transport, dispatcher, engine, self.store, self.inbox, self.notices, boottime_ns, unix_ms
+        )
+        now_ns = boottime_ns()
+        self.inbox.put(Connected(1, 1, 0, now_ns + HOUR_NS, now_ns, (LEASE,)))
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{self.transport.tcp_port}")
+        self.stub = EnforcementServiceStub(self.channel)
+
+    def _run(self) -> None:
+        try:
+            self.loop.run()
+        except StoreFailed as error:
+            self.failure = error
+
+    def stop(self) -> None:
+        self.loop.stop()
+        self.thread.join(10)
+        self.channel.close()
+        self.transport.close(0)
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    made = Rig()
+    yield made
+    made.stop()
+
+
+def reserve(operation_id: str) -> pb.ReserveRequest:
+    return pb.ReserveRequest(operation_id=operation_id, account_id="acme", amount=10)
+
+
+def test_an_answer_that_changed_something_is_durable(rig: Rig) -> None:
+    rig.stub.Reserve(reserve("a"), timeout=5)
+    rig.disk.owner = None
+    again = MemoryStore(rig.disk, sidecar_id="host-1", boot_id="boot-1", now_ns=boottime_ns()).load()
+    assert [hold.hold_id for hold in again.holds] == ["a"]
+    assert [outcome.operation_id for outcome in again.outcomes] == ["a"]
+
+
+def test_a_failed_commit_is_unavailable_to_its_batch_and_ends_the_loop(rig: Rig) -> None:
+    rig.store.fail_next_commit = True
+    with pytest.raises(grpc.RpcError) as caught:
+        rig.stub.Reserve(reserve("a"), timeout=5)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    rig.thread.join(5)
+    assert isinstance(rig.failure, StoreFailed)
+    assert rig.loop.statistics().failed
+
+
+def test_a_failed_commit_refuses_a_session_message_and_leaves_the_stream(rig: Rig) -> None:
+    rig.store.fail_next_commit = True
+    execute = pb.ExecuteRequest(operations=[pb.Operation(reserve=reserve("a"))])
+    answers = rig.stub.Session(iter([pb.SessionRequest(message_id=4, execute=execute)]), timeout=5)
+    answer = next(answers)
+    assert (answer.message_id, answer.error.reason) == (4, "STORE_FAILED")
+
+
+def test_answers_that_changed_nothing_do_not_need_the_store(rig: Rig) -> None:
+    rig.stub.Reserve(reserve("a"), timeout=5)
+    rig.store.fail_next_commit = True
+    assert rig.stub.Check(pb.CheckRequest(account_id="acme", amount=1), timeout=5).verdict == 1
+    assert rig.stub.GetBalance(pb.GetBalanceRequest(account_id="acme"), timeout=5).held == 10
+
+
+def test_the_uplink_hears_of_a_debit_only_once_it_is_durable(rig: Rig) -> None:
+    rig.stub.Reserve(reserve("a"), timeout=5)
+    rig.stub.Settle(pb.SettleRequest(operation_id="b", account_id="acme", hold_id="a", amount=3), timeout=5)
+    rig.stub.Check(pb.CheckRequest(account_id="acme"), timeout=5)  # the round after the settle's has begun
+    assert (1, 1) in rig.notices.told
+    assert [sequence for sequence, _ in rig.store.read_debits(0, 10, 1 << 20)] == [1]
+
+
+def test_what_came_before_the_stop_is_still_heard(rig: Rig) -> None:
+    rig.stub.Reserve(reserve("a"), timeout=5)
+    now_ns = boottime_ns()
+    rig.inbox.put(Connected(9, 1, 0, now_ns + HOUR_NS, now_ns, ()))
+    rig.stop()
+    assert rig.notices.told[-1] == (0, 9)
