@@ -11,6 +11,7 @@ import threading
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
 
 import grpc
 import pytest
@@ -71,10 +72,14 @@ def test_many_small_commits_become_few_messages(ledger: Ledger) -> None:
 
 def test_a_pause_that_ends_between_two_looks_at_the_clock_strands_nothing(ledger: Ledger) -> None:
     ledger.acking = False  # an ack would wake the writer
-    looks = itertools.count(boottime_ns(), 3_000_000)
-    with Host(ledger.start(), UplinkLimits(linger_ms=5), now_ns=lambda: next(looks)) as host:
-        host.settle(2_009)
-        host.until(lambda: ledger.received_count == 2_009)
+    rng = Random(3)
+    looks = itertools.accumulate(itertools.repeat(boottime_ns()), lambda now_ns, _: now_ns + rng.randrange(4_000_000))
+    limits = UplinkLimits(linger_ms=5, batch_debit_count=2)
+    with Host(ledger.start(), limits, now_ns=lambda: next(looks)) as host:
+        streaming(host)
+        for count in range(3, 93, 3):
+            host.settle(3)  # a full message leaves at once, what is left of it after a pause
+            host.until(lambda count=count: ledger.received_count == count)  # type: ignore[misc]
 
 
 def test_nothing_is_sent_while_the_epoch_is_not_durable(ledger: Ledger) -> None:
