@@ -7,6 +7,7 @@ from collections.abc import Callable
 import grpc
 import pytest
 from holdfast.v1 import enforcement_service_pb2 as pb
+from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
 from holdfast_sidecar.bootstrap import EXIT_FENCED, EXIT_LOCKED
 
 from tests.scenarios.world import ACCOUNT, Server, Storm, World, assert_exactly_once, wait_until
@@ -106,14 +107,9 @@ def test_a_full_map_refuses_holds_and_lets_every_open_one_settle(make_world: Cal
     world.begin()
     with world.stub() as stub:
         opened = 0
-        while True:
-            request = pb.ReserveRequest(operation_id=f"h-{opened}", account_id=ACCOUNT, amount=1, subject="s" * 400)
-            try:
-                stub.Reserve(request, timeout=5)
-            except grpc.RpcError as error:
-                assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-                break
+        while (refusal := reserve_one_more(stub, opened)) is None:
             opened += 1
+        assert refusal is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert opened > 100
         for n in range(opened):
             settle = pb.SettleRequest(operation_id=f"s-{n}", account_id=ACCOUNT, hold_id=f"h-{n}", amount=1)
@@ -132,6 +128,16 @@ def test_a_unix_socket_serves(make_world: Callable[..., World], transport: str) 
     world.begin()
     with world.stub(f"unix:{path}") as stub:
         assert stub.Check(pb.CheckRequest(account_id=ACCOUNT, amount=1), timeout=5).verdict == 1
+
+
+def reserve_one_more(stub: EnforcementServiceStub, number: int) -> grpc.StatusCode | None:
+    """Opens one more hold; returns the status of the refusal, None if it was opened."""
+    request = pb.ReserveRequest(operation_id=f"h-{number}", account_id=ACCOUNT, amount=1, subject="s" * 400)
+    try:
+        stub.Reserve(request, timeout=5)
+    except grpc.RpcError as error:
+        return error.code()
+    return None
 
 
 def decides(world: World, address: str) -> bool:

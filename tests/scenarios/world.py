@@ -1,4 +1,4 @@
-"""One host for scenario tests: a real ledger and a real sidecar, each a process that can be killed and started again."""
+"""One host for scenario tests: a real ledger and a real sidecar, processes that can be killed and started again."""
 
 import contextlib
 import os

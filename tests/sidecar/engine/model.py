@@ -1,7 +1,7 @@
 """The reference model: what one host with an honest ledger beside it must answer, in the plainest terms.
 
-No leases, no batches, no records of changes: balances are recomputed from lists at every step. Independent of the engine;
-it imports nothing from it. A verdict is a tuple that reads like a page of a ledger.
+No leases, no batches, no records of changes: balances are recomputed from lists at every step. Independent of the
+engine; it imports nothing from it. A verdict is a tuple that reads like a page of a ledger.
 """
 
 from dataclasses import dataclass, field
