@@ -101,7 +101,7 @@ def test_values_are_read_alike_from_every_source(tmp_path: Path, monkeypatch: py
         (["--allowed-uids", "root", "--listen-unix", "/h"], r"allowed_uids = 'root': .*integer"),
         (["--map-bytes", "4 apples"], r"map_bytes = '4 apples': could not"),
         (["--map-bytes", "1KiB"], r"map_bytes = '1KiB': .*greater than or equal"),
-        (["--map-bytes", "1048577"], r"map_bytes = '1048577': .*multiple of 4096"),
+        (["--map-bytes", "4194305"], r"map_bytes = '4194305': .*multiple of 4096"),
         (["--sidecar-id", ""], r"sidecar_id = '': must have 1..128 bytes"),
         (["--sidecar-id", "ä" * 65], r"sidecar_id = .*must have 1..128 bytes"),
         (["--sidecar-id", "a\nb"], r"sidecar_id = 'a\\nb': must not contain spaces or control characters"),
@@ -198,7 +198,7 @@ def test_each_part_gets_what_is_set() -> None:
     """Values reach the parts under the right names."""
     flags = ["--listen-unix", "/run/h.sock", "--allowed-uids", "7", "--max-batch-items", "9", "--lease-wait-ms", "0"]
     config = load([*MINIMAL, *flags])
-    transport = config.transport_config(())
+    transport = config.transport_config((Method("/a/B"),))
     assert (transport.unix_path, transport.allowed_uids, transport.max_batch_items) == ("/run/h.sock", (7,), 9)
     assert config.engine_settings().lease_wait_ms == 0
 
