@@ -34,5 +34,11 @@ class LagMeter:
             self._spacing_ns = _SPACING_NS
 
     def lag_ns(self, now_ns: int) -> int:
-        """Returns the age in nanoseconds of the oldest debit not acked, short by at most the spacing; 0: none."""
-        return now_ns - self._marks[0][1] if self._marks else 0
+        """Returns the age in nanoseconds of the oldest debit not acked, short by at most the spacing; 0: none.
+
+        Any thread: the marks may go while it looks, so it does not look twice.
+        """
+        try:
+            return now_ns - self._marks[0][1]
+        except IndexError:
+            return 0

@@ -146,7 +146,8 @@ class UplinkProtocol:
     @property
     def sent_sequence(self) -> int:
         """Highest sequence sent on this stream; the acked one where there is no stream."""
-        return self._stream.sent_sequence if self._stream and self._state in WELCOMED else self._acked_sequence
+        stream = self._stream  # once: `statistics` reads this on other threads
+        return stream.sent_sequence if stream and self._state in WELCOMED else self._acked_sequence
 
     @property
     def idle(self) -> bool:
