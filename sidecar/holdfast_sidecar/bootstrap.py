@@ -1,7 +1,7 @@
 """`holdfast sidecar`: the composition root, the only file that names concrete parts.
 
-Binds early, recovers, serves last, drains in reverse. Two threads matter: the decision loop's, and this one, which takes
-signals and runs the asyncio loop of uplink and admin. Exit statuses: 0 stopped as asked; 70 a defect; 74 the store failed
+Recovers, then serves, and drains in reverse. Two threads matter: the decision loop's, and this one, which takes signals
+and runs the asyncio loop of uplink and admin. Exit statuses: 0 stopped as asked; 70 a defect; 74 the store failed
 (restart); 75 another process has the folder; 76 fenced (an operator must look); 77 the folder is not usable by this
 program; 78 the configuration is wrong.
 """

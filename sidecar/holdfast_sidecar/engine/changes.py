@@ -39,7 +39,7 @@ class Changes:
         self._holds: dict[Hold, None] = {}
         self._counters: dict[Counter, None] = {}
 
-    # ── a batch ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── a batch ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def take_writes(self) -> Writes:
         """Returns what changed since the last call, complete rows, and starts anew."""
@@ -68,7 +68,7 @@ class Changes:
         for step in reversed(undo):
             step()
 
-    # ── holds ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── holds ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def open_hold(self, account: Account, pool: Pool, hold: Hold) -> None:
         """Opens a hold; its sequence is given here."""
@@ -155,7 +155,7 @@ class Changes:
         self._accounts.hold_count -= 1
         assert pool.held >= 0
 
-    # ── debits, counters, leases ─────────────────────────────────────────────────────────────────────────────────
+    # ── debits, counters, leases ────────────────────────────────────────────────────────────────────────────────────
 
     def debit(self, pool: Pool, debit: Debit) -> None:
         """Debits a pool; the sequence is given here. `debit.amount` > 0."""
@@ -198,7 +198,7 @@ class Changes:
         """Drops the debits up to a sequence."""
         self._writes.debits_trimmed_to = sequence
 
-    # ── outcomes ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── outcomes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def record(self, account: Account, outcome: Outcome) -> None:
         """Records an answer; the sequence is given here."""

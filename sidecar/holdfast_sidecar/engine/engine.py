@@ -13,7 +13,8 @@ from holdfast_sidecar.engine.amounts import NS_PER_MS
 from holdfast_sidecar.engine.answers import Answers
 from holdfast_sidecar.engine.changes import Changes
 from holdfast_sidecar.engine.deadlines import Deadlines
-from holdfast_sidecar.engine.decisions import Decisions, Wait
+from holdfast_sidecar.engine.deciding import Wait
+from holdfast_sidecar.engine.decisions import Decisions
 from holdfast_sidecar.engine.events import (
     Connected,
     DebitsAcked,
@@ -129,7 +130,7 @@ class Engine:
         """Counters and gauges; from any thread, each figure true for some recent moment."""
         return self._tally.snapshot(self._accounts, self._meta, self._decisions.mode(0), self._waiting_count())
 
-    # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── calls ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _wait_until(self, call: Call) -> int:
         until_ns = self._now_ns + self._settings.lease_wait_ms * NS_PER_MS
@@ -179,7 +180,7 @@ class Engine:
     def _waiting_count(self) -> int:
         return sum(len(waiting.calls) for waiting in list(self._waiting.values()))
 
-    # ── the uplink's events ──────────────────────────────────────────────────────────────────────────────────────
+    # ── the uplink's events ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _hear(self, event: Event) -> None:
         match event:

@@ -127,7 +127,7 @@ class Leases:
         """Returns when the next look for idle rights is due."""
         return self._idle.next_ns()
 
-    # ── the ledger's word ────────────────────────────────────────────────────────────────────────────────────────
+    # ── the ledger's word ───────────────────────────────────────────────────────────────────────────────────────────
 
     def stream_opened(self) -> None:
         """The ledger listens: what was returned and perhaps not heard is told again."""
@@ -171,7 +171,7 @@ class Leases:
         self._watch_idle(pool, demand, now_ns)
         return pool
 
-    # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def take_ask(self, waiting: dict[Key, int], now_ns: int) -> list[LeaseAsk]:
         """Returns the asks of this round; `waiting` is what decisions wait for, by pool, in minor units."""
@@ -221,7 +221,7 @@ class Leases:
             *demand.key, want, min(waiting_amount, want), pool.held, pool.consumed_total, pool.returned_total
         )
 
-    # ── giving back ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── giving back ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def return_idle(self, now_ns: int) -> None:
         """Gives back the rights of pools in which nothing moved for `lease_idle_ms`."""

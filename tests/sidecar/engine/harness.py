@@ -27,6 +27,7 @@ from holdfast_sidecar.store.memory_store import MemoryDisk, MemoryStore
 
 MS = 1_000_000
 VALIDITY_MS = 10_000
+MAX_ROUNDS = 20
 ANSWERS = {
     op.Check: pb.CheckResponse,
     op.Reserve: pb.ReserveResponse,
@@ -164,7 +165,10 @@ class Host:
         done: list[Call] = []
         effects = self._round(calls, events)
         done += effects.done
+        rounds = 0
         while self.connected and self.answering and effects.asks:
+            rounds += 1
+            assert rounds < MAX_ROUNDS, "the engine asks the ledger again and again for what it has"
             effects = self._round([], [self.ledger.answer(ask, self.now_ns) for ask in effects.asks])
             done += effects.done
         self.unanswered += effects.asks

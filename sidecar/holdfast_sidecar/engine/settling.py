@@ -1,0 +1,119 @@
+"""Settle and Release: what becomes of a hold. Money spent is never dropped."""
+
+from holdfast_sidecar.engine.accounts import Account
+from holdfast_sidecar.engine.amounts import INT64_MAX, ms_until
+from holdfast_sidecar.engine.deciding import Deciding, Wait
+from holdfast_sidecar.engine.leases import available, posted
+from holdfast_sidecar.engine.operations import Release, Result, Settle
+from holdfast_sidecar.engine.refusals import hold_not_found, overflow
+from holdfast_sidecar.engine.state import Dimensions, Kind, Pool
+
+
+class Settling(Deciding):
+    """Closes holds, and turns them into debits."""
+
+    def _settle(self, op: Settle) -> Result | Wait:
+        account = self._accounts.by_id.get(op.account_id)
+        if account is None:
+            return self._unseen_fault(op.account_id, op.pool_id) if op.pool_id else hold_not_found(op.hold_id)
+        outcome = account.outcomes.get(op.operation_id)
+        if outcome is not None:
+            return self._repeat(outcome, Kind.SETTLE, op.fingerprint)
+        hold = account.holds.get(op.hold_id)
+        if hold is None:
+            return self._settle_late(account, op)
+        pool = hold.pool
+        if pool.consumed_total + op.amount > INT64_MAX:
+            return overflow()
+        taken = self._changes.capture(hold, op.amount)
+        over_hold = op.amount - taken
+        returned = 0
+        if op.final:
+            returned = hold.amount
+            self._changes.close_hold(account, hold)
+        dimensions = _merged(hold.dimensions, op.dimensions)
+        self._debit(pool, op, hold.subject, dimensions, late=False, over_hold=over_hold)
+        remaining_ms = 0 if op.final else ms_until(hold.deadline_ns, self._now_ns)
+        hold_amount = 0 if op.final else hold.amount
+        return self._answer_settle(account, pool, op, returned, hold_amount, False, over_hold, remaining_ms)
+
+    def _settle_late(self, account: Account, op: Settle) -> Result | Wait:
+        """The hold is no longer open; money spent is never dropped."""
+        opening = account.outcomes.get(op.hold_id)
+        pool_id = op.pool_id
+        if opening is not None and opening.kind == Kind.RESERVE:
+            pool_id = opening.pool_id
+        if not pool_id:
+            return hold_not_found(op.hold_id)
+        pool = account.pools.get(pool_id)
+        if pool is None:
+            return self._unseen_fault(op.account_id, pool_id)
+        if pool.consumed_total + op.amount > INT64_MAX:
+            return overflow()
+        self._tally.late_settle_count += 1
+        self._tally.late_settle_amount += op.amount
+        self._debit(pool, op, "", op.dimensions, late=True, over_hold=0)
+        return self._answer_settle(account, pool, op, 0, 0, True, 0, 0)
+
+    def _release(self, op: Release) -> Result | Wait:
+        account = self._accounts.by_id.get(op.account_id)
+        if account is None:
+            return hold_not_found(op.hold_id)
+        outcome = account.outcomes.get(op.operation_id)
+        if outcome is not None:
+            return self._repeat(outcome, Kind.RELEASE, op.fingerprint)
+        hold = account.holds.get(op.hold_id)
+        if hold is None:
+            return self._closed(account, op.hold_id)
+        pool = hold.pool
+        returned = hold.amount
+        self._changes.close_hold(account, hold)
+        answer = self._answers.release(
+            returned, posted(pool), pool.held, available(pool), self._mode, self._retention_ms
+        )
+        self._record(account, op.operation_id, pool.pool_id, Kind.RELEASE, op.fingerprint, answer, denied=False)
+        return answer
+
+    def _debit(self, pool: Pool, op: Settle, subject: str, dimensions: Dimensions, late: bool, over_hold: int) -> None:
+        self._tally.settle_count += 1
+        if over_hold:
+            self._tally.over_hold_count += 1
+            self._tally.over_hold_amount += over_hold
+        if op.amount:
+            debit = self._debit_of(pool, op.amount, op.operation_id, op.hold_id, subject, dimensions)
+            debit.late = late
+            debit.over_hold_amount = over_hold
+            debit.estimated = op.estimated
+            self._changes.debit(pool, debit)
+
+    def _answer_settle(
+        self,
+        account: Account,
+        pool: Pool,
+        op: Settle,
+        returned: int,
+        hold_amount: int,
+        late: bool,
+        over_hold: int,
+        remaining_ms: int,
+    ) -> bytes:
+        known = posted(pool)
+        answer = self._answers.settle(
+            op.amount,
+            returned,
+            hold_amount,
+            late,
+            over_hold,
+            known,
+            pool.held,
+            known - pool.held + pool.overdraft_limit,
+            self._mode,
+            remaining_ms,
+            self._retention_ms,
+        )
+        self._record(account, op.operation_id, pool.pool_id, Kind.SETTLE, op.fingerprint, answer, denied=False)
+        return answer
+
+
+def _merged(first: Dimensions, second: Dimensions) -> Dimensions:
+    return tuple(sorted({**dict(first), **dict(second)}.items())) if second else first
