@@ -28,7 +28,7 @@ import lmdb
 from holdfast_sidecar.engine.state import Hold, Meta, Snapshot, Writes
 from holdfast_sidecar.store import codec
 from holdfast_sidecar.store.codec import Boot, Row, Table
-from holdfast_sidecar.store.folder import Folder, OwnerLock, check_file_system, file_system_magic
+from holdfast_sidecar.store.folder import DATA_FILE, Folder, OwnerLock, check_file_system, file_system_magic
 from holdfast_sidecar.store.interface import (
     COMMIT_BOUNDS_US,
     StoreError,
@@ -165,7 +165,7 @@ class _Opening:
                     "it was not flushed before the machine went down, so its latest commits may be missing"
                 )
             self._settle_marker(environment, was_unsynced=unsynced_boot_id is not None)
-            space = Space(os.open(self._home.data, os.O_RDWR | os.O_CLOEXEC), environment.info()["map_size"])
+            space = Space(os.open(self._home.data, os.O_RDWR | os.O_CLOEXEC), self._map_bytes)
             store = LmdbStore(environment, tables, snapshot, boot, space, self._home, self._lock)
         except BaseException:
             environment.close()
@@ -196,10 +196,13 @@ class _Opening:
     def _environment(self, folder: Path, *, always_sync: bool = False) -> lmdb.Environment:
         sync = always_sync or self._durability == "host"
         self._home.drop_reader_table()
+        data = folder / DATA_FILE
+        file_bytes = data.stat().st_size if data.exists() else 0
         with _damage_named():
             return lmdb.open(
                 str(folder),
-                map_size=self._map_bytes,
+                # A file from before `map_bytes` was lowered has to be worked off, which takes some room.
+                map_size=max(self._map_bytes, file_bytes + MIN_MAP_BYTES),
                 mode=FILE_MODE,
                 create=False,
                 sync=sync,

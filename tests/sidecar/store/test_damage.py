@@ -118,7 +118,7 @@ def test_the_sound_file_is_served(sound: Path) -> None:
 
 # Shrinking would start children for minutes; the case that failed is named as it is.
 @settings(
-    max_examples=8,
+    max_examples=12,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
