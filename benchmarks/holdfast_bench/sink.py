@@ -16,6 +16,8 @@ import grpc
 import grpc.aio
 import uvloop
 from holdfast.v1 import ledger_sync_service_pb2 as wire
+from holdfast.v1.ledger_service_pb2 import ListSidecarsRequest, ListSidecarsResponse, Sidecar
+from holdfast.v1.ledger_service_pb2_grpc import LedgerServiceServicer, add_LedgerServiceServicer_to_server
 from holdfast.v1.ledger_sync_service_pb2_grpc import LedgerSyncServiceServicer, add_LedgerSyncServiceServicer_to_server
 
 LEASED = 10**15
@@ -39,7 +41,7 @@ class _Life:
     """By account and pool."""
 
 
-class Sink(LedgerSyncServiceServicer):
+class Sink(LedgerSyncServiceServicer, LedgerServiceServicer):
     """Answers each message at once, from memory. Restarted sidecars find their leases again."""
 
     def __init__(self, acks: bool) -> None:
@@ -66,6 +68,16 @@ class Sink(LedgerSyncServiceServicer):
                     yield wire.SyncResponse(heartbeat_ack=ack)
                 case "lease_request":
                     yield _grant(life, request.lease_request)
+
+    async def ListSidecars(
+        self, request: ListSidecarsRequest, context: "grpc.aio.ServicerContext[object, object]"
+    ) -> ListSidecarsResponse:
+        """Tells how many debits of each sidecar are acked; the one call for operators that the sink has."""
+        lives = self._lives.items()
+        sidecars = [
+            Sidecar(sidecar_id=name, epoch=life.epoch, acked_sequence=life.acked_sequence) for name, life in lives
+        ]
+        return ListSidecarsResponse(sidecars=sidecars)
 
     def _welcome(self, life: _Life, hello: wire.Hello) -> wire.SyncResponse:
         if hello.instance != life.instance:
@@ -124,7 +136,9 @@ async def serve(address: str, acks: bool) -> None:
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ]
     server = grpc.aio.server(options=limits)
-    add_LedgerSyncServiceServicer_to_server(Sink(acks), server)
+    sink = Sink(acks)
+    add_LedgerSyncServiceServicer_to_server(sink, server)
+    add_LedgerServiceServicer_to_server(sink, server)
     port = server.add_insecure_port(address)
     await server.start()
     sys.stdout.write(f"listening on 127.0.0.1:{port}\n")

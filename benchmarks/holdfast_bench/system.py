@@ -18,6 +18,8 @@ from grpc_health.v1 import health_pb2
 from holdfast.v1.decision_pb2 import VERDICT_ALLOW
 from holdfast.v1.enforcement_service_pb2 import CheckRequest
 from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
+from holdfast.v1.ledger_service_pb2 import ListSidecarsRequest
+from holdfast.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
 from holdfast_bench.options import Durability, Options, Transport
 from holdfast_bench.work import ACCOUNT, AMOUNT, POOL
@@ -38,6 +40,9 @@ class Process:
         """Starts it; what it writes goes to a file in `folder`."""
         self.name = name
         self.target = ""
+        """Where it listens, once it does."""
+        self.ledger_target = ""
+        """Where its ledger listens, if it is a sidecar that `leased_sidecar` started."""
         self.metrics_target = ""
         self._log = folder / f"{name}.log"
         self.started_s = time.monotonic()
@@ -239,9 +244,17 @@ def leased_sidecar(
             unix_socket=options.unix_socket,
             flags=["--drain-grace-ms", "200"],  # what is left in its outbox interests nobody
         )
+        process.ledger_target = source.target
         with process:
             await_rights(process.target)
             yield process
+
+
+def debits_acked(ledger_target: str) -> int:
+    """Debits of all sidecars that a ledger, or the sink, has acked."""
+    with grpc.insecure_channel(ledger_target) as channel:
+        answer = LedgerServiceStub(channel).ListSidecars(ListSidecarsRequest(), timeout=START_TIMEOUT_S)
+        return sum(sidecar.acked_sequence for sidecar in answer.sidecars)
 
 
 def _holdfast(subcommand: str) -> list[str]:

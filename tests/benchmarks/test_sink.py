@@ -43,6 +43,7 @@ def test_a_sidecar_gets_rights_and_acks_and_finds_its_leases_again(sink: tuple[b
     assert rest[-1].heartbeat_ack.heartbeat_id == 3
     assert [response.ack.acked_sequence for response in rest[:-1]] == ([2] if acks else [])
 
+    assert system.debits_acked(target) == (2 if acks else 0)
     (again,) = exchange(target, b"2" * 16)
 
     assert (again.welcome.epoch, again.welcome.birth_epoch) == (2, 1)
