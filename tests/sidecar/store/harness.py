@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from random import Random
 
@@ -154,7 +154,8 @@ class Workload:
 
 def plain(row: object) -> object:
     """A row as a dictionary; a hold names its pool."""
-    values = {item.name: getattr(row, item.name) for item in fields(row)}  # type: ignore[arg-type]  # rows are dataclasses
+    assert is_dataclass(row)
+    values = {item.name: getattr(row, item.name) for item in fields(row)}
     if isinstance(row, Hold):
         values["pool"] = (row.pool.account_id, row.pool.pool_id)
     return values
