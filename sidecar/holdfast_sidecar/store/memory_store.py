@@ -6,6 +6,7 @@ the same disk. Used by tests of the loop and by the simulator.
 
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
+from threading import Lock
 
 from holdfast_sidecar.engine.state import Meta, Snapshot, Writes
 from holdfast_sidecar.store import codec
@@ -54,6 +55,7 @@ class MemoryStore:
         self._snapshot, self._boot = codec.decode_snapshot(rows, sidecar_id, boot_id, now_ns)
         self._disk = disk
         self._fault: str | None = None
+        self._moving = Lock()
         self._commit_count = 0
         self.holds_refused = False
         self.fail_next_commit = False
@@ -75,7 +77,8 @@ class MemoryStore:
         if self._fault is not None or self._disk.owner is not self:
             raise StoreFailed(self._fault or "the store is closed")
         try:
-            self._put(self._disk.tables, writes)
+            with self._moving:
+                self._put(self._disk.tables, writes)
         except Exception as error:
             self._fault = f"a commit failed: {error!r}"
             raise StoreFailed(self._fault) from error
@@ -85,11 +88,13 @@ class MemoryStore:
         """See `interface.Store`."""
         if self._disk.owner is not self:
             raise StoreError("the store is closed")
-        rows = self._disk.tables[Table.DEBITS]
+        after = codec.sequence_key(after_sequence)
+        with self._moving:
+            rows = [row for row in self._disk.tables[Table.DEBITS].items() if row[0] > after]
         found: list[tuple[int, bytes]] = []
         left_bytes = max_bytes
-        for key in sorted(key for key in rows if key > codec.sequence_key(after_sequence))[: max(0, max_count)]:
-            payload = codec.unseal(rows[key])
+        for key, record in rows[: max(0, max_count)]:
+            payload = codec.unseal(record)
             left_bytes -= len(payload)
             if found and left_bytes < 0:
                 break

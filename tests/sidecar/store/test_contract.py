@@ -1,6 +1,7 @@
 """What every store does, run over both: the same calls, the same state after a reopening."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,27 @@ def test_debits_are_read_in_windows(reopen: Reopen) -> None:
     assert sequences(0, 2, 1 << 20) == []
     store.commit(Writes(debits=[make_debit(11, pool)]))
     assert sequences(0, 2, 1 << 20) == [11]
+
+
+def test_debits_are_read_beside_commits(reopen: Reopen) -> None:
+    """Another thread sees whole batches, in order and without a gap, while the loop goes on."""
+    store = reopen()
+    pool = make_pool()
+    store.commit(Writes(pools=[pool]))
+    seen: list[int] = []
+
+    def read_to_the_end() -> None:
+        while len(seen) < 300:
+            window = [sequence for sequence, _ in store.read_debits(len(seen), 7, 1 << 20)]
+            assert window == list(range(len(seen) + 1, len(seen) + len(window) + 1))
+            seen.extend(window)
+
+    with ThreadPoolExecutor(1) as reader:
+        reading = reader.submit(read_to_the_end)
+        for first in range(1, 301, 3):
+            store.commit(Writes(debits=[make_debit(sequence, pool) for sequence in range(first, first + 3)]))
+        reading.result(timeout=60)
+    assert seen == list(range(1, 301))
 
 
 def test_a_failed_commit_poisons(reopen: Reopen) -> None:
