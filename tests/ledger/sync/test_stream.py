@@ -74,6 +74,30 @@ async def test_after_a_cut_the_sidecar_resumes_from_the_mark(tmp_path: Path) -> 
         assert (await ledger.balance()).spent_total == 60
 
 
+async def test_what_is_posted_already_is_acked_again(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(1_000)
+        for _ in range(2):
+            stream = ledger.sync()
+            await stream.hello()
+            await stream.debits(debit(1, 10), debit(2, 20))
+            await stream.acked(2)
+            await stream.finish()
+        assert (await ledger.balance()).spent_total == 30
+
+
+async def test_posting_tells_what_expired_on_the_way(tmp_path: Path) -> None:
+    async with running(tmp_path, sweep_interval_ms=60_000) as ledger:
+        await ledger.open_pool(100)
+        await ledger.grant("short", 50, expires_at_unix_ms=START_MS + 1_000)
+        stream = ledger.sync()
+        await stream.hello()
+        await stream.want(10)
+        ledger.clock.advance(1_000)
+        await stream.debits(debit(1, 5))
+        assert (await stream.told()).pool_posted == 95
+
+
 async def test_a_restart_fences_the_older_epoch(tmp_path: Path) -> None:
     async with running(tmp_path) as ledger:
         await ledger.open_pool(1_000)
