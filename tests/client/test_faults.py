@@ -6,6 +6,8 @@ from pathlib import Path
 import grpc
 import holdfast
 import pytest
+from grpc import aio
+from holdfast.aio.faults import fault_of
 from holdfast.core.details import read_details
 from holdfast.errors import from_status
 from holdfast.v1 import decision_pb2
@@ -48,6 +50,15 @@ def test_a_status_becomes_a_typed_error(
     assert error.operation_id == sidecar.seen_of("charge")[0].operation_id
     if isinstance(error, holdfast.InvalidArgument):
         assert error.field == "amount"
+
+
+def test_a_write_into_a_broken_connection_is_no_answer() -> None:
+    """grpc.aio calls it INTERNAL by itself; a session must go on, as after any lost stream."""
+    broken = aio.AioRpcError(Code.INTERNAL, aio.Metadata(), aio.Metadata(), details="Internal error from Core")
+    told = aio.AioRpcError(Code.INTERNAL, aio.Metadata(), aio.Metadata(), details="the store failed")
+    assert type(fault_of(broken, "a-1")) is holdfast.Unavailable
+    assert fault_of(broken, "a-1").operation_id == "a-1"
+    assert type(fault_of(told)) is holdfast.Internal
 
 
 def test_a_missing_answer_is_asked_for_again_under_the_same_id(client: holdfast.Client, sidecar: Sidecar) -> None:
