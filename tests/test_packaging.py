@@ -110,9 +110,7 @@ def test_wheel_imports(wheel: Path, tmp_path: Path) -> None:
 
 def test_editable_install_imports(tmp_path: Path) -> None:
     """The environment under test imports the working tree from anywhere."""
-    code = (
-        f"import importlib\nfor name in {IMPORTED_PACKAGES!r}: print(*importlib.import_module(name).__path__)"
-    )
+    code = f"import importlib\nfor name in {IMPORTED_PACKAGES!r}: print(*importlib.import_module(name).__path__)"
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     printed = run(sys.executable, "-c", code, cwd=tmp_path, env=env)
     assert all(Path(line).is_relative_to(ROOT) for line in printed.splitlines())

@@ -169,9 +169,7 @@ def foreign_imports(path: Path, text: str) -> Iterator[Finding]:
 def heavy_client_imports(path: Path, text: str) -> Iterator[Finding]:
     """Imports of the client beyond the standard library, grpcio and protobuf."""
     for line, name in imports(ast.parse(text)):
-        if name.split(".")[0] not in {*sys.stdlib_module_names, "holdfast"} and not is_within(
-            name, CLIENT_IMPORTS
-        ):
+        if name.split(".")[0] not in {*sys.stdlib_module_names, "holdfast"} and not is_within(name, CLIENT_IMPORTS):
             yield f"{path}:{line}: the client imports {name}"
 
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tonic::Code;
 
-/// Inclusive upper bounds of the buckets; the same numbers as `LATENCY_BOUNDS_US` of `interface.py`, where a test compares them.
+/// Inclusive upper bounds of the buckets; the same numbers as `LATENCY_BOUNDS_US` of `interface.py`,
+/// where a test compares them.
 pub const LATENCY_BOUNDS_US: [u64; 20] = [
     50, 75, 100, 150, 200, 300, 400, 500, 750, 1_000, 1_500, 2_000, 3_000, 4_000, 5_000, 7_500,
     10_000, 15_000, 25_000, 50_000,
