@@ -1,6 +1,9 @@
 """The engine's numbers are those of the protos."""
 
+from enum import IntEnum
+
 import pytest
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from holdfast.v1 import decision_pb2
 from holdfast_sidecar.engine.events import LeaseStatus
 from holdfast_sidecar.engine.state import Kind
@@ -11,7 +14,7 @@ from holdfast_sidecar.engine.verdicts import Mode, Reason
     ("ours", "theirs", "prefix"),
     [(Reason, decision_pb2.Reason, "REASON_"), (Mode, decision_pb2.Mode, "MODE_")],
 )
-def test_enums_agree(ours: type, theirs: object, prefix: str) -> None:
+def test_enums_agree(ours: type[IntEnum], theirs: EnumTypeWrapper, prefix: str) -> None:
     named = {name.removeprefix(prefix): value for name, value in theirs.items() if value}
     assert {member.name: member.value for member in ours} == named
 

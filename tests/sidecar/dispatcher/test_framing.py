@@ -1,12 +1,25 @@
 """What is spliced by hand is what protobuf would have made."""
 
+from typing import Any
+
+from google.protobuf.message import Message
 from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast_sidecar.dispatcher import framing
-from holdfast_sidecar.engine.operations import Charge, Check, Extend, Fault, FaultCode, Release, Reserve, Settle
+from holdfast_sidecar.engine.operations import (
+    Charge,
+    Check,
+    Extend,
+    Fault,
+    FaultCode,
+    Operation,
+    Release,
+    Reserve,
+    Settle,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
-ANSWERS = {
+ANSWERS: dict[type[Operation], tuple[str, Message]] = {
     Check: ("check", pb.CheckResponse(granted_amount=7)),
     Reserve: ("reserve", pb.ReserveResponse(granted_amount=1 << 62, denied_level="x" * 300)),
     Extend: ("extend", pb.ExtendResponse(added_amount=3)),
@@ -17,12 +30,13 @@ ANSWERS = {
 FAULT = Fault(FaultCode.NOT_FOUND, "HOLD_NOT_FOUND", "no such hold", (("hold_id", "h"),))
 
 
-def operation(kind: type) -> object:
-    return kind(*[""] * len(kind.__slots__))
+def operation(kind: Any) -> Operation:
+    made: Operation = kind(*[""] * len(kind.__slots__))
+    return made
 
 
 @given(st.lists(st.sampled_from([*ANSWERS, None]), max_size=20), st.integers(0, 2**64 - 1))
-def test_spliced_answers_parse_as_what_they_are(kinds: list[type | None], message_id: int) -> None:
+def test_spliced_answers_parse_as_what_they_are(kinds: list[type[Operation] | None], message_id: int) -> None:
     operations = [operation(kind or Release) for kind in kinds]
     results = [FAULT if kind is None else ANSWERS[kind][1].SerializeToString() for kind in kinds]
     expected = pb.ExecuteResponse()

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from holdfast.v1 import enforcement_service_pb2 as pb
+from holdfast.v1.ledger_sync_service_pb2 import Debit
 from holdfast_sidecar.dispatcher.decode import Decoder
 from holdfast_sidecar.dispatcher.encode import Encoder
 from holdfast_sidecar.engine import operations as op
@@ -28,7 +30,7 @@ from holdfast_sidecar.store.memory_store import MemoryDisk, MemoryStore
 MS = 1_000_000
 VALIDITY_MS = 10_000
 MAX_ROUNDS = 20
-ANSWERS = {
+ANSWERS: dict[type[op.Operation], Any] = {
     op.Check: pb.CheckResponse,
     op.Reserve: pb.ReserveResponse,
     op.Extend: pb.ExtendResponse,
@@ -148,7 +150,7 @@ class Host:
     def post_all(self) -> None:
         """The ledger posts and acks every debit there is."""
         debits = self.store.read_debits(self.acked(), 1_000_000, 1 << 40)
-        parsed = [_debit(data) for _, data in debits]
+        parsed = [Debit.FromString(data) for _, data in debits]
         for debit in parsed:
             self.ledger.post((debit.account_id, debit.pool_id), debit.amount)
         if debits:
@@ -192,64 +194,58 @@ class Host:
 
     # ── one operation at a time ──────────────────────────────────────────────────────────────────────────────────
 
-    def run(self, *operations: op.Operation, linked: bool = False) -> list[object]:
+    def run(self, *operations: op.Operation, linked: bool = False) -> list[Any]:
         """Carries operations out in one call; returns parsed answers and faults."""
         call = Call(1, list(operations), linked)
         done = self.apply([call])
         assert done == [call], "the call still waits"
         return parsed(call)
 
-    def one(self, operation: op.Operation) -> object:
+    def one(self, operation: op.Operation) -> Any:
         """Carries one operation out; returns its parsed answer or fault."""
         return self.run(operation)[0]
 
 
-def parsed(call: Call) -> list[object]:
+def parsed(call: Call) -> list[Any]:
     """Returns the results of a call as messages and faults."""
     return [_parse(operation, result) for operation, result in zip(call.operations, call.results, strict=True)]
 
 
-def _parse(operation: op.Operation, result: Result) -> object:
+def _parse(operation: op.Operation, result: Result) -> Any:
     return result if isinstance(result, Fault) else ANSWERS[type(operation)].FromString(result)
-
-
-def _debit(data: bytes) -> object:
-    from holdfast.v1.ledger_sync_service_pb2 import Debit
-
-    return Debit.FromString(data)
 
 
 # ── operations, as a caller's request becomes them ───────────────────────────────────────────────────────────────
 
 
-def reserve(operation_id: str, amount: int, **fields: object) -> op.Reserve:
+def reserve(operation_id: str, amount: int, **fields: Any) -> op.Reserve:
     fields.setdefault("account_id", "acme")
     return DECODER.reserve(pb.ReserveRequest(operation_id=operation_id, amount=amount, **fields))
 
 
-def extend(operation_id: str, hold_id: str, **fields: object) -> op.Extend:
+def extend(operation_id: str, hold_id: str, **fields: Any) -> op.Extend:
     fields.setdefault("account_id", "acme")
     return DECODER.extend(pb.ExtendRequest(operation_id=operation_id, hold_id=hold_id, **fields))
 
 
-def settle(operation_id: str, hold_id: str, amount: int, **fields: object) -> op.Settle:
+def settle(operation_id: str, hold_id: str, amount: int, **fields: Any) -> op.Settle:
     fields.setdefault("account_id", "acme")
     return DECODER.settle(pb.SettleRequest(operation_id=operation_id, hold_id=hold_id, amount=amount, **fields))
 
 
-def release(operation_id: str, hold_id: str, **fields: object) -> op.Release:
+def release(operation_id: str, hold_id: str, **fields: Any) -> op.Release:
     fields.setdefault("account_id", "acme")
     return DECODER.release(pb.ReleaseRequest(operation_id=operation_id, hold_id=hold_id, **fields))
 
 
-def charge(operation_id: str, delta: int = 0, **fields: object) -> op.Charge:
+def charge(operation_id: str, delta: int = 0, **fields: Any) -> op.Charge:
     fields.setdefault("account_id", "acme")
     if delta:
         fields["delta"] = delta
     return DECODER.charge(pb.ChargeRequest(operation_id=operation_id, **fields))
 
 
-def check(amount: int, **fields: object) -> op.Check:
+def check(amount: int, **fields: Any) -> op.Check:
     fields.setdefault("account_id", "acme")
     return DECODER.check(pb.CheckRequest(amount=amount, **fields))
 

@@ -5,7 +5,7 @@ from holdfast.v1 import decision_pb2 as d
 from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast_sidecar.engine.amounts import INT64_MAX
 from holdfast_sidecar.engine.events import Draining, Fenced
-from holdfast_sidecar.engine.operations import Fault, FaultCode, ListHolds
+from holdfast_sidecar.engine.operations import Fault, FaultCode, ListHolds, Operation
 from holdfast_sidecar.engine.settings import EngineSettings
 
 from tests.sidecar.engine.harness import (
@@ -122,7 +122,7 @@ def test_a_late_settle_past_the_retention_needs_the_pool() -> None:
 
 
 @pytest.mark.parametrize("close", [settle("end", "a", 3), release("end", "a")])
-def test_a_closed_hold_can_neither_be_extended_nor_released(close: object) -> None:
+def test_a_closed_hold_can_neither_be_extended_nor_released(close: Operation) -> None:
     host = host_with(100)
     host.one(reserve("a", 10))
     host.one(close)
@@ -157,7 +157,7 @@ def test_a_recorded_denial_is_repeated_though_there_is_money_now() -> None:
     "other",
     [reserve("a", 11), reserve("a", 10, subject="x"), reserve("a", 10, dimensions={"k": "v"}), charge("a", 10)],
 )
-def test_the_same_id_with_other_content_is_refused_and_changes_nothing(other: object) -> None:
+def test_the_same_id_with_other_content_is_refused_and_changes_nothing(other: Operation) -> None:
     host = host_with(100)
     host.one(reserve("a", 10))
     before = host.one(balance())

@@ -1,6 +1,7 @@
 """The engine against the reference model: random operations, repeats, restarts, grants, postings and lapses of time."""
 
 import copy
+from typing import Any
 
 from holdfast.v1 import decision_pb2
 from holdfast_sidecar.engine import operations as op
@@ -21,7 +22,7 @@ pools = st.sampled_from(POOLS)
 ttls = st.sampled_from([500, 3_000, 60_000])
 
 
-def outcome_of(operation: op.Operation, result: object) -> Outcome:
+def outcome_of(operation: op.Operation, result: Any) -> Outcome:
     """Returns what the engine answered in the model's terms."""
     if isinstance(result, Fault):
         return (result.code.name,)
@@ -106,7 +107,7 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(first=ids, second=ids, third=ids, amount=amounts, more=amounts, pool=pools)
     def linked(self, first: str, second: str, third: str, amount: int, more: int, pool: str) -> None:
         """A reserve, its settle, and a charge: all or nothing."""
-        operations = [
+        operations: list[op.Operation] = [
             harness.reserve(first, amount, pool_id=pool, ttl_ms=3_000),
             harness.settle(second, first, more),
             harness.charge(third, more, pool_id=pool),
