@@ -36,18 +36,21 @@ class ProcessFailed(Exception):
 class Process:
     """A server in a process of its own, from its start to its stop."""
 
-    def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
-        """Starts it; what it writes goes to a file in `folder`."""
+    def __init__(self, name: str, command: Sequence[str], folder: Path, *, own_group: bool = False) -> None:
+        """Starts it; what it writes goes to a file in `folder`. `own_group`: a Ctrl-C reaches this process alone."""
         self.name = name
         self.target = ""
         """Where it listens, once it does."""
         self.ledger_target = ""
         """Where its ledger listens, if it is a sidecar that `leased_sidecar` started."""
         self.metrics_target = ""
+        """Where its metrics are, if it says so."""
         self._log = folder / f"{name}.log"
         self.started_s = time.monotonic()
         with self._log.open("ab") as log:
-            self._child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+            self._child = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, process_group=0 if own_group else None
+            )
         self._process = psutil.Process(self._child.pid)
 
     def __enter__(self) -> Self:
@@ -135,9 +138,9 @@ def _forward(lines: IO[str], into: "queue.Queue[str]") -> None:
             into.put(line)
 
 
-def start(name: str, command: Sequence[str], folder: Path) -> Process:
+def start(name: str, command: Sequence[str], folder: Path, *, own_group: bool = False) -> Process:
     """Starts a server; returns once it says where it listens. Raises ProcessFailed."""
-    process = Process(name, command, folder)
+    process = Process(name, command, folder, own_group=own_group)
     try:
         process.await_address()
     except BaseException:
@@ -165,10 +168,10 @@ def sink(folder: Path, *, acks: bool = True) -> Process:
     return start("sink", command, folder)
 
 
-def ledger(folder: Path) -> Process:
+def ledger(folder: Path, *, own_group: bool = False) -> Process:
     """The ledger on SQLite, in `folder`."""
     command = [*_holdfast("ledger"), "--listen", "127.0.0.1:0", "--database", str(folder / "ledger.db")]
-    return start("ledger", command, folder)
+    return start("ledger", command, folder, own_group=own_group)
 
 
 def sidecar(
@@ -179,6 +182,7 @@ def sidecar(
     durability: Durability,
     unix_socket: bool = False,
     metrics: bool = False,
+    own_group: bool = False,
     flags: Sequence[str] = (),
 ) -> Process:
     """A sidecar with its data in `folder`; returns once its health service says SERVING. Raises ProcessFailed."""
@@ -188,7 +192,7 @@ def sidecar(
     command += ["--transport", transport, "--durability", durability, *flags]
     if unix_socket:
         command += ["--listen-unix", str(folder / "sidecar.sock")]
-    process = start("sidecar", command, folder)
+    process = start("sidecar", command, folder, own_group=own_group)
     try:
         await_serving(process)
     except BaseException:

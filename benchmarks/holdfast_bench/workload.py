@@ -7,6 +7,7 @@ input and output lengths are hardly correlated (0.09 in logarithms), so they are
 
 import bisect
 import csv
+import dataclasses
 import datetime
 import math
 import random
@@ -28,6 +29,9 @@ OUTPUT_PRICE = 15
 FIRST_TOKEN_S = 0.3
 TOKEN_S = 0.02
 """How long a call takes: the time to its first token, and each further one."""
+
+MAX_TOKENS = 10_000_000
+"""Tokens that a line of a trace may have: ten times the longest context there is."""
 
 EXPECTED_OUTPUT_TOKENS = 400
 """What a hold is estimated with: about the third quartile, so that a quarter of the calls has to extend."""
@@ -51,6 +55,11 @@ class LlmCall:
     def cost(self) -> int:
         """Minor units that it costs in the end."""
         return self.input_tokens * INPUT_PRICE + self.output_tokens * OUTPUT_PRICE
+
+    @property
+    def prompt_cost(self) -> int:
+        """Minor units of `cost` that are spent once the model has read its input."""
+        return self.input_tokens * INPUT_PRICE
 
     @property
     def extension(self) -> int:
@@ -85,6 +94,20 @@ def read_trace(path: Path) -> list[LlmCall]:
     return [LlmCall(call.at_s - first_s, call.input_tokens, call.output_tokens) for call in calls]
 
 
+def rate_per_s(calls: Sequence[LlmCall]) -> float:
+    """Calls a second of a trace; one shorter than a second counts as a second."""
+    return len(calls) / max(1.0, calls[-1].at_s)
+
+
+def repeat(calls: Sequence[LlmCall]) -> Iterator[LlmCall]:
+    """Yields the calls of a trace without end: after the last one it begins anew, at the same pace."""
+    begun_s = 0.0
+    while True:
+        for call in calls:
+            yield dataclasses.replace(call, at_s=begun_s + call.at_s)
+        begun_s += calls[-1].at_s + 1 / rate_per_s(calls)
+
+
 def draw(seed: int) -> Iterator[LlmCall]:
     """Draws calls without end from the fitted distributions; the same seed draws the same calls."""
     chance = random.Random(seed)
@@ -103,6 +126,8 @@ def _read_row(path: Path, line: int, row: dict[str, str | None]) -> LlmCall:
         raise ValueError(f"{path}, line {line}: not a call with its tokens: {error}") from None
     if call.input_tokens < 0 or call.output_tokens < 0:
         raise ValueError(f"{path}, line {line}: tokens below zero")
+    if max(call.input_tokens, call.output_tokens) > MAX_TOKENS:
+        raise ValueError(f"{path}, line {line}: more than {MAX_TOKENS} tokens")
     return call
 
 
