@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -17,7 +18,7 @@ from tests.scenarios.world import World
 INT64_MAX = 2**63 - 1
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
-GOOD = {"operation_id": "x", "account_id": "acme", "amount": 5}
+GOOD: dict[str, Any] = {"operation_id": "x", "account_id": "acme", "amount": 5}
 NATIVE_BUILT = subprocess.run(
     [sys.executable, "-c", "import holdfast_sidecar._native"], capture_output=True, check=False
 ).returncode
@@ -42,7 +43,8 @@ def refusal(call: Callable[[], object]) -> tuple[grpc.StatusCode, str, dict[str,
     with pytest.raises(grpc.RpcError) as caught:
         call()
     error = caught.value
-    details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
+    metadata = {entry.key: entry.value for entry in error.trailing_metadata() or ()}
+    details = metadata.get("grpc-status-details-bin", b"")
     info = ErrorInfo()
     for detail in Status.FromString(details).details:
         assert detail.Unpack(info)
@@ -79,7 +81,7 @@ RESERVES = [
 
 
 @pytest.mark.parametrize(("fields", "code", "field"), RESERVES, ids=lambda value: str(value)[:40])
-def test_reserve_refuses(world: World, fields: dict[str, object], code: grpc.StatusCode, field: str | None) -> None:
+def test_reserve_refuses(world: World, fields: dict[str, Any], code: grpc.StatusCode, field: str | None) -> None:
     before = world.balance()
     with world.stub() as stub:
         request = pb.ReserveRequest(**(GOOD | fields))
@@ -152,7 +154,9 @@ def test_garbage_bytes_are_refused(world: World, method: str, payload: bytes) ->
 
 def test_garbage_on_a_session_ends_that_session_alone(world: World) -> None:
     with grpc.insecure_channel(world.sidecar.address) as channel:
-        session = channel.stream_stream("/holdfast.v1.EnforcementService/Session")
+        session: grpc.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(
+            "/holdfast.v1.EnforcementService/Session"
+        )
         good = iter(session(iter([execute(1), b"\xff\xff", execute(2)]), timeout=5))
         with pytest.raises(grpc.RpcError) as caught:
             list(good)
@@ -210,7 +214,10 @@ def unchanged(world: World, before: pb.GetBalanceResponse) -> bool:
 
 def raw(world: World, method: str, payload: bytes) -> bytes:
     with grpc.insecure_channel(world.sidecar.address) as channel:
-        return bytes(channel.unary_unary(f"/holdfast.v1.EnforcementService/{method}")(payload, timeout=5))
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+            f"/holdfast.v1.EnforcementService/{method}"
+        )
+        return call(payload, timeout=5)
 
 
 def request_of(message_id: int) -> pb.SessionRequest:

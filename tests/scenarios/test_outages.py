@@ -143,6 +143,7 @@ def reserve_one_more(stub: EnforcementServiceStub, number: int) -> grpc.StatusCo
 def decides(world: World, address: str) -> bool:
     with world.stub(address) as stub:
         try:
-            return stub.Check(pb.CheckRequest(account_id=ACCOUNT), timeout=2).verdict == 1
+            answer: pb.CheckResponse = stub.Check(pb.CheckRequest(account_id=ACCOUNT), timeout=2)
         except grpc.RpcError:
             return False
+        return answer.verdict == 1

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
+from google.protobuf.message import Message
 from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast.v1 import ledger_service_pb2 as ledger_pb
 from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
@@ -144,9 +145,10 @@ class World:
 
             def decides() -> bool:
                 try:
-                    return stub.Check(pb.CheckRequest(account_id=ACCOUNT), timeout=2).verdict == 1
+                    answer: pb.CheckResponse = stub.Check(pb.CheckRequest(account_id=ACCOUNT), timeout=2)
                 except grpc.RpcError:
                     return False
+                return answer.verdict == 1
 
             wait_until(decides, START_TIMEOUT_S)
 
@@ -165,13 +167,16 @@ class World:
     def balance(self) -> pb.GetBalanceResponse:
         """The sidecar's figures."""
         with self.stub() as stub:
-            return stub.GetBalance(pb.GetBalanceRequest(account_id=ACCOUNT), timeout=5, wait_for_ready=True)
+            request = pb.GetBalanceRequest(account_id=ACCOUNT)
+            answer: pb.GetBalanceResponse = stub.GetBalance(request, timeout=5, wait_for_ready=True)
+            return answer
 
     def ledger_balance(self) -> ledger_pb.PoolBalance:
         """The ledger's figures."""
         with self.ledger_stub() as stub:
             request = ledger_pb.GetPoolRequest(account_id=ACCOUNT, pool_id=POOL)
-            return stub.GetPool(request, timeout=5, wait_for_ready=True).balance
+            answer: ledger_pb.GetPoolResponse = stub.GetPool(request, timeout=5, wait_for_ready=True)
+            return answer.balance
 
     def debits(self) -> list[tuple[str, int]]:
         """(operation id, amount) of every debit entry in the journal, the parts of one debit summed."""
@@ -236,21 +241,21 @@ class Storm:
                 count += 1
                 name = f"w{number}-{count}"
                 reserve = pb.ReserveRequest(operation_id=name, account_id=ACCOUNT, amount=10, ttl_ms=60_000)
-                if self._until_answered(lambda r=reserve: stub.Reserve(r, timeout=2)) is None:
+                if self._until_answered(stub.Reserve, reserve) is None:
                     return
                 settle = pb.SettleRequest(
                     operation_id=f"{name}-s", account_id=ACCOUNT, hold_id=name, amount=self._amount
                 )
                 self.tried[settle.operation_id] = settle.amount
-                if self._until_answered(lambda s=settle: stub.Settle(s, timeout=2)) is None:
+                if self._until_answered(stub.Settle, settle) is None:
                     return
                 self.acked[settle.operation_id] = settle.amount
 
-    def _until_answered(self, call: Callable[[], object]) -> object | None:
+    def _until_answered(self, call: Callable[..., object], request: Message) -> object | None:
         """Retries what is safe to retry; None once the storm is over without an answer."""
         while True:
             try:
-                return call()
+                return call(request, timeout=2)
             except grpc.RpcError as error:
                 if error.code() not in RETRIABLE:
                     self.errors.append(f"{error.code()}: {error.details()}")
