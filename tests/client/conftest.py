@@ -8,10 +8,11 @@ import asyncio
 import inspect
 import threading
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent import futures
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 import holdfast
@@ -19,10 +20,12 @@ import pytest
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+from holdfast.sync import Session
 from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast.v1 import enforcement_service_pb2_grpc as pb_grpc
 
 ALLOW, DENY = 1, 2
+Result = TypeVar("Result")
 
 
 class Fault(Exception):
@@ -100,7 +103,7 @@ class Sidecar(pb_grpc.EnforcementServiceServicer):
         self.gate.clear()
         self.entered.clear()
 
-    def seen_of(self, kind: str) -> list[object]:
+    def seen_of(self, kind: str) -> list[Any]:
         return [getattr(seen, kind) for seen in self.seen if seen.WhichOneof("operation") == kind]
 
     def held(self) -> int:
@@ -221,13 +224,13 @@ class Sidecar(pb_grpc.EnforcementServiceServicer):
         self.recorded[request.operation_id] = (operation, result)
         return result
 
-    def _figures(self, account: str) -> dict[str, int]:
+    def _figures(self, account: str) -> dict[str, Any]:
         if account not in self.posted:
             raise Fault(grpc.StatusCode.NOT_FOUND, "POOL_NOT_FOUND", account_id=account)
         posted, held = self.posted[account], self.held()
         return {"posted": posted, "held": held, "available": posted - held, "mode": 1}
 
-    def _grant(self, account: str, amount: int, least: int) -> tuple[int, dict[str, object]]:
+    def _grant(self, account: str, amount: int, least: int) -> tuple[int, dict[str, Any]]:
         if amount < 0:
             raise Fault(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", field="amount")
         available = self._figures(account)["available"]
@@ -261,9 +264,9 @@ class Sidecar(pb_grpc.EnforcementServiceServicer):
             raise Fault(grpc.StatusCode.NOT_FOUND, "HOLD_NOT_FOUND")
         final = request.final or not request.HasField("final")
         late = held is None or not held.open
-        rest = 0 if late else max(0, held.amount - request.amount)
+        rest = 0 if held is None or late else max(0, held.amount - request.amount)
         self.posted[request.account_id] -= request.amount
-        if not late:
+        if held is not None and not late:
             held.settled += request.amount
             held.amount, held.open = (0, False) if final else (rest, True)
         return pb.SettleResponse(
@@ -322,7 +325,7 @@ def _abort(context: grpc.ServicerContext, fault: Fault) -> None:
 class Blocking:
     """Drives an asyncio object as if it blocked, so that one suite covers both clients."""
 
-    def __init__(self, runner: asyncio.Runner, inner: object) -> None:
+    def __init__(self, runner: asyncio.Runner, inner: Any) -> None:
         self._runner, self._inner = runner, inner
 
     def __getattr__(self, name: str) -> object:
@@ -349,18 +352,19 @@ class Blocking:
     def _wrapped(self, result: object) -> object:
         return Blocking(self._runner, result) if hasattr(result, "__aenter__") else result
 
-    def _run(self, awaitable: Awaitable[object]) -> object:
-        async def waiting() -> object:
+    def _run(self, awaitable: Awaitable[Result]) -> Result:
+        async def waiting() -> Result:
             return await awaitable
 
         return self._runner.run(waiting())
 
 
-async def _collected(generator: object) -> list[object]:
+async def _collected(generator: AsyncIterator[object]) -> list[object]:
     return [item async for item in generator]
 
 
-MakeClient = Callable[..., holdfast.Client]
+MakeClient: TypeAlias = Callable[..., holdfast.Client]
+Caller: TypeAlias = holdfast.Client | Session
 
 
 @pytest.fixture
@@ -372,7 +376,7 @@ def sidecar(tmp_path: Path) -> Iterator[Sidecar]:
 
 
 @pytest.fixture(params=["sync", "aio", "sync-session", "aio-session"])
-def caller(request: pytest.FixtureRequest, make_any: MakeClient) -> holdfast.Client:
+def caller(request: pytest.FixtureRequest, make_any: MakeClient) -> Caller:
     """Whatever carries operations: both clients, and a session of each."""
     runtime, _, session = request.param.partition("-")
     client = make_any(runtime)
@@ -397,10 +401,10 @@ def client(make_client: MakeClient) -> holdfast.Client:
 
 @pytest.fixture
 def make_any(sidecar: Sidecar) -> Iterator[MakeClient]:
-    made: list[object] = []
+    made: list[Any] = []
     with asyncio.Runner() as runner:
 
-        def make(runtime: str, target: str | None = None, **kwargs: object) -> object:
+        def make(runtime: str, target: str | None = None, **kwargs: Any) -> Any:
             kwargs.setdefault("timeout_ms", 5_000)
             kind = holdfast.Client if runtime == "sync" else holdfast.AsyncClient
             inner = kind(target or sidecar.target, **kwargs)

@@ -1,5 +1,7 @@
 """Answers of a sidecar that is newer than this client, or that contradicts the contract."""
 
+from typing import Any
+
 import holdfast
 import pytest
 from holdfast import operations
@@ -9,7 +11,8 @@ from holdfast.v1 import enforcement_service_pb2 as pb
 
 def test_a_reason_of_a_newer_sidecar_is_taken() -> None:
     """The verdict counts; an unknown reason or mode must not break the caller."""
-    answer = read_answer("reserve", pb.ReserveResponse(verdict=2, reason=77, mode=9))
+    newer: dict[str, Any] = {"verdict": 2, "reason": 77, "mode": 9}
+    answer = read_answer("reserve", pb.ReserveResponse(**newer))
     assert isinstance(answer, holdfast.Reserved)
     assert (answer.allowed, answer.reason, answer.mode) == (
         False,
@@ -46,5 +49,7 @@ def test_a_missing_result_is_refused() -> None:
 
 @pytest.mark.parametrize("reason", [holdfast.Reason.NO_ANSWER, holdfast.Reason.UNRECOGNIZED])
 def test_this_clients_own_reasons_never_come_from_the_wire(reason: holdfast.Reason) -> None:
-    received = {read_answer("check", pb.CheckResponse(verdict=2, reason=number)).reason for number in range(40)}
+    numbers: Any = range(40)
+    messages = [pb.CheckResponse(verdict="VERDICT_DENY", reason=number) for number in numbers]
+    received = {expect(read_answer("check", message), holdfast.Checked).reason for message in messages}
     assert (reason in received) == (reason is holdfast.Reason.UNRECOGNIZED)

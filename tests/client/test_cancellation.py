@@ -3,14 +3,16 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeAlias
 
 import holdfast
 import pytest
+from holdfast.aio import Session
 
 from tests.client.conftest import Sidecar
 
-Calls = holdfast.AsyncClient
-Scenario = Callable[[Calls], Awaitable[None]]
+Calls: TypeAlias = holdfast.AsyncClient | Session
+Scenario: TypeAlias = Callable[[Calls], Awaitable[None]]
 
 
 @pytest.fixture(params=["client", "session"])

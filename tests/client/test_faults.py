@@ -1,18 +1,22 @@
 """Faults of the wire: typed errors with their details, bounded retries under one id, and no answer at all."""
 
 import pickle
+from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import grpc
 import holdfast
 import pytest
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from grpc import aio
 from holdfast.aio.faults import fault_of
 from holdfast.core.details import read_details
 from holdfast.errors import from_status
 from holdfast.v1 import decision_pb2
 
-from tests.client.conftest import Fault, MakeClient, Sidecar
+from tests.client.conftest import Caller, Fault, MakeClient, Sidecar
 
 Code = grpc.StatusCode
 
@@ -37,7 +41,7 @@ Code = grpc.StatusCode
     ],
 )
 def test_a_status_becomes_a_typed_error(
-    caller: holdfast.Client, sidecar: Sidecar, code: Code, kind: type[holdfast.HoldfastError], retryable: bool
+    caller: Caller, sidecar: Sidecar, code: Code, kind: type[holdfast.HoldfastError], retryable: bool
 ) -> None:
     """Reason and metadata of the ErrorInfo come along, over calls and sessions alike."""
     sidecar.fail("charge", Fault(code, "SOME_REASON", "in words", field="amount"), times=9)
@@ -90,7 +94,7 @@ def test_a_definite_fault_is_not_tried_again(client: holdfast.Client, sidecar: S
     assert len(sidecar.seen) == 1
 
 
-def test_every_call_has_a_deadline(caller: holdfast.Client, sidecar: Sidecar) -> None:
+def test_every_call_has_a_deadline(caller: Caller, sidecar: Sidecar) -> None:
     """A sidecar that does not answer is told apart by its own error, which is also an `Unavailable`."""
     sidecar.hold_back("charge")
     with pytest.raises(holdfast.DeadlineExceeded) as caught:
@@ -138,7 +142,7 @@ def test_a_late_start_is_waited_for_in_a_session(make_client: MakeClient, sideca
     ],
 )
 def test_what_the_wire_cannot_carry_is_refused_here(
-    caller: holdfast.Client, sidecar: Sidecar, call: object, field: str
+    caller: Caller, sidecar: Sidecar, call: Callable[[Caller], object], field: str
 ) -> None:
     with pytest.raises(holdfast.InvalidArgument) as caught:
         call(caller)
@@ -147,18 +151,18 @@ def test_what_the_wire_cannot_carry_is_refused_here(
 
 
 @pytest.mark.parametrize("amount", [1.5, "7", None, float("nan")])
-def test_an_amount_is_an_integer(caller: holdfast.Client, sidecar: Sidecar, amount: object) -> None:
+def test_an_amount_is_an_integer(caller: Caller, sidecar: Sidecar, amount: Any) -> None:
     with pytest.raises(TypeError):
         caller.settle("acme", "h", amount)
     assert not sidecar.seen
 
 
-def test_a_mistyped_argument_is_refused(caller: holdfast.Client) -> None:
+def test_a_mistyped_argument_is_refused(caller: Caller) -> None:
     with pytest.raises(TypeError, match="ttl"):
-        caller.reserve("acme", 1, ttl=5)
+        caller.reserve("acme", 1, ttl=5)  # type: ignore[call-arg]  # the type checker refuses it too
 
 
-def test_the_sidecar_refuses_a_negative_amount(caller: holdfast.Client) -> None:
+def test_the_sidecar_refuses_a_negative_amount(caller: Caller) -> None:
     with pytest.raises(holdfast.InvalidArgument) as caught:
         caller.reserve("acme", -1)
     assert caught.value.field == "amount"
@@ -251,7 +255,7 @@ def test_unreadable_details_are_no_details(payload: bytes) -> None:
         (holdfast.PartitionMode, decision_pb2.PartitionMode, "PARTITION_MODE_"),
     ],
 )
-def test_the_enumerations_are_those_of_the_contract(ours: type, theirs: object, prefix: str) -> None:
+def test_the_enumerations_are_those_of_the_contract(ours: type[Enum], theirs: EnumTypeWrapper, prefix: str) -> None:
     """A new member of the contract is noticed here."""
     own = {member.name for member in ours} - {"NO_ANSWER", "UNRECOGNIZED"}
     assert own | {"UNSPECIFIED"} == {name.removeprefix(prefix) for name in dict(theirs.items())}

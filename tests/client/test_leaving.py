@@ -5,15 +5,16 @@ from collections.abc import Iterator
 import grpc
 import holdfast
 import pytest
+from holdfast.sync import Hold
 
-from tests.client.conftest import Fault, MakeClient, Sidecar
+from tests.client.conftest import Caller, Fault, MakeClient, Sidecar
 
 
 class Broken(Exception):
     """What ends a block."""
 
 
-def abort(hold: object, counted: int) -> None:
+def abort(hold: Hold, counted: int) -> None:
     """A block that is broken after something was counted, or nothing."""
     with hold:
         if counted:
@@ -25,21 +26,21 @@ def unavailable(reason: str = "DRAINING") -> Fault:
     return Fault(grpc.StatusCode.UNAVAILABLE, reason)
 
 
-def test_nothing_spent_is_released(caller: holdfast.Client, sidecar: Sidecar) -> None:
+def test_nothing_spent_is_released(caller: Caller, sidecar: Sidecar) -> None:
     with caller.reserve("acme", 1_000):
         pass
     assert len(sidecar.seen_of("release")) == 1
     assert (sidecar.held(), sidecar.posted["acme"]) == (0, 10_000_000)
 
 
-def test_an_exception_before_spending_releases(caller: holdfast.Client, sidecar: Sidecar) -> None:
+def test_an_exception_before_spending_releases(caller: Caller, sidecar: Sidecar) -> None:
     with pytest.raises(Broken), caller.reserve("acme", 1_000):
         raise Broken
     assert len(sidecar.seen_of("release")) == 1
     assert sidecar.held() == 0
 
 
-def test_what_was_counted_is_settled_as_actual(caller: holdfast.Client, sidecar: Sidecar) -> None:
+def test_what_was_counted_is_settled_as_actual(caller: Caller, sidecar: Sidecar) -> None:
     """A stream that ended normally was counted to its end."""
     with caller.reserve("acme", 1_000) as hold:
         for chunk in (100, 20, 3):
@@ -49,7 +50,7 @@ def test_what_was_counted_is_settled_as_actual(caller: holdfast.Client, sidecar:
     assert not sidecar.seen_of("release")
 
 
-def test_an_aborted_stream_is_settled_as_an_estimate(caller: holdfast.Client, sidecar: Sidecar) -> None:
+def test_an_aborted_stream_is_settled_as_an_estimate(caller: Caller, sidecar: Sidecar) -> None:
     """Once bytes arrived, an abort never gives the whole hold back."""
     with pytest.raises(Broken):
         abort(caller.reserve("acme", 1_000), 100)
@@ -59,9 +60,7 @@ def test_an_aborted_stream_is_settled_as_an_estimate(caller: holdfast.Client, si
 
 
 @pytest.mark.parametrize(("counted", "rest"), [(0, 0), (250, 0), (400, 100)])
-def test_parts_already_settled_are_not_debited_again(
-    caller: holdfast.Client, sidecar: Sidecar, counted: int, rest: int
-) -> None:
+def test_parts_already_settled_are_not_debited_again(caller: Caller, sidecar: Sidecar, counted: int, rest: int) -> None:
     """The debits sum to the larger of what was counted and what was settled."""
     hold = caller.reserve("acme", 1_000)
     hold.settle(300, final=False)
@@ -72,13 +71,13 @@ def test_parts_already_settled_are_not_debited_again(
     assert not sidecar.seen_of("release")
 
 
-def test_spending_more_than_held_is_settled_in_full(caller: holdfast.Client, sidecar: Sidecar) -> None:
+def test_spending_more_than_held_is_settled_in_full(caller: Caller, sidecar: Sidecar) -> None:
     with caller.reserve("acme", 100) as hold:
         assert hold.spend(150) == -50
     assert sidecar.posted["acme"] == 9_999_850
 
 
-def test_what_is_spent_cannot_be_negative(caller: holdfast.Client) -> None:
+def test_what_is_spent_cannot_be_negative(caller: Caller) -> None:
     with caller.reserve("acme", 100) as hold, pytest.raises(ValueError, match="negative"):
         hold.spend(-1)
 

@@ -1,13 +1,15 @@
 """Every call, over both clients and both sessions, against a real server."""
 
+from typing import Any
+
 import holdfast
 import pytest
 from holdfast import operations
 
-from tests.client.conftest import Sidecar
+from tests.client.conftest import Caller, Sidecar
 
 
-def test_settling_a_hold_returns_the_rest(caller: holdfast.Client, sidecar: Sidecar) -> None:
+def test_settling_a_hold_returns_the_rest(caller: Caller, sidecar: Sidecar) -> None:
     """The debit is the actual amount; what is left of the hold is free again."""
     with caller.reserve("acme", 2_000_000, subject="research/ann", dimensions={"model": "m"}) as hold:
         assert sidecar.held() == 2_000_000
@@ -20,7 +22,7 @@ def test_settling_a_hold_returns_the_rest(caller: holdfast.Client, sidecar: Side
     assert not sidecar.seen_of("release")
 
 
-def test_a_hold_tells_its_figures(caller: holdfast.Client) -> None:
+def test_a_hold_tells_its_figures(caller: Caller) -> None:
     """Amount, settled, spent and left follow extends, partial settles and counted spending."""
     hold = caller.reserve("acme", 1_000, min_amount=10)
     assert (hold.account, hold.pool, hold.amount, hold.unconfirmed) == ("acme", "general", 1_000, False)
@@ -34,7 +36,7 @@ def test_a_hold_tells_its_figures(caller: holdfast.Client) -> None:
     assert hold.closed
 
 
-def test_a_closed_hold_refuses_without_a_call(caller: holdfast.Client, sidecar: Sidecar) -> None:
+def test_a_closed_hold_refuses_without_a_call(caller: Caller, sidecar: Sidecar) -> None:
     """A second settle would be a second debit; it never leaves the client."""
     hold = caller.reserve("acme", 1_000)
     hold.settle(0)
@@ -45,7 +47,7 @@ def test_a_closed_hold_refuses_without_a_call(caller: holdfast.Client, sidecar: 
     assert len(sidecar.seen) == sent
 
 
-def test_a_denied_reserve_tells_why(caller: holdfast.Client, sidecar: Sidecar) -> None:
+def test_a_denied_reserve_tells_why(caller: Caller, sidecar: Sidecar) -> None:
     """The error carries the decision, and says when to come back."""
     with pytest.raises(holdfast.Denied) as caught:
         caller.reserve("acme", 10_000_001)
@@ -58,18 +60,18 @@ def test_a_denied_reserve_tells_why(caller: holdfast.Client, sidecar: Sidecar) -
     assert not sidecar.seen_of("release")
 
 
-def test_less_than_asked_may_be_granted(caller: holdfast.Client) -> None:
+def test_less_than_asked_may_be_granted(caller: Caller) -> None:
     assert caller.reserve("acme", 20_000_000, min_amount=1).amount == 10_000_000
 
 
-def test_a_denied_extend_leaves_the_hold(caller: holdfast.Client) -> None:
+def test_a_denied_extend_leaves_the_hold(caller: Caller) -> None:
     hold = caller.reserve("acme", 1_000)
     with pytest.raises(holdfast.Denied):
         hold.extend(10_000_000)
     assert (hold.amount, hold.closed) == (1_000, False)
 
 
-def test_check_reads_as_a_condition(caller: holdfast.Client, sidecar: Sidecar) -> None:
+def test_check_reads_as_a_condition(caller: Caller, sidecar: Sidecar) -> None:
     """A denied check is false: `if client.check(...)` cannot be read the wrong way."""
     assert caller.check("acme", 5).granted_amount == 5
     assert caller.check("acme")
@@ -77,7 +79,7 @@ def test_check_reads_as_a_condition(caller: holdfast.Client, sidecar: Sidecar) -
     assert sidecar.held() == 0
 
 
-def test_charging_by_amount_and_by_total(caller: holdfast.Client) -> None:
+def test_charging_by_amount_and_by_total(caller: Caller) -> None:
     assert caller.charge("acme", 700).posted == 9_999_300
     charged = caller.charge("acme", counter="job-1", total=300)
     assert (charged.debited_amount, charged.counter_total) == (300, 300)
@@ -88,12 +90,12 @@ def test_charging_by_amount_and_by_total(caller: holdfast.Client) -> None:
 @pytest.mark.parametrize(
     "arguments", [{}, {"amount": 1, "counter": "c", "total": 2}, {"counter": "c"}, {"amount": 1, "total": 2}]
 )
-def test_a_charge_takes_one_form(caller: holdfast.Client, arguments: dict[str, object]) -> None:
+def test_a_charge_takes_one_form(caller: Caller, arguments: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="either amount, or counter and total"):
         caller.charge("acme", **arguments)
 
 
-def test_another_process_settles_by_id(caller: holdfast.Client) -> None:
+def test_another_process_settles_by_id(caller: Caller) -> None:
     """What opens a hold and what settles it need not be the same."""
     hold_id = caller.reserve("acme", 1_000, operation_id="order-7").hold_id
     assert hold_id == "order-7"
@@ -106,7 +108,7 @@ def test_another_process_settles_by_id(caller: holdfast.Client) -> None:
     assert caller.settle("acme", hold_id, 50).late
 
 
-def test_the_same_id_has_one_effect(caller: holdfast.Client, sidecar: Sidecar) -> None:
+def test_the_same_id_has_one_effect(caller: Caller, sidecar: Sidecar) -> None:
     first = caller.charge("acme", 10, operation_id="c-1")
     assert caller.charge("acme", 10, operation_id="c-1") == first
     assert sidecar.posted["acme"] == 9_999_990
@@ -133,7 +135,7 @@ def test_holds_are_listed_across_pages(client: holdfast.Client) -> None:
     assert not list(client.list_holds("nobody"))
 
 
-def test_execute_gives_a_result_each(caller: holdfast.Client) -> None:
+def test_execute_gives_a_result_each(caller: Caller) -> None:
     """A fault of one is a value in its place; its neighbours stand."""
     results = caller.execute(
         [
@@ -153,13 +155,14 @@ def test_execute_gives_a_result_each(caller: holdfast.Client) -> None:
     assert isinstance(checked, holdfast.Checked)
 
 
-def test_linked_operations_stand_or_fall_together(caller: holdfast.Client, sidecar: Sidecar) -> None:
-    results = caller.execute([operations.reserve("acme", 10), operations.charge("acme", 10_000_000)], linked=True)
+def test_linked_operations_stand_or_fall_together(caller: Caller, sidecar: Sidecar) -> None:
+    linked = [operations.reserve("acme", 10), operations.charge("acme", 10_000_000)]
+    results: list[Any] = caller.execute(linked, linked=True)
     assert [result.reason for result in results] == ["LINKED_FAILED", "INSUFFICIENT_BALANCE"]
     assert sidecar.held() == 0
 
 
-def test_a_caller_that_has_closed_says_so(caller: holdfast.Client) -> None:
+def test_a_caller_that_has_closed_says_so(caller: Caller) -> None:
     caller.check("acme")
     caller.close()
     with pytest.raises(holdfast.ClientClosed):

@@ -4,18 +4,20 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 import holdfast
 import pytest
 from holdfast import operations
+from holdfast.sync import Session
 
-from tests.client.conftest import Fault, MakeClient, Sidecar
+from tests.client.conftest import Caller, Fault, MakeClient, Sidecar
 
 Scenario = Callable[[holdfast.AsyncClient], Awaitable[None]]
 
 
-def run(sidecar: Sidecar, scenario: Scenario, **settings: object) -> None:
+def run(sidecar: Sidecar, scenario: Scenario, **settings: Any) -> None:
     async def main() -> None:
         async with holdfast.AsyncClient(sidecar.target, **{"timeout_ms": 5_000, **settings}) as client:
             await scenario(client)
@@ -64,7 +66,7 @@ def test_large_operations_are_split_by_bytes(sidecar: Sidecar) -> None:
     assert 4 < len(sidecar.messages) < 10
 
 
-def test_an_operation_that_fits_no_message_is_refused_alone(caller: holdfast.Client, sidecar: Sidecar) -> None:
+def test_an_operation_that_fits_no_message_is_refused_alone(caller: Caller, sidecar: Sidecar) -> None:
     """A huge id does not end the stream that others use (and the sidecar itself refuses it on a call)."""
     if not hasattr(caller, "get_balance"):
         with pytest.raises(holdfast.ResourceExhausted):
@@ -145,7 +147,7 @@ def test_threads_share_messages(sidecar: Sidecar) -> None:
     thread_count = 16
     together = threading.Barrier(thread_count)
 
-    def work(session: object) -> int:
+    def work(session: Session) -> int:
         together.wait(10)
         with session.reserve("acme", 10) as hold:
             return hold.settle(7).debited_amount

@@ -1,10 +1,12 @@
 """Settings are checked where they are given."""
 
+from typing import Any
+
 import holdfast
 import pytest
 from holdfast.core.settings import DEFAULT_TARGET, Settings
 
-from tests.client.conftest import MakeClient, Sidecar
+from tests.client.conftest import Caller, MakeClient, Sidecar
 
 
 @pytest.mark.parametrize(
@@ -17,18 +19,19 @@ def test_a_target_that_names_nothing_is_refused(kind: type[holdfast.Client], tar
 
 
 @pytest.mark.parametrize("settings", [{"timeout_ms": 0}, {"retries": -1}, {"on_unavailable": "ignore"}])
-def test_a_setting_out_of_range_is_refused(settings: dict[str, object]) -> None:
+def test_a_setting_out_of_range_is_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         holdfast.Client("localhost:1", **settings)
 
 
 def test_a_choice_of_the_call_is_checked_too(make_client: MakeClient, sidecar: Sidecar) -> None:
     sidecar.stop()
+    unknown: Any = "ignore"
     with pytest.raises(ValueError, match="on_unavailable"):
-        make_client(retries=0).check("acme", on_unavailable="ignore")
+        make_client(retries=0).check("acme", on_unavailable=unknown)
 
 
-def test_a_timeout_of_the_call_is_checked(caller: holdfast.Client) -> None:
+def test_a_timeout_of_the_call_is_checked(caller: Caller) -> None:
     with pytest.raises(ValueError, match="timeout_ms"):
         caller.check("acme", timeout_ms=0)
 
@@ -49,7 +52,9 @@ def test_a_retry_never_passes_the_deadline() -> None:
     settings = Settings.of("localhost:1", 1_000, 3, "raise")
     missing = holdfast.Unavailable("gone")
     delays = [settings.retry_delay_s(missing, attempt, 60) for attempt in (1, 2, 3, 4)]
-    assert [low <= delay <= 2 * low for low, delay in zip((0.0125, 0.025, 0.05), delays[:3], strict=True)] == [True] * 3
+    for low, delay in zip((0.0125, 0.025, 0.05), delays[:3], strict=True):
+        assert delay is not None
+        assert low <= delay <= 2 * low
     assert delays[3] is None
     assert settings.retry_delay_s(missing, 1, 0.001) is None
     assert settings.retry_delay_s(holdfast.DeadlineExceeded("late"), 1, 60) is None

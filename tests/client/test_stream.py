@@ -1,5 +1,6 @@
 """The session's protocol by itself: nothing is lost, doubled or reordered, whatever the stream does."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import holdfast
@@ -67,7 +68,7 @@ def test_every_operation_is_answered_once(steps: list[str]) -> None:
         wire.clear()
         core.broken()
 
-    moves = {
+    moves: dict[str, Callable[[], object]] = {
         "add": lambda: add(1, linked=False),
         "linked": lambda: add(3, linked=True),
         "send": send,
