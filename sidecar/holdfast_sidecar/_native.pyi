@@ -101,9 +101,7 @@ class LoadGenerator:
 
     def __init__(self, target: str, steps: Sequence[_Step], connection_count: int, first_number: int) -> None:
         """`target` is "host:port" or "unix:PATH". Raises ValueError for a patch outside its template."""
-    def closed(
-        self, in_flight: int, warmup_s: float, seconds: float, max_item_count: int | None = None
-    ) -> LoadReport:
+    def closed(self, in_flight: int, warmup_s: float, seconds: float, max_item_count: int | None = None) -> LoadReport:
         """Keeps `in_flight` items under way. Raises OSError when the server cannot be reached or leaves."""
     def open(self, rate_per_s: float, warmup_s: float, seconds: float) -> LoadReport:
         """Starts items evenly, however long they take; latency counts from when each was due."""
