@@ -95,17 +95,23 @@ def read_trace(path: Path) -> list[LlmCall]:
 
 
 def rate_per_s(calls: Sequence[LlmCall]) -> float:
-    """Calls a second of a trace; one shorter than a second counts as a second."""
-    return len(calls) / max(1.0, calls[-1].at_s)
+    """Calls a second of a trace that is repeated."""
+    return len(calls) / _period_s(calls)
 
 
 def repeat(calls: Sequence[LlmCall]) -> Iterator[LlmCall]:
-    """Yields the calls of a trace without end: after the last one it begins anew, at the same pace."""
+    """Yields the calls of a trace without end: its mean gap after the last one it begins anew."""
     begun_s = 0.0
     while True:
         for call in calls:
             yield dataclasses.replace(call, at_s=begun_s + call.at_s)
-        begun_s += calls[-1].at_s + 1 / rate_per_s(calls)
+        begun_s += _period_s(calls)
+
+
+def _period_s(calls: Sequence[LlmCall]) -> float:
+    """From the first call to its repetition; a second after calls that are all of one moment."""
+    span_s = calls[-1].at_s
+    return span_s + (span_s / (len(calls) - 1) if span_s > 0 else 1.0)
 
 
 def draw(seed: int) -> Iterator[LlmCall]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from holdfast.v1.enforcement_service_pb2 import ExtendRequest, ReserveRequest, SettleRequest
 from holdfast_bench.scenarios.trace import EXTEND, RESERVE, SETTLE, schedule_of
-from holdfast_bench.workload import CALLS_PER_S, LlmCall, draw, read_trace
+from holdfast_bench.workload import CALLS_PER_S, LlmCall, draw, rate_per_s, read_trace, repeat
 
 HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
 
@@ -49,6 +49,7 @@ def test_a_trace_is_read_in_the_order_of_time(tmp_path: Path) -> None:
         (HEADER + "2023-11-16 18:15:46.68,374,44\nyesterday,1,2\n", "line 3"),
         (HEADER + "2023-11-16 18:15:46.68,374,\n", "line 2"),
         (HEADER + "2023-11-16 18:15:46.68,-1,44\n", "below zero"),
+        (HEADER + "2023-11-16 18:15:46.68,374,99999999999999999999\n", "line 2: more than 10000000 tokens"),
         ("WHEN,HOW\n1,2\n", "TIMESTAMP"),
     ],
 )
@@ -79,3 +80,16 @@ def test_the_schedule_reserves_extends_and_settles_each_call_once() -> None:
     assert [settle.amount for settle in settles] == [call.cost for call in calls]
     assert [(extend.hold_id, extend.add_amount) for extend in extends] == [("r1", calls[1].extension)]
     assert [due_us for due_us, step, _ in schedule if step == SETTLE] == [650_000, 9_650_000]
+
+
+def test_a_repeated_trace_goes_on_at_its_pace() -> None:
+    calls = [LlmCall(0.0, 1, 1), LlmCall(1.0, 2, 2), LlmCall(4.0, 3, 3)]
+    assert rate_per_s(calls) == 0.5
+    again = list(itertools.islice(repeat(calls), 7))
+    assert [call.input_tokens for call in again] == [1, 2, 3, 1, 2, 3, 1]
+    assert [call.at_s for call in again] == pytest.approx([0, 1, 4, 6, 7, 10, 12])
+
+
+def test_a_trace_of_one_moment_is_repeated_all_the_same() -> None:
+    calls = [LlmCall(0.0, 1, 1), LlmCall(0.0, 2, 2)]
+    assert [call.at_s for call in itertools.islice(repeat(calls), 5)] == pytest.approx([0, 0, 1, 1, 2])

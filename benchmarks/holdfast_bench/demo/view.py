@@ -151,7 +151,7 @@ def _line(sight: Sight) -> str:
     rates = sight.rates
     p50, p99 = ("-" if value is None else f"{value:,.1f}" for value in (rates.p50_ms, rates.p99_ms))
     amounts = f"{as_credits(sight.posted):>10} {as_credits(sight.held):>9} {as_credits(sight.available):>9}"
-    ledger = f"{sight.lag_ms:>6,.0f} {sight.outbox_count:>6,}" if sight.sidecar_up else "  sidecar down"
+    ledger = f"{sight.lag_ms:>6,.0f} {sight.outbox_count:>6,}" if sight.sidecar_up else " sidecar down"
     return (
         f"{sight.elapsed_s:6.1f} {rates.decisions_per_s:6,.0f} {p50:>6} {p99:>7} "
         f"{amounts} {sight.denied_count:>6,} {ledger}"
