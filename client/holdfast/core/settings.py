@@ -14,7 +14,7 @@ OnUnavailable: TypeAlias = Literal["raise", "allow", "deny"]
 """What check, reserve and extend do when the sidecar does not answer. Debits always raise: they must not get lost."""
 
 TARGET_VARIABLE = "HOLDFAST_SIDECAR"
-DEFAULT_TARGET = "unix:/run/holdfast/sidecar.sock"
+DEFAULT_TARGET = "127.0.0.1:7070"
 
 DEFAULT_TIMEOUT_MS = 1_000  # ten times a slow decision; an app that waits longer would rather know
 DEFAULT_RETRIES = 4  # with the delays below, a third of a second: a dropped connection is back, a dead sidecar is told

@@ -29,10 +29,10 @@ PAGE_MAX_COUNT = 1000
 
 def fingerprint(kind: Kind, message: Message) -> bytes:
     """Returns 16 bytes that stand for the content of a request (BLAKE2b, RFC 7693, of its deterministic bytes)."""
-    return blake2b(message.SerializeToString(deterministic=True), digest_size=16, person=_PERSONS[kind]).digest()
+    return blake2b(_TAGS[kind] + message.SerializeToString(deterministic=True), digest_size=16).digest()
 
 
-_PERSONS = {kind: bytes([kind]) for kind in Kind}
+_TAGS = tuple(bytes([number]) for number in range(max(Kind) + 1))
 
 
 class Decoder:

@@ -87,20 +87,19 @@ class Changes:
         """Raises the amount by `add_amount` (>= 0) and, with a `ttl_ms`, lets the hold live so long from now."""
         assert hold.open
         assert add_amount >= 0
-        before = (hold.amount, hold.deadline_ns, hold.ttl_ms)
+        before, deadline_ns = (hold.amount, hold.ttl_ms), hold.deadline_ns
         hold.amount += add_amount
         hold.pool.held += add_amount
         if ttl_ms:
             hold.ttl_ms = ttl_ms
-            hold.deadline_ns = now_ns + ttl_ms * NS_PER_MS
-            self.hold_deadlines.push(hold.deadline_ns, hold)
+            self._move_deadline(hold, now_ns + ttl_ms * NS_PER_MS)
         self._holds[hold] = None
         if self._undo is not None:
 
             def undo() -> None:
-                hold.amount, hold.deadline_ns, hold.ttl_ms = before
+                hold.amount, hold.ttl_ms = before
                 hold.pool.held -= add_amount
-                self.hold_deadlines.push(hold.deadline_ns, hold)
+                self._move_deadline(hold, deadline_ns)
 
             self._undo.append(undo)
 
@@ -147,9 +146,15 @@ class Changes:
         del account.holds[hold.hold_id]
         self._unlink(hold)
 
+    def _move_deadline(self, hold: Hold, deadline_ns: int) -> None:
+        self.hold_deadlines.discard(hold.deadline_ns, hold)
+        hold.deadline_ns = deadline_ns
+        self.hold_deadlines.push(deadline_ns, hold)
+
     def _unlink(self, hold: Hold) -> None:
         pool = hold.pool
         hold.open = False
+        self.hold_deadlines.discard(hold.deadline_ns, hold)
         pool.held -= hold.amount
         pool.hold_count -= 1
         self._accounts.hold_count -= 1

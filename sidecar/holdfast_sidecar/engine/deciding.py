@@ -6,6 +6,7 @@ missing and the call may still wait; a handler that returns `Wait` or `Fault` ha
 """
 
 from dataclasses import dataclass
+from typing import final
 
 from holdfast_sidecar.engine.accounts import Account, Accounts
 from holdfast_sidecar.engine.amounts import NS_PER_MS
@@ -21,6 +22,7 @@ from holdfast_sidecar.engine.statistics import Tally
 from holdfast_sidecar.engine.verdicts import Mode, Reason
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Wait:
     """The ledger may yet give the rights: `amount` more minor units of the pool `key`."""

@@ -34,6 +34,9 @@ from holdfast_sidecar.engine.settling import Settling
 from holdfast_sidecar.engine.statistics import Tally
 from holdfast_sidecar.engine.verdicts import Reason
 
+READS = frozenset({Check, GetBalance, ListHolds})
+"""Operations that change nothing, so that their answers need not wait for a commit."""
+
 
 class Decisions(Reserving, Settling, Charging, Reading):
     """Decides calls, and does what falls due."""
@@ -64,14 +67,13 @@ class Decisions(Reserving, Settling, Charging, Reading):
         """Decides the operations of a call that have no result yet, in order; stops at the first that must wait."""
         self._may_wait = may_wait
         results = call.results
-        operations = call.operations
-        for index in range(len(results), len(operations)):
-            operation = operations[index]
-            result = self._handlers[type(operation)](operation)
-            if isinstance(result, Wait):
+        for operation in call.operations[len(results) :]:
+            kind = type(operation)
+            result = self._handlers[kind](operation)
+            if type(result) is Wait:
                 return result
             results.append(result)
-            if not isinstance(operation, Check | GetBalance | ListHolds):
+            if kind not in READS:
                 call.changed = True
         return None
 

@@ -111,8 +111,9 @@ class Engine:
         self._leases.return_idle(now_ns)
         for event in events:
             self._hear(event)
+        until_ns = now_ns + self._settings.lease_wait_ms * NS_PER_MS
         for call in calls:
-            call.wait_until_ns = self._wait_until(call)
+            call.wait_until_ns = min(until_ns, call.deadline_ns) if call.deadline_ns else until_ns
             self._run(call)
         for call in self._wait_deadlines.pop_due(now_ns):
             self._take_out(call)
@@ -131,10 +132,6 @@ class Engine:
         return self._tally.snapshot(self._accounts, self._meta, self._decisions.mode(0), self._waiting_count())
 
     # ── calls ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _wait_until(self, call: Call) -> int:
-        until_ns = self._now_ns + self._settings.lease_wait_ms * NS_PER_MS
-        return min(until_ns, call.deadline_ns) if call.deadline_ns else until_ns
 
     def _run(self, call: Call) -> None:
         """Decides the operations that are left, in their order; the call waits where rights may come."""

@@ -7,6 +7,8 @@ from holdfast_sidecar.engine.accounts import Accounts
 from holdfast_sidecar.engine.state import Meta
 from holdfast_sidecar.engine.verdicts import Mode, Reason
 
+_MODE_COUNT = len(Mode)
+
 
 @dataclass(frozen=True, slots=True)
 class EngineStatistics:
@@ -41,7 +43,8 @@ class EngineStatistics:
 class Tally:
     """The running counts; written by the loop's thread alone."""
 
-    decisions: dict[tuple[Reason, Mode], int] = field(default_factory=dict)
+    decisions: list[int] = field(default_factory=lambda: [0] * (_MODE_COUNT * (max(Reason) + 1)))
+    """By reason and mode, see `_place`; numbers, since hashing enum members is slow."""
     replay_count: int = 0
     conflict_count: int = 0
     settle_count: int = 0
@@ -54,13 +57,17 @@ class Tally:
 
     def decided(self, reason: Reason, mode: Mode) -> None:
         """Counts one decision."""
-        key = (reason, mode)
-        self.decisions[key] = self.decisions.get(key, 0) + 1
+        self.decisions[_place(reason, mode)] += 1
 
     def snapshot(self, accounts: Accounts, meta: Meta, mode: Mode, waiting_call_count: int) -> EngineStatistics:
         """Returns an immutable copy."""
         return EngineStatistics(
-            decisions=dict(self.decisions),
+            decisions={
+                (reason, mode): count
+                for reason in Reason
+                for mode in Mode
+                if (count := self.decisions[_place(reason, mode)])
+            },
             replay_count=self.replay_count,
             conflict_count=self.conflict_count,
             settle_count=self.settle_count,
@@ -82,3 +89,7 @@ class Tally:
             lease_valid_until_ns=meta.lease_valid_until_ns,
             mode=mode,
         )
+
+
+def _place(reason: int, mode: int) -> int:
+    return reason * _MODE_COUNT + mode - 1

@@ -24,5 +24,5 @@ class Mode(IntEnum):
     PARTITIONED = 2
 
 
-UNRECORDED = frozenset({Reason.UNKNOWN_ACCOUNT, Reason.PARTITIONED, Reason.LEASE_TIMEOUT, Reason.LINKED_FAILED})
+UNRECORDED = (Reason.UNKNOWN_ACCOUNT, Reason.PARTITIONED, Reason.LEASE_TIMEOUT, Reason.LINKED_FAILED)
 """Denials that say nothing about the money: the same operation id is decided anew."""
