@@ -27,8 +27,8 @@ $(PROJECT_READY): .venv/.dependencies-ready pyproject.toml $(CRATE_SOURCES) $(CA
 	@.ci/setup project
 	@touch $@
 
-demo: setup ## One host end to end, with a reconciliation at its end; TRACE=FILE replays a trace
-	@$(BIN)/holdfast demo $(if $(TRACE),--trace "$(TRACE)")
+demo: setup ## One host end to end, with a reconciliation at its end; TRACE=FILE replays a trace, ARGS=--quick is short
+	@$(BIN)/holdfast demo $(if $(TRACE),--trace "$(TRACE)") $(ARGS)
 
 test: setup ## Runs the whole test suite; ARGS="-k name" narrows it
 	@$(BIN)/python -m pytest $(ARGS)

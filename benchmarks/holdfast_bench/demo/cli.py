@@ -21,6 +21,7 @@ from holdfast.aio import AsyncClient
 from holdfast.answers import Reason
 from holdfast.errors import HoldfastError
 from rich.console import Console
+from rich.text import Text
 
 from holdfast_bench.demo import report as reports
 from holdfast_bench.demo.agents import Agents
@@ -74,13 +75,12 @@ def main(argv: Sequence[str]) -> int:
     except (asyncio.CancelledError, KeyboardInterrupt):
         return _complain("interrupted; ledger and sidecar are stopped", EXIT_INTERRUPTED)
     except grpc.RpcError as error:
-        return _complain(
-            f"the ledger failed: {error.details() if isinstance(error, grpc.Call) else error}", EXIT_BROKEN
-        )
+        details = error.details() if isinstance(error, grpc.Call) else str(error)
+        return _complain(f"the ledger failed: {details}", EXIT_BROKEN)
     except (ProcessFailed, HoldfastError, TimeoutError, OSError, ValueError) as error:
         return _complain(str(error), EXIT_BROKEN)
     if found.faults:
-        return _complain("; ".join(found.faults), EXIT_BROKEN)
+        return _complain("\n  ".join(["not every promise was kept:", *found.faults]), EXIT_BROKEN)
     if flags.folder is not None:
         sys.stdout.write(KEPT.format(folder=flags.folder))
     return 0
@@ -114,12 +114,10 @@ class Demo:
 
     async def play(self) -> Report:
         """Plays all acts; returns what was found, after it was printed."""
-        console, plan, stage = self._console, self._plan, self._stage
-        console.print(f"[bold]holdfast demo[/]: LLM calls {plan.source}", highlight=False)
-        console.print(
-            f"time {plan.speed:,.0f}x faster, {stage.transport} transport, wallet of {as_credits(plan.wallet)} credits",
-            highlight=False,
-        )
+        plan, stage = self._plan, self._stage
+        self._console.print(Text.assemble(("holdfast demo", "bold"), f": LLM calls {plan.source}"))
+        wallet = f"wallet of {as_credits(plan.wallet)} credits"
+        self._console.print(Text(f"time {plan.pace}, {stage.transport} transport, {wallet}"))
         await asyncio.to_thread(stage.fill_wallet, plan.wallet)
         history_file = stage.folder / "history.txt"
         watch = Watch(stage, self._tally, self._story, self._view())
@@ -130,7 +128,7 @@ class Demo:
             finally:
                 await asyncio.to_thread(watch.stop)
         found = await asyncio.to_thread(self._reconcile, history_file, races)
-        reports.show(found, console)
+        reports.show(found, self._console)
         return found
 
     def _view(self) -> View:

@@ -75,6 +75,11 @@ class Plan:
     calls: Iterator[LlmCall]
     """Without end, each at its second of the demo's time."""
 
+    @property
+    def pace(self) -> str:
+        """The speed for people."""
+        return f"{self.speed:,.0f}x faster" if self.speed >= 10 else f"{self.speed:.2g}x as fast"
+
 
 def make_plan(trace: Path | None, speed: float | None, seconds: float) -> Plan:
     """Plans a run whose wallet lasts for about `seconds`; `speed` None: as fast as `CALLS_PER_S` needs.

@@ -51,7 +51,7 @@ class LiveView:
         return Panel(
             body,
             title="[bold]holdfast demo[/]",
-            subtitle=f"[dim]{self._transport} transport · time {self._plan.speed:,.0f}x faster[/]",
+            subtitle=f"[dim]{self._transport} transport · time {self._plan.pace}[/]",
             width=WIDTH,
             padding=(0, 1),
             border_style="green" if sight.sidecar_up else "red",
@@ -69,7 +69,7 @@ def _wallet(sight: Sight, wallet: int) -> Table:
         bar = _bar(grant.amount, [(grant.remaining, colour)])
         table.add_row(Text(grant.grant_id, colour), bar, f"{as_credits(grant.remaining)} left")
     parts = [(sight.available, "bright_white"), (sight.held, "yellow")]
-    table.add_row(Text("pool", "bold"), _bar(wallet, parts), f"{as_credits(sight.available)} free")
+    table.add_row(Text("pool", "bold"), _bar(wallet, parts), f"{as_credits(sight.available)} left")
     return table
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Protocol
 
 import grpc
@@ -107,9 +108,11 @@ class Watch:
         if not self._stopped.is_set():
             self._stopped.set()
             self._thread.join()
-            self._view.show(self.look())
-            self._view.close()
-            self._client.close()
+            try:
+                self._view.show(self.look())
+            finally:
+                self._view.close()
+                self._client.close()
 
     def look(self) -> Sight:
         """Looks once."""
@@ -143,6 +146,6 @@ class Watch:
             self._grants = self._stage.grants()
             self._balance = self._client.get_balance(ACCOUNT, POOL)
             self._metrics = scrape(self._stage.metrics_url)
-        except (holdfast.HoldfastError, grpc.RpcError, OSError):
+        except (holdfast.HoldfastError, grpc.RpcError, OSError, HTTPException):
             return False
         return True

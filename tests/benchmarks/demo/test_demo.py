@@ -1,27 +1,26 @@
 """The demo as a user starts it: real processes, a crash, a reconciliation, and nothing left behind."""
 
-import importlib.util
+import contextlib
+import fcntl
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import psutil
 import pytest
 
 DEMO = [sys.executable, "-m", "holdfast.cli", "demo"]
-NATIVE = importlib.util.find_spec("holdfast_sidecar._native") is not None
 PROMISES = 6
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs the demo to its end."""
-    command = [*DEMO, *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **environment}
-    )
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the demo to its end, into a pipe."""
+    return subprocess.run([*DEMO, *arguments], capture_output=True, text=True, timeout=120, check=False)
 
 
 def figure(told: str, pattern: str) -> int:
@@ -62,16 +61,34 @@ def test_a_drawn_run_keeps_every_promise(tmp_path: Path) -> None:
     assert "is not empty" in again.stderr
 
 
-def test_a_trace_is_replayed_over_the_portable_transport(tmp_path: Path) -> None:
-    """A trace shorter than the wallet lasts begins anew."""
+def run_on_terminal(*arguments: str) -> tuple[int, str]:
+    """Runs the demo on a terminal of 80 columns; returns its status, and what it wrote without the control codes."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {**os.environ, "TERM": "xterm"}
+    written = bytearray()
+    with subprocess.Popen([*DEMO, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as demo:
+        os.close(theirs)
+        with contextlib.suppress(OSError):  # EIO is how a terminal ends
+            while chunk := os.read(ours, 65_536):
+                written += chunk
+        os.close(ours)
+        status = demo.wait(timeout=30)
+    return status, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", written.decode())
+
+
+def test_a_trace_is_replayed_on_a_terminal_over_the_portable_transport(tmp_path: Path) -> None:
+    """A trace shorter than the wallet lasts begins anew; the picture stays within the terminal."""
     rows = [f"2023-11-16 18:15:{10 + at * 2}.5000000,{300 + at},{40 + 90 * at}" for at in range(9)]
-    trace = tmp_path / "trace.csv"
+    trace = tmp_path / "trace[red].csv"
     trace.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    ended = run("--quick", "--trace", str(trace), "--transport", "portable", "--speed", "1200")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "trace.csv (9)" in ended.stdout
-    assert "time 1,200x faster, portable transport" in ended.stdout
-    check_report(ended.stdout)
+    status, told = run_on_terminal("--quick", "--trace", str(trace), "--transport", "portable", "--speed", "1200")
+    assert status == 0, told
+    assert "trace[red].csv (9)" in told
+    assert "time 1,200x faster, portable transport" in told
+    assert told.count("holdfast demo ─") >= 5
+    assert {len(line) for line in told.splitlines() if "│" in line} == {80}
+    check_report(told)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
