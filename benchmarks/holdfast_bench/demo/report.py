@@ -104,7 +104,7 @@ def _races(races: Sequence[Race]) -> Table:
 def _figures(report: Report) -> Table:
     tally, crash = report.tally, report.crash
     denied_count = tally.denied.total()
-    resent = f"{crash.resent_count:,} operations sent again, {crash.replay_count:,} found done"
+    resent = f"{crash.resent_count:,} operations resent, {crash.replay_count:,} found done"
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()

@@ -38,8 +38,8 @@ def check_report(told: str) -> None:
     assert "sidecar killed (SIGKILL)" in told
     assert "sidecar back" in told
     assert figure(told, r"([\d,]+) holds open, back after") > 0
-    assert figure(told, r"([\d,]+) operations sent again") > 0
-    assert figure(told, r"([\d,]+) denied \([\d,]+ INSUFFICIENT_BALANCE\)") > 0
+    assert figure(told, r"([\d,]+) operations resent") > 0
+    assert figure(told, r"([\d,]+) INSUFFICIENT_BALANCE") > 0
     assert figure(told, r"([\d,]+) settles, [\d.]+ credits") > 0
     burned = re.findall(r"^  (\S+) +([\d.]+) +([\d.]+) +([\d.]+) +[\d,]+ *$", told, re.MULTILINE)
     assert [name for name, *_ in burned] == ["welcome", "monthly", "invoice-7"]
