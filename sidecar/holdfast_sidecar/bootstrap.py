@@ -175,7 +175,6 @@ class Sidecar:
             sidecar_id=meta.sidecar_id,
             epoch=meta.epoch,
             instance=meta.instance,
-            previous_instance=meta.previous_instance,
             last_sequence=meta.last_sequence,
             acked_sequence=meta.acked_sequence,
             max_hold_ttl_ms=self._config.max_hold_ttl_ms,
@@ -248,9 +247,9 @@ def _draw_instance(store: Store, meta: Meta) -> None:
     """Makes a new name for this life of the process durable, before the ledger hears it.
 
     One that the ledger's Welcome has not confirmed is kept: with it the ledger recognises a process that died between
-    the two commits. `previous_instance` is the last one confirmed.
+    the two commits.
     """
-    if meta.instance == meta.previous_instance:
+    if meta.instance == meta.welcomed_instance:
         meta.instance = os.urandom(INSTANCE_BYTES)
         store.commit(Writes(meta=meta))
 

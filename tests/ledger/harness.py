@@ -133,7 +133,6 @@ class Books:
         values: dict[str, Any] = {
             "epoch": 0,
             "instance": instance(1),
-            "previous_instance": b"",
             "last_sequence": 0,
             "acked_sequence": 0,
             "max_hold_ttl_ms": TTL_MS,

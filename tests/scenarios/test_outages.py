@@ -147,3 +147,16 @@ def decides(world: World, address: str) -> bool:
         except grpc.RpcError:
             return False
         return answer.verdict == 1
+
+
+def test_a_sidecar_that_dies_before_its_welcome_is_durable_is_known_again(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    world.begin()
+    world.sidecar.stop()
+    for _ in range(3):
+        # Its first commit after the greeting is the one that makes the new epoch durable.
+        world.sidecar.start(crash_at="before_commit")
+        world.sidecar.wait()
+    world.sidecar.start()
+    world.wait_until_deciding()
+    assert world.sidecar.alive

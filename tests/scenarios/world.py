@@ -199,6 +199,7 @@ class World:
     def wait_until_settled(self) -> None:
         """Waits until the ledger has posted what the sidecar has debited."""
         wait_until(lambda: self.ledger_balance().posted == self.balance().posted, START_TIMEOUT_S)
+        wait_until(lambda: self.balance().unposted == 0, START_TIMEOUT_S)
 
     def end(self) -> None:
         """Leaves nothing running."""

@@ -44,11 +44,10 @@ class SyncResponse(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ack: _Optional[_Union[DebitAck, _Mapping]] = ..., heartbeat_ack: _Optional[_Union[HeartbeatAck, _Mapping]] = ..., lease_update: _Optional[_Union[LeaseUpdate, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("sidecar_id", "epoch", "instance", "previous_instance", "last_sequence", "acked_sequence", "max_hold_ttl_ms", "version")
+    __slots__ = ("sidecar_id", "epoch", "instance", "last_sequence", "acked_sequence", "max_hold_ttl_ms", "version")
     SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
-    PREVIOUS_INSTANCE_FIELD_NUMBER: _ClassVar[int]
     LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ACKED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     MAX_HOLD_TTL_MS_FIELD_NUMBER: _ClassVar[int]
@@ -56,12 +55,11 @@ class Hello(_message.Message):
     sidecar_id: str
     epoch: int
     instance: bytes
-    previous_instance: bytes
     last_sequence: int
     acked_sequence: int
     max_hold_ttl_ms: int
     version: str
-    def __init__(self, sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., instance: _Optional[bytes] = ..., previous_instance: _Optional[bytes] = ..., last_sequence: _Optional[int] = ..., acked_sequence: _Optional[int] = ..., max_hold_ttl_ms: _Optional[int] = ..., version: _Optional[str] = ...) -> None: ...
+    def __init__(self, sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., instance: _Optional[bytes] = ..., last_sequence: _Optional[int] = ..., acked_sequence: _Optional[int] = ..., max_hold_ttl_ms: _Optional[int] = ..., version: _Optional[str] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("epoch", "birth_epoch", "acked_sequence", "lease_validity_ms", "heartbeat_interval_ms", "window_debit_count", "leases")

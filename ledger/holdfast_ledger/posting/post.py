@@ -24,7 +24,6 @@ from holdfast_ledger.posting.grants import due_at_ms, take_due
 from holdfast_ledger.posting.order import burn_position
 from holdfast_ledger.store.interface import (
     MAX_AMOUNT,
-    OPTIMISTIC,
     DebitRow,
     DuplicateRow,
     EntryRow,
@@ -51,8 +50,8 @@ class Posted:
     overdraft_amount: int = 0
     due_pools: set[int] = field(default_factory=set)
     """Pools whose grants took effect or expired on the way; the sidecars that lease from them are told at once."""
-    optimistic_pools: set[int] = field(default_factory=set)
-    """Pools whose settled balance other sidecars decide by; they are told at the next sweep."""
+    moved_pools: set[int] = field(default_factory=set)
+    """Pools whose settled balance moved; the sidecars that lease from them are told at the next sweep."""
 
 
 @dataclass(slots=True)
@@ -200,8 +199,7 @@ def _burn(writer: Writer, shares: list[_Share], now_ms: int, result: Posted) -> 
         spent = sum(amount for _, amount in share.burning)
         _move_figures(share, spent, done.overdraft_amount)
         result.overdraft_amount += done.overdraft_amount
-        if share.pool.policy.enforcement == OPTIMISTIC:
-            result.optimistic_pools.add(pool_key)
+        result.moved_pools.add(pool_key)
     writer.insert_entries(lines)
     writer.save_grants(burned)
     writer.save_leases(share.lease for share in shares)

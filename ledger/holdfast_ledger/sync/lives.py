@@ -3,10 +3,10 @@
     what the sidecar says                       what the ledger knows    then
     ------------------------------------------  -----------------------  ---------------------------------------
     epoch 0                                     nothing                  epoch 1, born in it
-    the instance of the present epoch           epoch E                  E again: a reconnect, or a Welcome lost
+    the instance of the present epoch           epoch E                  E again: a reconnect, or it crashed before
+                                                                         Welcome was durable and kept the instance
     epoch 0 (empty folder)                      epoch E                  E+1, born in it: its rights start anew
     epoch E, another instance                   epoch E                  E+1: the process was restarted
-    epoch E-1, and before that instance         epoch E                  E+1: it crashed before Welcome was durable
     an older epoch                              epoch E                  FENCED
     a newer epoch N, or any when nothing known  epoch E < N, or nothing  N+1, born in it: the ledger was restored
                                                                          from an older backup; see below
@@ -32,7 +32,6 @@ class Introduction:
     sidecar_id: str
     epoch: int
     instance: bytes
-    previous_instance: bytes
     last_sequence: int
     acked_sequence: int
     max_hold_ttl_ms: int
@@ -48,9 +47,7 @@ def next_life(known: Sidecar | None, hello: Introduction) -> tuple[int, int]:
         return known.epoch, known.birth_epoch
     if hello.epoch == 0:
         return known.epoch + 1, known.epoch + 1
-    restarted = hello.epoch == known.epoch
-    unheard = hello.epoch == known.epoch - 1 and hello.previous_instance == known.instance
-    if not restarted and not unheard:
+    if hello.epoch != known.epoch:
         raise Fenced(f"epoch {hello.epoch} is over, {known.epoch} has taken its place", epoch=str(known.epoch))
     if hello.last_sequence < known.acked_sequence:
         raise Fenced(

@@ -177,8 +177,6 @@ def introduction(hello: wire.Hello) -> Introduction:
     check_id("hello.sidecar_id", hello.sidecar_id)
     if len(hello.instance) != INSTANCE_BYTES:
         raise InvalidArgument("hello.instance", f"has {len(hello.instance)} bytes, not {INSTANCE_BYTES}")
-    if hello.previous_instance and len(hello.previous_instance) != INSTANCE_BYTES:
-        raise InvalidArgument("hello.previous_instance", f"has {len(hello.previous_instance)} bytes")
     check_range("hello.epoch", hello.epoch, 0, MAX_SEQUENCE - 1)
     check_range("hello.last_sequence", hello.last_sequence, 0, MAX_SEQUENCE)
     check_range("hello.acked_sequence", hello.acked_sequence, 0, MAX_SEQUENCE)
@@ -189,7 +187,6 @@ def introduction(hello: wire.Hello) -> Introduction:
         hello.sidecar_id,
         hello.epoch,
         hello.instance,
-        hello.previous_instance,
         hello.last_sequence,
         hello.acked_sequence,
         hello.max_hold_ttl_ms,

@@ -86,7 +86,7 @@ class SyncServices:
     crash: CrashPlan
     counters: SyncCounters = field(default_factory=SyncCounters)
     moved_pools: set[int] = field(default_factory=set)
-    """OPTIMISTIC pools posted to since the last sweep, which tells the sidecars and empties it."""
+    """Pools posted to since the last sweep, which tells the sidecars and empties it."""
 
 
 class Stream:
@@ -258,7 +258,7 @@ class Stream:
                 posted.duplicate_count,
             )
         self._services.registry.pools_changed(posted.due_pools)
-        self._services.moved_pools.update(posted.optimistic_pools)
+        self._services.moved_pools.update(posted.moved_pools)
         self._services.crash.reach(CrashPoint.BEFORE_ACK)
         self._send(self._protocol.posted(posted.acked_sequence))
         return True

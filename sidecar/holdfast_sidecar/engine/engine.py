@@ -202,7 +202,7 @@ class Engine:
     def _connected(self, event: Connected) -> None:
         self._meta.epoch = event.epoch
         self._meta.birth_epoch = event.birth_epoch
-        self._meta.previous_instance = self._meta.instance
+        self._meta.welcomed_instance = self._meta.instance
         self._decisions.heard(event.heard_at_ns)
         self._valid_until(event.lease_valid_until_ns)
         # An empty folder takes the sequence up where its former life left it.

@@ -30,7 +30,7 @@ class Meta:
     epoch: int = 0
     birth_epoch: int = 0
     instance: bytes = b""
-    previous_instance: bytes = b""
+    welcomed_instance: bytes = b""
     acked_sequence: int = 0
     last_sequence: int = 0
     boot_id: str = ""

@@ -52,7 +52,6 @@ class UplinkIdentity:
     sidecar_id: str
     epoch: int
     instance: bytes
-    previous_instance: bytes
     last_sequence: int
     acked_sequence: int
     max_hold_ttl_ms: int
@@ -189,7 +188,6 @@ class UplinkProtocol:
             sidecar_id=identity.sidecar_id,
             epoch=self._epoch,
             instance=identity.instance,
-            previous_instance=identity.previous_instance,
             last_sequence=self._last_sequence,
             acked_sequence=self._acked_sequence,
             max_hold_ttl_ms=identity.max_hold_ttl_ms,

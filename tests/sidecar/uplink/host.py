@@ -59,7 +59,7 @@ class Host:
         self._outbox: dict[int, bytes] = {}
         self.last_sequence = 0
         self._changed = threading.Condition()
-        identity = UplinkIdentity("host-1", 0, instance, b"", 0, 0, 60_000, "test")
+        identity = UplinkIdentity("host-1", 0, instance, 0, 0, 60_000, "test")
         self.uplink = Uplink(target, identity, self._read_debits, self._take, now_ns, Random(7), limits)
         self.loop = uvloop.new_event_loop()
         self.failure: BaseException | None = None

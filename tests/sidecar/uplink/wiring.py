@@ -15,7 +15,7 @@ VALIDITY_MS = 10_000
 
 def identity(epoch: int = 0, last_sequence: int = 0, acked_sequence: int = 0) -> UplinkIdentity:
     """Returns who the sidecar is at the start of its process."""
-    return UplinkIdentity("host-1", epoch, b"i" * 16, b"", last_sequence, acked_sequence, 60_000, "test")
+    return UplinkIdentity("host-1", epoch, b"i" * 16, last_sequence, acked_sequence, 60_000, "test")
 
 
 def welcome(epoch: int = 1, acked_sequence: int = 0, window_debit_count: int = 100) -> pb.SyncResponse:

@@ -7,13 +7,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class MetaRecord(_message.Message):
-    __slots__ = ("format_version", "sidecar_id", "epoch", "birth_epoch", "instance", "previous_instance", "acked_sequence", "last_sequence", "boot_id", "lease_valid_until_ns", "boot_count", "boot_opened_at_ns")
+    __slots__ = ("format_version", "sidecar_id", "epoch", "birth_epoch", "instance", "welcomed_instance", "acked_sequence", "last_sequence", "boot_id", "lease_valid_until_ns", "boot_count", "boot_opened_at_ns")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
     SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     BIRTH_EPOCH_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
-    PREVIOUS_INSTANCE_FIELD_NUMBER: _ClassVar[int]
+    WELCOMED_INSTANCE_FIELD_NUMBER: _ClassVar[int]
     ACKED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     LAST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -25,14 +25,14 @@ class MetaRecord(_message.Message):
     epoch: int
     birth_epoch: int
     instance: bytes
-    previous_instance: bytes
+    welcomed_instance: bytes
     acked_sequence: int
     last_sequence: int
     boot_id: str
     lease_valid_until_ns: int
     boot_count: int
     boot_opened_at_ns: int
-    def __init__(self, format_version: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., instance: _Optional[bytes] = ..., previous_instance: _Optional[bytes] = ..., acked_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., boot_id: _Optional[str] = ..., lease_valid_until_ns: _Optional[int] = ..., boot_count: _Optional[int] = ..., boot_opened_at_ns: _Optional[int] = ...) -> None: ...
+    def __init__(self, format_version: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., instance: _Optional[bytes] = ..., welcomed_instance: _Optional[bytes] = ..., acked_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., boot_id: _Optional[str] = ..., lease_valid_until_ns: _Optional[int] = ..., boot_count: _Optional[int] = ..., boot_opened_at_ns: _Optional[int] = ...) -> None: ...
 
 class PoolRecord(_message.Message):
     __slots__ = ("account_id", "pool_id", "currency", "granted_total", "reclaimed_total", "returned_total", "consumed_total", "posted_total", "pool_posted", "enforcement", "overdraft_limit", "partition_mode", "partition_after_ms")
