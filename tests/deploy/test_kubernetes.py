@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from holdfast.core.settings import DEFAULT_TARGET
+from holdfast.core.settings import TARGET_VARIABLE
 from holdfast_sidecar.config import SidecarConfig, load
 from holdfast_sidecar.dispatcher.dispatcher import LIVENESS_SERVICE
 
@@ -87,11 +87,11 @@ def test_the_port_for_probes_is_closed_to_the_cluster(documents: Mapping[str, No
 def test_the_application_shares_the_socket_and_its_uid_is_allowed(
     pod: Node, sidecar: Node, config: SidecarConfig
 ) -> None:
-    """Both mount the socket's volume where the client looks for it; data stay with the sidecar."""
+    """Both mount the socket's volume, and the client is told where it is; data stay with the sidecar."""
     (application,) = pod["containers"]
     folder = mounts(application)["holdfast-socket"]
     assert folder == mounts(sidecar)["holdfast-socket"] == str(config.listen_unix and config.listen_unix.parent)
-    assert f"unix:{config.listen_unix}" == DEFAULT_TARGET
+    assert {"name": TARGET_VARIABLE, "value": f"unix:{config.listen_unix}"} in application["env"]
     assert application["securityContext"]["runAsUser"] in (config.allowed_uids or ())
     assert "holdfast-data" not in mounts(application)
     assert mounts(sidecar)["holdfast-data"] == str(config.folder)

@@ -96,7 +96,7 @@ def test_debits_are_posted_once_through_kills_of_the_ledger(ledger: LedgerProces
         for kill_count in range(1, 4):
             settling = threading.Thread(target=settle_in_rounds, args=(host,))
             settling.start()
-            host.until(lambda: host.acked() > host.last_sequence // 2)
+            host.until(lambda: host.uplink.statistics().connected and host.acked() > host.last_sequence // 2)
             ledger.kill()
             settling.join()
             host.until(lambda count=kill_count: host.seen(Disconnected) == count)  # type: ignore[misc]
