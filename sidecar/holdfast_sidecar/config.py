@@ -42,6 +42,8 @@ MAX_PORT: Final = 65_535
 MIN_MAP_BYTES: Final = 4 << 20
 """Below this the reserve that keeps settles going would be a handful of pages."""
 PAGE_BYTES: Final = 4_096
+MAX_BATCH_ITEMS_HOST: Final = 1_024
+MAX_BATCH_ITEMS_PROCESS: Final = 32
 SECOND_MS: Final = 1_000
 HOUR_MS: Final = 3_600 * SECOND_MS
 DAY_MS: Final = 24 * HOUR_MS
@@ -208,9 +210,9 @@ class SidecarConfig(BaseSettings):
     Default: several heartbeats, so that one lost packet is not a partition."""
 
     # What callers may ask of the transport.
-    max_batch_items: Count = 1_024
-    """Calls decided and committed together. Default: a few tens of milliseconds of work, the longest that one caller
-    waits for others."""
+    max_batch_items: Count | None = None
+    """Calls decided and committed together. Default 1024 with durability "host": a commit waits for the disk, so the
+    more share it the better; 32 with "process": a commit is cheap, so answers leave while others are decided."""
     max_pending_items: Count = 16_384
     """Calls taken in and not answered; beyond it RESOURCE_EXHAUSTED. Default: less than a second of work, after
     which callers have given up."""
@@ -290,7 +292,7 @@ class SidecarConfig(BaseSettings):
                 "default_hold_ttl_ms must not be above max_hold_ttl_ms",
             ),
             (
-                self.max_batch_items <= self.max_pending_items,
+                self.batch_items() <= self.max_pending_items,
                 "max_batch_items must not be above max_pending_items: such a batch could never fill",
             ),
             (
@@ -307,18 +309,26 @@ class SidecarConfig(BaseSettings):
             ),
         ]
 
+    def batch_items(self) -> int:
+        """Returns `max_batch_items`, or its default for the durability."""
+        if self.max_batch_items is not None:
+            return self.max_batch_items
+        return MAX_BATCH_ITEMS_HOST if self.durability == "host" else MAX_BATCH_ITEMS_PROCESS
+
     def engine_settings(self) -> EngineSettings:
         """Returns the engine's share."""
         return EngineSettings(**{field.name: getattr(self, field.name) for field in fields(EngineSettings)})
 
     def transport_config(self, methods: tuple[Method, ...]) -> TransportConfig:
         """Returns the transport's share, to serve `methods`."""
-        same = {field.name for field in fields(TransportConfig)} & set(type(self).model_fields) - {"allowed_uids"}
+        own = {"allowed_uids", "max_batch_items"}
+        same = {field.name for field in fields(TransportConfig)} & set(type(self).model_fields) - own
         return TransportConfig(
             methods=methods,
             tcp_address=self.listen_tcp,
             unix_path=None if self.listen_unix is None else str(self.listen_unix),
             allowed_uids=self.allowed_uids,
+            max_batch_items=self.batch_items(),
             **{name: getattr(self, name) for name in same},
         )
 

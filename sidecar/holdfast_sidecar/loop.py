@@ -12,15 +12,20 @@ from typing import Protocol
 from holdfast_sidecar.crash_points import crash_point
 from holdfast_sidecar.dispatcher.dispatcher import Dispatcher
 from holdfast_sidecar.dispatcher.faults import STORE_FAILED
-from holdfast_sidecar.engine.engine import Effects, Engine
+from holdfast_sidecar.engine.engine import Engine
 from holdfast_sidecar.engine.events import LeaseAsk
+from holdfast_sidecar.engine.operations import Call
+from holdfast_sidecar.engine.state import Writes
 from holdfast_sidecar.garbage import Garbage
 from holdfast_sidecar.inbox import Inbox
 from holdfast_sidecar.store.interface import Store, StoreFailed
-from holdfast_sidecar.transport.interface import Transport
+from holdfast_sidecar.transport.interface import Reply, Transport
 
 MAX_WAIT_NS = 100_000_000
 """Longest wait for a batch, so that the loop notices that it is to stop."""
+PART_ITEMS = 32
+"""Calls decided before the answers among them that need no commit leave: the network side takes them out, and new calls
+in, while the next part is decided."""
 BATCH_BOUNDS: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 """Upper bounds, inclusive, of the batch-size histogram's buckets; one more bucket is above all."""
 
@@ -94,37 +99,44 @@ class DecisionLoop:
     def round(self, wait_ns: int) -> None:
         """Takes one batch through the engine, the store and back. Raises StoreFailed."""
         items = self._transport.next_batch(wait_ns)
-        calls, replies = self._dispatcher.decode(items)
-        effects = self._engine.apply(
-            calls, self._inbox.take(), self._now_ns(), self._now_unix_ms(), self._store.holds_refused
-        )
-        encode = self._dispatcher.encode
-        replies += [encode(call) for call in effects.done if not call.changed]
-        if replies:
-            self._transport.reply(replies)
+        self._engine.begin(self._inbox.take(), self._now_ns(), self._now_unix_ms(), self._store.holds_refused)
+        changed: list[Call] = []
+        for start in range(0, len(items), PART_ITEMS):
+            calls, replies = self._dispatcher.decode(items[start : start + PART_ITEMS])
+            self._answer(self._engine.decide(calls), replies, changed)
+        effects = self._engine.finish()
+        self._answer(effects.done, [], changed)
         if effects.writes:
-            self._commit(effects)
-        changed = [encode(call) for call in effects.done if call.changed]
+            self._commit(effects.writes, changed)
         if changed:
-            self._transport.reply(changed)
+            self._transport.reply([self._dispatcher.encode(call) for call in changed])
             crash_point("after_reply")
         if self._uplink is not None:
             self._uplink.notify(effects.last_sequence, effects.epoch, effects.asks)
         if items:
             self._count(len(items))
 
+    def _answer(self, done: list[Call], replies: list[Reply], changed: list[Call]) -> None:
+        """Sends the answers that need no commit; adds the calls that do to `changed`."""
+        for call in done:
+            if call.changed:
+                changed.append(call)
+            else:
+                replies.append(self._dispatcher.encode(call))
+        if replies:
+            self._transport.reply(replies)
+
     def statistics(self) -> LoopStatistics:
         """Counters; any thread."""
         return LoopStatistics(self._batch_count, self._call_count, tuple(self._batch_size_counts), self._failed)
 
-    def _commit(self, effects: Effects) -> None:
+    def _commit(self, writes: Writes, changed: list[Call]) -> None:
         crash_point("before_commit")
         try:
-            self._store.commit(effects.writes)
+            self._store.commit(writes)
         except StoreFailed:
             self._failed = True
-            refuse = self._dispatcher.refuse
-            self._transport.reply([refuse(call, STORE_FAILED) for call in effects.done if call.changed])
+            self._transport.reply([self._dispatcher.refuse(call, STORE_FAILED) for call in changed])
             raise
         crash_point("after_commit")
 

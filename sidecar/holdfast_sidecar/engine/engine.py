@@ -39,7 +39,7 @@ class Effects:
     """What a batch comes to. Commit `writes`, then answer `done`, then tell the uplink."""
 
     done: list[Call]
-    """Calls with all their results, in the order in which they were decided."""
+    """Calls with all their results, in the order in which they were decided; without those that `decide` returned."""
     writes: Writes
     asks: list[LeaseAsk]
     last_sequence: int
@@ -90,17 +90,20 @@ class Engine:
         self._done: list[Call] = []
 
     def apply(
-        self,
-        calls: Iterable[Call],
-        events: Iterable[Event],
-        now_ns: int,
-        now_unix_ms: int,
-        holds_refused: bool,
+        self, calls: Iterable[Call], events: Iterable[Event], now_ns: int, now_unix_ms: int, holds_refused: bool
     ) -> Effects:
-        """Carries out one batch: what fell due, then the uplink's events, then the calls.
+        """Carries out one batch: `begin`, `decide`, `finish`."""
+        self.begin(events, now_ns, now_unix_ms, holds_refused)
+        done = self.decide(calls)
+        effects = self.finish()
+        effects.done[:0] = done
+        return effects
+
+    def begin(self, events: Iterable[Event], now_ns: int, now_unix_ms: int, holds_refused: bool) -> None:
+        """Begins a batch with what fell due, and the uplink's events.
 
         Args:
-            now_ns: CLOCK_BOOTTIME; raises AssertionError if it went back.
+            now_ns: CLOCK_BOOTTIME, the time of the whole batch; raises AssertionError if it went back.
             now_unix_ms: Wall clock, kept in debits for reports; no decision depends on it.
             holds_refused: The store is nearly full: no new holds and charges, settles go on.
         """
@@ -111,15 +114,24 @@ class Engine:
         self._leases.return_idle(now_ns)
         for event in events:
             self._hear(event)
-        until_ns = now_ns + self._settings.lease_wait_ms * NS_PER_MS
+
+    def decide(self, calls: Iterable[Call]) -> list[Call]:
+        """Decides calls of the batch that has begun, any number of times; returns those that are done by now."""
+        until_ns = self._now_ns + self._settings.lease_wait_ms * NS_PER_MS
         for call in calls:
             call.wait_until_ns = min(until_ns, call.deadline_ns) if call.deadline_ns else until_ns
             self._run(call)
-        for call in self._wait_deadlines.pop_due(now_ns):
+        done, self._done = self._done, []
+        return done
+
+    def finish(self) -> Effects:
+        """Ends the batch with the calls that have waited long enough; returns what is to be committed."""
+        for call in self._wait_deadlines.pop_due(self._now_ns):
             self._take_out(call)
             self._run(call)
         self._decisions.evict_outcomes()
-        asks = self._leases.take_ask({key: waiting.amount for key, waiting in self._waiting.items()}, now_ns)
+        waiting = {key: waiting.amount for key, waiting in self._waiting.items()}
+        asks = self._leases.take_ask(waiting, self._now_ns)
         done, self._done = self._done, []
         return Effects(done, self._changes.take_writes(), asks, self._meta.last_sequence, self._meta.epoch)
 
