@@ -32,10 +32,11 @@ class LedgerConfig(BaseSettings):
     metrics_port: int = Field(0, ge=0, le=65_535, description="port of the Prometheus endpoint; 0: none")
 
     lease_validity_ms: int = Field(
-        10_000,
+        300_000,
         ge=100,
         le=3_600_000,
-        description="validity of leases: ten heartbeats may be lost before a sidecar stops",
+        description="validity of leases: sidecars go on for so long without the ledger; short beside the hour of a "
+        "hold that the ledger waits for anyway before it takes rights back",
     )
     heartbeat_interval_ms: int = Field(
         1_000,

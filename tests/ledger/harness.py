@@ -381,7 +381,11 @@ async def running(
     folder: Path, make: Callable[[Path], SqliteStore] = SqliteStore, **settings: Any
 ) -> AsyncIterator[Ledger]:
     """Runs a ledger on a file in a folder, with a clock to move; stops and audits it."""
-    values: dict[str, Any] = {"listen": "127.0.0.1:0", "database": folder / "ledger.sqlite"}
+    values: dict[str, Any] = {
+        "listen": "127.0.0.1:0",
+        "lease_validity_ms": VALIDITY_MS,
+        "database": folder / "ledger.sqlite",
+    }
     config = LedgerConfig(**(values | settings))
     clock, store = Clock(), make(config.database)
     server = LedgerServer(config, store, clock.now_ms)

@@ -13,10 +13,10 @@ def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
     """Makes worlds with the sidecar flags given; ends them after the test."""
     worlds: list[World] = []
 
-    def make(*sidecar_flags: str) -> World:
+    def make(*sidecar_flags: str, lease_validity_ms: int = 60_000) -> World:
         folder = tmp_path / f"world-{len(worlds)}"
         folder.mkdir()
-        worlds.append(World(folder, *sidecar_flags))
+        worlds.append(World(folder, *sidecar_flags, lease_validity_ms=lease_validity_ms))
         return worlds[-1]
 
     yield make

@@ -29,7 +29,9 @@ def test_decisions_go_on_within_the_lease_while_the_ledger_is_down(world: World)
     assert_exactly_once(world, storm)
 
 
-def test_past_the_lease_everything_new_is_denied_and_settles_are_taken(world: World) -> None:
+def test_past_the_lease_everything_new_is_denied_and_settles_are_taken(make_world: Callable[..., World]) -> None:
+    world = make_world("--partition-after-ms", "1000", lease_validity_ms=3_000)
+    world.begin()
     with world.stub() as stub:
         stub.Reserve(pb.ReserveRequest(operation_id="a", account_id=ACCOUNT, amount=10), timeout=5)
         world.ledger.kill()

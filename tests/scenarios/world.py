@@ -101,11 +101,11 @@ class Server:
 class World:
     """A ledger with one account and pool, and a sidecar."""
 
-    def __init__(self, folder: Path, *sidecar_flags: str) -> None:
+    def __init__(self, folder: Path, *sidecar_flags: str, lease_validity_ms: int = 60_000) -> None:
         self.folder = folder
         self.ledger = Server("ledger", [], folder / "ledger.log")
         self.ledger._flags = ["--listen", self.ledger.address, "--database", str(folder / "ledger.db")]
-        self.ledger._flags += ["--metrics-port", "0"]
+        self.ledger._flags += ["--metrics-port", "0", "--lease-validity-ms", str(lease_validity_ms)]
         self.sidecar = Server("sidecar", [], folder / "sidecar.log")
         self.sidecar._flags = self.sidecar_flags(folder / "sidecar", self.sidecar.address, *sidecar_flags)
 

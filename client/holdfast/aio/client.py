@@ -39,7 +39,7 @@ class AsyncClient(Calls):
     'hello: settled 1200000'
 
     Args:
-        target: "unix:/path" or "host:port"; None: the variable HOLDFAST_SIDECAR, else the default socket.
+        target: "unix:/path" or "host:port"; None: the variable HOLDFAST_SIDECAR, else 127.0.0.1:7070.
         timeout_ms: deadline of a call, tries included, unless the call has its own.
         retries: how often a call without an answer is sent again within its deadline, with the same operation id.
         on_unavailable: what check, reserve and extend do without an answer: "raise" `Unavailable`, "allow" (the

@@ -46,7 +46,7 @@ class Settings:
 
     @classmethod
     def of(cls, target: str | None, timeout_ms: int, retries: int, on_unavailable: OnUnavailable) -> "Settings":
-        """Checks the settings; `target` None is taken from the environment, else the default socket."""
+        """Checks the settings; `target` None is taken from the environment, else the default."""
         if timeout_ms <= 0:
             raise ValueError(f"timeout_ms must be above zero, not {timeout_ms}")
         if retries < 0:

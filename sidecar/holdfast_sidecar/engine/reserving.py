@@ -89,9 +89,11 @@ class Reserving(Deciding):
         fault = self._unfit(pool, "")
         if fault is not None:
             return fault
-        added, reason = op.add_amount, Reason.OK
         if op.add_amount:
             added, reason = decide(pool, op.add_amount, op.min_add_amount or op.add_amount, self._lease_valid())
+        else:
+            # The ledger counts on holds to end within the longest time to live after the lease.
+            added, reason = 0, Reason.OK if self._lease_valid() else Reason.PARTITIONED
         if reason is not Reason.OK:
             if self._ledger_may_help(pool, reason):
                 return Wait((pool.account_id, pool.pool_id), op.add_amount)

@@ -5,7 +5,7 @@ from holdfast_sidecar.engine.events import Connected, Disconnected, LeasesUpdate
 from holdfast_sidecar.engine.operations import Call, Fault, FaultCode
 from holdfast_sidecar.engine.settings import EngineSettings
 
-from tests.sidecar.engine.harness import MS, Host, Ledger, balance, charge, check, parsed, reserve, settle
+from tests.sidecar.engine.harness import MS, Host, Ledger, balance, charge, check, extend, parsed, reserve, settle
 
 KEY = ("acme", "general")
 SETTINGS = EngineSettings(lease_wait_ms=250, partition_after_ms=3_000)
@@ -147,6 +147,16 @@ def test_cut_off_within_the_lease_goes_on_from_what_is_leased() -> None:
     answer = host.one(reserve("c", left))
     assert (answer.verdict, answer.mode) == (d.VERDICT_ALLOW, d.MODE_PARTITIONED)
     assert host.one(reserve("d", 1)).reason == d.REASON_PARTITIONED
+
+
+def test_cut_off_past_the_lease_a_hold_cannot_be_made_to_live_longer() -> None:
+    host = host_with()
+    host.one(reserve("a", 10, ttl_ms=60_000))
+    host.disconnect()
+    host.advance(10_001)
+    answer = host.one(extend("b", "a", ttl_ms=60_000))
+    assert (answer.verdict, answer.reason) == (d.VERDICT_DENY, d.REASON_PARTITIONED)
+    assert answer.remaining_ttl_ms == 49_999
 
 
 def test_settles_are_taken_whatever_the_ledger_does() -> None:
