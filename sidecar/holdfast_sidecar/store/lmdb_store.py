@@ -155,11 +155,11 @@ class _Opening:
     def _open_existing(self) -> LmdbStore:
         unsynced_boot_id = self._home.unsynced_boot_id()
         check_pages(self._home.data)
+        snapshot, boot = self._recover()
         environment = self._environment(self._home.path)
         try:
             with _damage_named():
                 tables = _open_tables(environment)
-                snapshot, boot = _load(environment, tables, self._sidecar_id, self._boot_id, self._now_ns)
             if unsynced_boot_id not in (None, self._boot_id):
                 raise StoreUnusable(
                     "it was not flushed before the machine went down, so its latest commits may be missing"
@@ -177,6 +177,16 @@ class _Opening:
             store.close()
             raise
         return store
+
+    def _recover(self) -> tuple[Snapshot, Boot]:
+        """Reads everything once, through a mapping of its own: closed, it gives the memory of the whole file back."""
+        environment = self._environment(self._home.path)
+        try:
+            with _damage_named():
+                tables = _open_tables(environment)
+                return _load(environment, tables, self._sidecar_id, self._boot_id, self._now_ns)
+        finally:
+            environment.close()
 
     def _create(self) -> None:
         """Makes an empty store beside its place, then moves it there: a file in place always has its first commit."""
