@@ -27,6 +27,7 @@ from holdfast_sidecar.config import ConfigError, SidecarConfig, load
 from holdfast_sidecar.dispatcher.decode import Decoder
 from holdfast_sidecar.dispatcher.dispatcher import METHODS, Dispatcher
 from holdfast_sidecar.dispatcher.encode import Encoder
+from holdfast_sidecar.engine.amounts import NS_PER_MS
 from holdfast_sidecar.engine.engine import Engine
 from holdfast_sidecar.engine.events import Connected, Draining, Fenced, UplinkEvent
 from holdfast_sidecar.engine.state import Meta, Writes
@@ -102,7 +103,8 @@ class Sidecar:
         gc.collect()
         gc.freeze()
         _log.info("recovered", extra={"holds": hold_count, "ms": round(1e3 * (time.perf_counter() - started_s), 1)})
-        self._heard = self._meta.lease_valid_until_ns > boottime_ns()
+        self._heard = False
+        self._alone_after_ns = boottime_ns() + config.partition_after_ms * NS_PER_MS
         self._draining = False
         self._exit_status = 0
         self._transport: Transport = open_transport(config.transport_config(METHODS), config.transport)
@@ -162,8 +164,16 @@ class Sidecar:
         self._event_loop.call_soon_threadsafe(self._stop.set)
 
     def _ready(self) -> bool:
-        """Whether decisions can be taken: there is a ledger's word to decide on, and no end in sight."""
-        return not self._draining and (self._heard or self._uplink is None)
+        """Whether decisions can be taken, and no end is in sight.
+
+        At a start the ledger's word is waited for. Without it, after `partition_after_ms`, leases that are still valid
+        are enough.
+        """
+        if self._draining:
+            return False
+        if self._heard or self._uplink is None:
+            return True
+        return self._alone_after_ns <= boottime_ns() < self._meta.lease_valid_until_ns
 
     # ── start ────────────────────────────────────────────────────────────────────────────────────────────────────
 

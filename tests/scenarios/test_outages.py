@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2
 from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
 from holdfast_sidecar.bootstrap import EXIT_FENCED, EXIT_LOCKED
 
-from tests.scenarios.world import ACCOUNT, Server, Storm, World, assert_exactly_once, wait_until
+from tests.scenarios.world import ACCOUNT, CHANNEL_OPTIONS, Server, Storm, World, assert_exactly_once, wait_until
 
 MIB = 1 << 20
 PAGE_BYTES = 4096
@@ -43,6 +44,24 @@ def test_past_the_lease_everything_new_is_denied_and_settles_are_taken(make_worl
     world.ledger.start()
     wait_until(lambda: world.debits() == [("c", 9)], 30)
     world.wait_until_deciding()
+
+
+def test_a_restart_without_the_ledger_serves_from_its_leases_once_it_counts_as_cut_off(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world("--partition-after-ms", "1500")
+    world.begin()
+    with world.stub() as stub:
+        for name in ("a", "b"):
+            stub.Reserve(pb.ReserveRequest(operation_id=name, account_id=ACCOUNT, amount=10), timeout=5)
+    world.ledger.kill()
+    world.sidecar.kill()
+    world.sidecar.start()
+    wait_until(lambda: serving(world) is False, 30)
+    wait_until(lambda: serving(world) is True, 30)
+    with world.stub() as stub:
+        answer = stub.Reserve(pb.ReserveRequest(operation_id="c", account_id=ACCOUNT, amount=10), timeout=5)
+    assert (answer.verdict, answer.mode) == (1, 2)
 
 
 def test_sigterm_answers_what_is_in_and_gives_idle_rights_back(world: World) -> None:
@@ -140,6 +159,21 @@ def reserve_one_more(stub: EnforcementServiceStub, number: int) -> grpc.StatusCo
     except grpc.RpcError as error:
         return error.code()
     return None
+
+
+def serving(world: World) -> bool | None:
+    """What the sidecar's health service says; None while there is no answer."""
+    with grpc.insecure_channel(world.sidecar.address, options=CHANNEL_OPTIONS) as channel:
+        check = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            health_pb2.HealthCheckRequest.SerializeToString,
+            health_pb2.HealthCheckResponse.FromString,
+        )
+        try:
+            answer = check(health_pb2.HealthCheckRequest(), timeout=2)
+        except grpc.RpcError:
+            return None
+    return answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
 def decides(world: World, address: str) -> bool:

@@ -1,0 +1,91 @@
+"""Renders the figures of `docs/performance.md` from the result files: what is published is what was measured.
+
+`python -m holdfast_bench.figures` writes the part of the page between its markers anew; a test holds the page against
+the files. Upstream: the JSON files that `holdfast bench --json` wrote.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+RESULTS: Final = ROOT / "benchmarks" / "results"
+PAGE: Final = ROOT / "docs" / "performance.md"
+MARKER: Final = "<!-- figures -->\n"
+
+Result = Mapping[str, Any]
+"""One parsed result file, or a row of it."""
+
+
+def render(files: Iterable[Result]) -> str:
+    """Returns the tables of all result files as Markdown."""
+    return "\n".join(line for file in files for line in _section(file))
+
+
+def read(folder: Path) -> list[Result]:
+    """Returns the result files of a folder, by name."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+
+
+def replaced(page: str, figures: str) -> str:
+    """Returns the page with the part between its two markers replaced. Raises ValueError without two markers."""
+    before, _, after = page.split(MARKER)
+    return f"{before}{MARKER}\n{figures}\n{MARKER}{after}"
+
+
+def main() -> int:
+    """Rewrites the page."""
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(replaced(page, render(read(RESULTS))), encoding="utf-8")
+    return 0
+
+
+def _section(file: Result) -> Iterator[str]:
+    where = file["environment"]
+    versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items())
+    yield f"### `{where['command']}`"
+    yield ""
+    yield (
+        f"{where['date'][:10]}, commit {where['commit']}, {where['cpu']}, {where['cores']} cores, "
+        f"kernel {where['kernel']}, Python {where['python']}, {versions}; "
+        f"load average at the start {where['load_average']}."
+    )
+    yield ""
+    if file["results"]:
+        yield "| subject | in flight | per s (lowest, highest) | P50 us | P99 us | P99.9 us | to bare | to portable |"
+        yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+        yield from map(_row, file["results"])
+        yield ""
+    if file["measures"]:
+        yield "| figure | of | median | lowest | highest |"
+        yield "| --- | --- | --- | --- | --- |"
+        yield from map(_measure_row, file["measures"])
+        yield ""
+
+
+def _row(row: Result) -> str:
+    subject = row["transport"] if row["durability"] is None else f"{row['transport']}, {row['durability']}"
+    median, lowest, highest = (f"{row['throughput_per_s' + which]:,.0f}" for which in ("", "_min", "_max"))
+    latencies = [f"{row['latency_us'][name]:,}" for name in ("p50", "p99", "p99_9")]
+    ratios = [_number(row["ratio_to_bare"]), _number(row["ratio_to_portable"])]
+    cells = [subject, str(row["in_flight"]), f"{median} ({lowest}, {highest})", *latencies, *ratios]
+    return f"| {' | '.join(cells)} |"
+
+
+def _measure_row(row: Result) -> str:
+    own = {"name", "value", "value_min", "value_max"}
+    of = ", ".join(f"{name} {value}" for name, value in row.items() if name not in own)
+    figures = [_number(row[name]) for name in ("value", "value_min", "value_max")]
+    return f"| {' | '.join([row['name'], of, *figures])} |"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
