@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from holdfast_sidecar.dispatcher.encode import operation_error
 from holdfast_sidecar.engine.operations import Charge, Check, Extend, Fault, Operation, Release, Reserve, Result, Settle
 from holdfast_sidecar.engine.state import Kind
+from holdfast_sidecar.varint import varint
 
 _LENGTH_DELIMITED = 2
 _EXECUTE_RESULTS_FIELD = 1
@@ -24,16 +25,6 @@ _KINDS: dict[type[Operation], Kind] = {
     Release: Kind.RELEASE,
     Charge: Kind.CHARGE,
 }
-
-
-def varint(value: int) -> bytes:
-    """Returns a non-negative number in base 128, least significant group first."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def embedded(field: int, message: bytes) -> bytes:

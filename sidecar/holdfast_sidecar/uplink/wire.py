@@ -11,6 +11,7 @@ from holdfast.v1 import decision_pb2 as decision
 from holdfast.v1 import ledger_sync_service_pb2 as pb
 
 from holdfast_sidecar.engine.events import LeaseAsk, LeaseState, LeaseStatus
+from holdfast_sidecar.varint import varint
 
 _DEBITS_OF_REQUEST = bytes([2 << 3 | 2])
 """Tag of `SyncRequest.debits`: field 2, length-delimited."""
@@ -20,16 +21,6 @@ _DEBIT_OF_BATCH = bytes([1 << 3 | 2])
 
 class BadMessage(Exception):
     """The ledger sent what the contract rules out; the message says what."""
-
-
-def varint(value: int) -> bytes:
-    """Returns the protobuf varint of a number >= 0."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 @lru_cache(maxsize=4096)

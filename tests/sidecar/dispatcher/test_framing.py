@@ -16,6 +16,7 @@ from holdfast_sidecar.engine.operations import (
     Reserve,
     Settle,
 )
+from holdfast_sidecar.varint import varint
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +63,4 @@ def test_a_session_error_carries_the_fault() -> None:
 
 @given(st.integers(0, 2**64 - 1))
 def test_varints_are_those_of_protobuf(value: int) -> None:
-    assert framing.varint(8) + framing.varint(value) == (
-        pb.SessionRequest(message_id=value).SerializeToString() or b"\x08\x00"
-    )
+    assert varint(8) + varint(value) == (pb.SessionRequest(message_id=value).SerializeToString() or b"\x08\x00")

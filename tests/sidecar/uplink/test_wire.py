@@ -5,6 +5,7 @@ from holdfast.v1 import decision_pb2 as decision
 from holdfast.v1 import ledger_sync_service_pb2 as pb
 from holdfast_sidecar.engine.events import LeaseAsk, LeaseState, LeaseStatus, LeaseWant
 from holdfast_sidecar.uplink import wire
+from holdfast_sidecar.varint import varint
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ def test_debits_are_spliced_as_the_generated_classes_would(id_lengths: list[int]
 
 @pytest.mark.parametrize("value", [0, 1, 127, 128, 16_383, 16_384, 2**32, 2**63 - 1])
 def test_a_varint_is_read_back_by_protobuf(value: int) -> None:
-    ack = pb.DebitAck.FromString(b"\x08" + wire.varint(value))
+    ack = pb.DebitAck.FromString(b"\x08" + varint(value))
     assert ack.acked_sequence == value
 
 
@@ -75,6 +76,6 @@ def test_a_policy_left_out_is_strict_and_closed() -> None:
 @pytest.mark.parametrize("status", [0, 99])
 def test_a_lease_without_a_known_status_is_refused(status: int) -> None:
     lease = pb.Lease(account_id="a", pool_id="p")
-    lease.ParseFromString(lease.SerializeToString() + b"\x18" + wire.varint(status))
+    lease.ParseFromString(lease.SerializeToString() + b"\x18" + varint(status))
     with pytest.raises(wire.BadMessage, match=f"status {status} of pool 'p'"):
         wire.lease_states([lease])
