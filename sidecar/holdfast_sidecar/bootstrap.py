@@ -112,7 +112,7 @@ class Sidecar:
         self._uplink = self._make_uplink()
         self._loop = DecisionLoop(
             self._transport,
-            Dispatcher(Decoder(config.max_hold_ttl_ms, config.max_operations), self._ready),
+            Dispatcher(Decoder(config.max_hold_ttl_ms, config.max_operations, config.max_list_page), self._ready),
             self._engine,
             store,
             self._inbox,

@@ -191,7 +191,7 @@ class SidecarConfig(BaseSettings):
     """Operations in one Execute. Default and most 256: the loop serves nobody else for the few milliseconds that
     they take."""
     max_list_page: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = MAX_PAGE_ITEMS
-    """Holds in one page of ListHolds. Default and most 1000, for the same reason."""
+    """Holds in one page of ListHolds, whatever a caller asks for. Default and most 1000, for the same reason."""
     lease_wait_ms: Annotated[int, Field(ge=0, le=10 * SECOND_MS)] = 250
     """Longest wait of a decision for the ledger, in ms; 0 never waits. Default: a ledger in another region answers
     within it, and a person does not notice."""

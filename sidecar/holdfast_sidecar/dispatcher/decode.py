@@ -41,11 +41,13 @@ class Decoder:
     Args:
         max_hold_ttl_ms: Longest time to live that a caller may ask for, in milliseconds.
         max_operations: Operations in one Execute.
+        max_list_page: Holds in one page of ListHolds, at most those of the contract.
     """
 
-    def __init__(self, max_hold_ttl_ms: int, max_operations: int) -> None:
+    def __init__(self, max_hold_ttl_ms: int, max_operations: int, max_list_page: int = PAGE_MAX_COUNT) -> None:
         self._max_hold_ttl_ms = max_hold_ttl_ms
         self._max_operations = max_operations
+        self._max_list_page = max_list_page
         self._by_kind: dict[str, Callable[..., op.Operation]] = {
             "check": self.check,
             "reserve": self.reserve,
@@ -156,10 +158,14 @@ class Decoder:
         token = request.page_token
         if token and not (token.isascii() and token.isdecimal() and int(token) <= INT64_MAX):
             raise Invalid("page_token", "is not a token that ListHolds gave")
+        page_size = check_amount("page_size", request.page_size, 0, PAGE_MAX_COUNT) or PAGE_DEFAULT_COUNT
         return op.ListHolds(
             check_id("account_id", request.account_id),
             check_id("pool_id", request.pool_id) if request.pool_id else "",
-            check_amount("page_size", request.page_size, 0, PAGE_MAX_COUNT) or PAGE_DEFAULT_COUNT,
+            min(
+                check_amount("page_size", request.page_size, 0, PAGE_MAX_COUNT) or PAGE_DEFAULT_COUNT,
+                self._max_list_page,
+            ),
             int(token or 0),
         )
 
