@@ -162,10 +162,7 @@ class Decoder:
         return op.ListHolds(
             check_id("account_id", request.account_id),
             check_id("pool_id", request.pool_id) if request.pool_id else "",
-            min(
-                check_amount("page_size", request.page_size, 0, PAGE_MAX_COUNT) or PAGE_DEFAULT_COUNT,
-                self._max_list_page,
-            ),
+            min(page_size, self._max_list_page),
             int(token or 0),
         )
 
