@@ -32,6 +32,7 @@ from holdfast_ledger.store.interface import (
     GrantState,
     JournalLine,
     Lease,
+    Locks,
     Policy,
     Pool,
     Reader,
@@ -147,7 +148,8 @@ class LedgerServicer:
                 return pool, there, touched
             return pool, said, touched | add_grant(writer, pool, said, now_ms)
 
-        pool, grant, touched = await self._writer.run(job)
+        locks = Locks(pools=frozenset({(request.grant.account_id, request.grant.pool_id)}))
+        pool, grant, touched = await self._writer.run(job, locks)
         self._registry.pools_changed(touched)
         return wire.CreateGrantResponse(grant=grant_message(pool, grant))
 
@@ -190,7 +192,8 @@ class LedgerServicer:
             writer.save_policy(pool.pool_key, policy)
             return pool.pool_key
 
-        self._registry.pools_changed({await self._writer.run(job)})
+        locks = Locks(pools=frozenset({(request.account_id, request.pool_id)}))
+        self._registry.pools_changed({await self._writer.run(job, locks)})
         return wire.SetPolicyResponse(policy=policy_message(policy))
 
     async def GetPolicy(self, request: wire.GetPolicyRequest) -> wire.GetPolicyResponse:

@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import reduce
 from typing import Generic, TypeVar
 
 from holdfast_ledger.crash import CrashPlan, CrashPoint
 from holdfast_ledger.errors import ShuttingDown, Unavailable
-from holdfast_ledger.store.interface import Store, StoreError, Writer
+from holdfast_ledger.store.interface import NO_LOCKS, Locks, Store, StoreError, Writer
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ class WriterStatistics:
 @dataclass(slots=True)
 class _Task(Generic[T]):
     job: Job[T]
+    locks: Locks
     debit_count: int
     future: Future[T]
     outcome: T | None = None
@@ -91,18 +93,24 @@ class GroupWriter:
         self._transaction_counts = [0] * (len(COMMIT_BOUNDS_US) + 1)
         self._thread.start()
 
-    def submit(self, job: Job[T], debit_count: int = 0) -> Future[T]:
-        """Queues a job; the future ends after the commit. Raises what the job raised, or `Unavailable`."""
+    def submit(self, job: Job[T], locks: Locks = NO_LOCKS, debit_count: int = 0) -> Future[T]:
+        """Queues a job; the future ends after the commit. Raises what the job raised, or `Unavailable`.
+
+        Args:
+            job: What to do, in a transaction with others.
+            locks: The rows that it reads in order to change them.
+            debit_count: Debits that it hands in.
+        """
         future: Future[T] = Future()
         if self._closing:
             future.set_exception(ShuttingDown("the ledger is stopping"))
             return future
-        self._queue.put(_Task(job, debit_count, future))  # type: ignore[arg-type]  # of any outcome
+        self._queue.put(_Task(job, locks, debit_count, future))  # type: ignore[arg-type]  # of any outcome
         return future
 
-    async def run(self, job: Job[T], debit_count: int = 0) -> T:
+    async def run(self, job: Job[T], locks: Locks = NO_LOCKS, debit_count: int = 0) -> T:
         """`submit` for coroutines. Cancelled, the job may still be carried out."""
-        return await asyncio.wrap_future(self.submit(job, debit_count))
+        return await asyncio.wrap_future(self.submit(job, locks, debit_count))
 
     def close(self) -> None:
         """Carries out what waits, then stops the thread. Idempotent."""
@@ -151,6 +159,7 @@ class GroupWriter:
         debit_count = sum(task.debit_count for task in group)
         try:
             with self._store.writing() as writer:
+                writer.lock(reduce(Locks.merged, (task.locks for task in group)))
                 for task in group:
                     task.run(writer)
                 if debit_count:

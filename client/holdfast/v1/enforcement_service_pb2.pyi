@@ -84,7 +84,7 @@ class ReserveRequest(_message.Message):
     def __init__(self, operation_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., min_amount: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., currency: _Optional[str] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class ReserveResponse(_message.Message):
-    __slots__ = ("verdict", "reason", "denied_level", "granted_amount", "posted", "held", "available", "retry_after_ms", "mode", "remaining_ttl_ms", "retention_ms")
+    __slots__ = ("verdict", "reason", "denied_level", "granted_amount", "posted", "held", "available", "retry_after_ms", "mode", "remaining_ttl_ms", "retention_ms", "unleased_amount")
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     DENIED_LEVEL_FIELD_NUMBER: _ClassVar[int]
@@ -96,6 +96,7 @@ class ReserveResponse(_message.Message):
     MODE_FIELD_NUMBER: _ClassVar[int]
     REMAINING_TTL_MS_FIELD_NUMBER: _ClassVar[int]
     RETENTION_MS_FIELD_NUMBER: _ClassVar[int]
+    UNLEASED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     verdict: _decision_pb2.Verdict
     reason: _decision_pb2.Reason
     denied_level: str
@@ -107,7 +108,8 @@ class ReserveResponse(_message.Message):
     mode: _decision_pb2.Mode
     remaining_ttl_ms: int
     retention_ms: int
-    def __init__(self, verdict: _Optional[_Union[_decision_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_decision_pb2.Reason, str]] = ..., denied_level: _Optional[str] = ..., granted_amount: _Optional[int] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., retry_after_ms: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., remaining_ttl_ms: _Optional[int] = ..., retention_ms: _Optional[int] = ...) -> None: ...
+    unleased_amount: int
+    def __init__(self, verdict: _Optional[_Union[_decision_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_decision_pb2.Reason, str]] = ..., denied_level: _Optional[str] = ..., granted_amount: _Optional[int] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., retry_after_ms: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., remaining_ttl_ms: _Optional[int] = ..., retention_ms: _Optional[int] = ..., unleased_amount: _Optional[int] = ...) -> None: ...
 
 class ExtendRequest(_message.Message):
     __slots__ = ("operation_id", "account_id", "hold_id", "add_amount", "min_add_amount", "ttl_ms")
@@ -126,7 +128,7 @@ class ExtendRequest(_message.Message):
     def __init__(self, operation_id: _Optional[str] = ..., account_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., add_amount: _Optional[int] = ..., min_add_amount: _Optional[int] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
 
 class ExtendResponse(_message.Message):
-    __slots__ = ("verdict", "reason", "denied_level", "added_amount", "hold_amount", "posted", "held", "available", "retry_after_ms", "mode", "remaining_ttl_ms", "retention_ms")
+    __slots__ = ("verdict", "reason", "denied_level", "added_amount", "hold_amount", "posted", "held", "available", "retry_after_ms", "mode", "remaining_ttl_ms", "retention_ms", "unleased_amount")
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     DENIED_LEVEL_FIELD_NUMBER: _ClassVar[int]
@@ -139,6 +141,7 @@ class ExtendResponse(_message.Message):
     MODE_FIELD_NUMBER: _ClassVar[int]
     REMAINING_TTL_MS_FIELD_NUMBER: _ClassVar[int]
     RETENTION_MS_FIELD_NUMBER: _ClassVar[int]
+    UNLEASED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     verdict: _decision_pb2.Verdict
     reason: _decision_pb2.Reason
     denied_level: str
@@ -151,7 +154,8 @@ class ExtendResponse(_message.Message):
     mode: _decision_pb2.Mode
     remaining_ttl_ms: int
     retention_ms: int
-    def __init__(self, verdict: _Optional[_Union[_decision_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_decision_pb2.Reason, str]] = ..., denied_level: _Optional[str] = ..., added_amount: _Optional[int] = ..., hold_amount: _Optional[int] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., retry_after_ms: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., remaining_ttl_ms: _Optional[int] = ..., retention_ms: _Optional[int] = ...) -> None: ...
+    unleased_amount: int
+    def __init__(self, verdict: _Optional[_Union[_decision_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_decision_pb2.Reason, str]] = ..., denied_level: _Optional[str] = ..., added_amount: _Optional[int] = ..., hold_amount: _Optional[int] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., retry_after_ms: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., remaining_ttl_ms: _Optional[int] = ..., retention_ms: _Optional[int] = ..., unleased_amount: _Optional[int] = ...) -> None: ...
 
 class SettleRequest(_message.Message):
     __slots__ = ("operation_id", "account_id", "hold_id", "amount", "final", "pool_id", "dimensions", "estimated")
@@ -268,7 +272,7 @@ class CounterTotal(_message.Message):
     def __init__(self, counter_id: _Optional[str] = ..., total: _Optional[int] = ...) -> None: ...
 
 class ChargeResponse(_message.Message):
-    __slots__ = ("verdict", "reason", "denied_level", "debited_amount", "posted", "held", "available", "retry_after_ms", "mode", "counter_total", "retention_ms")
+    __slots__ = ("verdict", "reason", "denied_level", "debited_amount", "posted", "held", "available", "retry_after_ms", "mode", "counter_total", "retention_ms", "unleased_amount")
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     DENIED_LEVEL_FIELD_NUMBER: _ClassVar[int]
@@ -280,6 +284,7 @@ class ChargeResponse(_message.Message):
     MODE_FIELD_NUMBER: _ClassVar[int]
     COUNTER_TOTAL_FIELD_NUMBER: _ClassVar[int]
     RETENTION_MS_FIELD_NUMBER: _ClassVar[int]
+    UNLEASED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     verdict: _decision_pb2.Verdict
     reason: _decision_pb2.Reason
     denied_level: str
@@ -291,7 +296,8 @@ class ChargeResponse(_message.Message):
     mode: _decision_pb2.Mode
     counter_total: int
     retention_ms: int
-    def __init__(self, verdict: _Optional[_Union[_decision_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_decision_pb2.Reason, str]] = ..., denied_level: _Optional[str] = ..., debited_amount: _Optional[int] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., retry_after_ms: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., counter_total: _Optional[int] = ..., retention_ms: _Optional[int] = ...) -> None: ...
+    unleased_amount: int
+    def __init__(self, verdict: _Optional[_Union[_decision_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_decision_pb2.Reason, str]] = ..., denied_level: _Optional[str] = ..., debited_amount: _Optional[int] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., retry_after_ms: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., counter_total: _Optional[int] = ..., retention_ms: _Optional[int] = ..., unleased_amount: _Optional[int] = ...) -> None: ...
 
 class GetBalanceRequest(_message.Message):
     __slots__ = ("account_id", "pool_id")
@@ -302,7 +308,7 @@ class GetBalanceRequest(_message.Message):
     def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ...) -> None: ...
 
 class GetBalanceResponse(_message.Message):
-    __slots__ = ("pool_id", "currency", "posted", "held", "available", "lease_left", "lease_remaining_ms", "unposted", "hold_count", "mode", "policy")
+    __slots__ = ("pool_id", "currency", "posted", "held", "available", "lease_left", "lease_remaining_ms", "unposted", "hold_count", "mode", "policy", "allowance_left", "allowance_used", "allowance_remaining_ms", "overdraft_bound")
     POOL_ID_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     POSTED_FIELD_NUMBER: _ClassVar[int]
@@ -314,6 +320,10 @@ class GetBalanceResponse(_message.Message):
     HOLD_COUNT_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_LEFT_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_USED_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_REMAINING_MS_FIELD_NUMBER: _ClassVar[int]
+    OVERDRAFT_BOUND_FIELD_NUMBER: _ClassVar[int]
     pool_id: str
     currency: str
     posted: int
@@ -325,7 +335,11 @@ class GetBalanceResponse(_message.Message):
     hold_count: int
     mode: _decision_pb2.Mode
     policy: _decision_pb2.Policy
-    def __init__(self, pool_id: _Optional[str] = ..., currency: _Optional[str] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., lease_left: _Optional[int] = ..., lease_remaining_ms: _Optional[int] = ..., unposted: _Optional[int] = ..., hold_count: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ...) -> None: ...
+    allowance_left: int
+    allowance_used: int
+    allowance_remaining_ms: int
+    overdraft_bound: int
+    def __init__(self, pool_id: _Optional[str] = ..., currency: _Optional[str] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., lease_left: _Optional[int] = ..., lease_remaining_ms: _Optional[int] = ..., unposted: _Optional[int] = ..., hold_count: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ..., allowance_left: _Optional[int] = ..., allowance_used: _Optional[int] = ..., allowance_remaining_ms: _Optional[int] = ..., overdraft_bound: _Optional[int] = ...) -> None: ...
 
 class ListHoldsRequest(_message.Message):
     __slots__ = ("account_id", "pool_id", "page_size", "page_token")

@@ -72,7 +72,7 @@ class Pool(_message.Message):
     def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., currency: _Optional[str] = ..., currency_exponent: _Optional[int] = ..., policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ..., created_at_unix_ms: _Optional[int] = ...) -> None: ...
 
 class PoolBalance(_message.Message):
-    __slots__ = ("posted", "free", "leased", "granted_total", "spent_total", "expired_total", "overdraft")
+    __slots__ = ("posted", "free", "leased", "granted_total", "spent_total", "expired_total", "overdraft", "allowance_leased", "overdraft_bound", "allowance_spent_total", "fail_open_total", "over_hold_total", "late_total", "unleased_total", "expired_leased_total")
     POSTED_FIELD_NUMBER: _ClassVar[int]
     FREE_FIELD_NUMBER: _ClassVar[int]
     LEASED_FIELD_NUMBER: _ClassVar[int]
@@ -80,6 +80,14 @@ class PoolBalance(_message.Message):
     SPENT_TOTAL_FIELD_NUMBER: _ClassVar[int]
     EXPIRED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     OVERDRAFT_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_LEASED_FIELD_NUMBER: _ClassVar[int]
+    OVERDRAFT_BOUND_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_SPENT_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    FAIL_OPEN_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    OVER_HOLD_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    LATE_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    UNLEASED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    EXPIRED_LEASED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     posted: int
     free: int
     leased: int
@@ -87,7 +95,15 @@ class PoolBalance(_message.Message):
     spent_total: int
     expired_total: int
     overdraft: int
-    def __init__(self, posted: _Optional[int] = ..., free: _Optional[int] = ..., leased: _Optional[int] = ..., granted_total: _Optional[int] = ..., spent_total: _Optional[int] = ..., expired_total: _Optional[int] = ..., overdraft: _Optional[int] = ...) -> None: ...
+    allowance_leased: int
+    overdraft_bound: int
+    allowance_spent_total: int
+    fail_open_total: int
+    over_hold_total: int
+    late_total: int
+    unleased_total: int
+    expired_leased_total: int
+    def __init__(self, posted: _Optional[int] = ..., free: _Optional[int] = ..., leased: _Optional[int] = ..., granted_total: _Optional[int] = ..., spent_total: _Optional[int] = ..., expired_total: _Optional[int] = ..., overdraft: _Optional[int] = ..., allowance_leased: _Optional[int] = ..., overdraft_bound: _Optional[int] = ..., allowance_spent_total: _Optional[int] = ..., fail_open_total: _Optional[int] = ..., over_hold_total: _Optional[int] = ..., late_total: _Optional[int] = ..., unleased_total: _Optional[int] = ..., expired_leased_total: _Optional[int] = ...) -> None: ...
 
 class Grant(_message.Message):
     __slots__ = ("grant_id", "account_id", "pool_id", "amount", "category", "priority", "effective_at_unix_ms", "expires_at_unix_ms", "cost_amount", "cost_currency", "remaining", "state", "created_at_unix_ms")
@@ -172,7 +188,7 @@ class Sidecar(_message.Message):
     def __init__(self, sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., acked_sequence: _Optional[int] = ..., last_seen_at_unix_ms: _Optional[int] = ..., reclaim_at_unix_ms: _Optional[int] = ..., connected: _Optional[bool] = ..., version: _Optional[str] = ...) -> None: ...
 
 class LeaseInfo(_message.Message):
-    __slots__ = ("sidecar_id", "birth_epoch", "account_id", "pool_id", "granted_total", "reclaimed_total", "returned_total", "posted_total", "outstanding")
+    __slots__ = ("sidecar_id", "birth_epoch", "account_id", "pool_id", "granted_total", "reclaimed_total", "returned_total", "posted_total", "outstanding", "allowance_outstanding", "needed")
     SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
     BIRTH_EPOCH_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -182,6 +198,8 @@ class LeaseInfo(_message.Message):
     RETURNED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     POSTED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     OUTSTANDING_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_OUTSTANDING_FIELD_NUMBER: _ClassVar[int]
+    NEEDED_FIELD_NUMBER: _ClassVar[int]
     sidecar_id: str
     birth_epoch: int
     account_id: str
@@ -191,7 +209,9 @@ class LeaseInfo(_message.Message):
     returned_total: int
     posted_total: int
     outstanding: int
-    def __init__(self, sidecar_id: _Optional[str] = ..., birth_epoch: _Optional[int] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., returned_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., outstanding: _Optional[int] = ...) -> None: ...
+    allowance_outstanding: int
+    needed: int
+    def __init__(self, sidecar_id: _Optional[str] = ..., birth_epoch: _Optional[int] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., returned_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., outstanding: _Optional[int] = ..., allowance_outstanding: _Optional[int] = ..., needed: _Optional[int] = ...) -> None: ...
 
 class CreateAccountRequest(_message.Message):
     __slots__ = ("account",)

@@ -25,43 +25,43 @@ _sym_db = _symbol_database.Default()
 from holdfast.v1 import decision_pb2 as holdfast_dot_v1_dot_decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%holdfast/v1/ledger_sync_service.proto\x12\x0bholdfast.v1\x1a\x1aholdfast/v1/decision.proto\"\xc9\x01\n\x0bSyncRequest\x12#\n\x05hello\x18\x01 \x01(\x0b\x32\x12.holdfast.v1.HelloH\x00\x12)\n\x06\x64\x65\x62its\x18\x02 \x01(\x0b\x32\x17.holdfast.v1.DebitBatchH\x00\x12+\n\theartbeat\x18\x03 \x01(\x0b\x32\x16.holdfast.v1.HeartbeatH\x00\x12\x32\n\rlease_request\x18\x04 \x01(\x0b\x32\x19.holdfast.v1.LeaseRequestH\x00\x42\t\n\x07message\"\xce\x01\n\x0cSyncResponse\x12\'\n\x07welcome\x18\x01 \x01(\x0b\x32\x14.holdfast.v1.WelcomeH\x00\x12$\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x15.holdfast.v1.DebitAckH\x00\x12\x32\n\rheartbeat_ack\x18\x03 \x01(\x0b\x32\x19.holdfast.v1.HeartbeatAckH\x00\x12\x30\n\x0clease_update\x18\x04 \x01(\x0b\x32\x18.holdfast.v1.LeaseUpdateH\x00\x42\t\n\x07message\"\x95\x01\n\x05Hello\x12\x12\n\nsidecar_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x10\n\x08instance\x18\x03 \x01(\x0c\x12\x15\n\rlast_sequence\x18\x04 \x01(\x04\x12\x16\n\x0e\x61\x63ked_sequence\x18\x05 \x01(\x04\x12\x17\n\x0fmax_hold_ttl_ms\x18\x06 \x01(\x03\x12\x0f\n\x07version\x18\x07 \x01(\t\"\xbf\x01\n\x07Welcome\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x13\n\x0b\x62irth_epoch\x18\x02 \x01(\x04\x12\x16\n\x0e\x61\x63ked_sequence\x18\x03 \x01(\x04\x12\x19\n\x11lease_validity_ms\x18\x04 \x01(\x03\x12\x1d\n\x15heartbeat_interval_ms\x18\x05 \x01(\x03\x12\x1a\n\x12window_debit_count\x18\x06 \x01(\r\x12\"\n\x06leases\x18\x07 \x03(\x0b\x32\x12.holdfast.v1.Lease\"0\n\nDebitBatch\x12\"\n\x06\x64\x65\x62its\x18\x01 \x03(\x0b\x32\x12.holdfast.v1.Debit\"\xb9\x02\n\x05\x44\x65\x62it\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x0f\n\x07pool_id\x18\x04 \x01(\t\x12\x0e\n\x06\x61mount\x18\x05 \x01(\x03\x12\x14\n\x0coperation_id\x18\x06 \x01(\t\x12\x0f\n\x07hold_id\x18\x07 \x01(\t\x12\x1a\n\x12settled_at_unix_ms\x18\x08 \x01(\x03\x12\x0f\n\x07subject\x18\t \x01(\t\x12*\n\ndimensions\x18\n \x03(\x0b\x32\x16.holdfast.v1.Dimension\x12\x0c\n\x04late\x18\x0b \x01(\x08\x12\x18\n\x10over_hold_amount\x18\x0c \x01(\x03\x12\x11\n\testimated\x18\r \x01(\x08\x12\x1f\n\x04mode\x18\x0e \x01(\x0e\x32\x11.holdfast.v1.Mode\"\'\n\tDimension\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\"\n\x08\x44\x65\x62itAck\x12\x16\n\x0e\x61\x63ked_sequence\x18\x01 \x01(\x04\"!\n\tHeartbeat\x12\x14\n\x0cheartbeat_id\x18\x01 \x01(\x04\"?\n\x0cHeartbeatAck\x12\x14\n\x0cheartbeat_id\x18\x01 \x01(\x04\x12\x19\n\x11lease_validity_ms\x18\x02 \x01(\x03\"I\n\x0cLeaseRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\x04\x12%\n\x05wants\x18\x02 \x03(\x0b\x32\x16.holdfast.v1.LeaseWant\"\x9f\x01\n\tLeaseWant\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x13\n\x0bwant_amount\x18\x03 \x01(\x03\x12\x13\n\x0bneed_amount\x18\x04 \x01(\x03\x12\x13\n\x0bheld_amount\x18\x05 \x01(\x03\x12\x16\n\x0e\x63onsumed_total\x18\x06 \x01(\x03\x12\x16\n\x0ereturned_total\x18\x07 \x01(\x03\"E\n\x0bLeaseUpdate\x12\x12\n\nrequest_id\x18\x01 \x01(\x04\x12\"\n\x06leases\x18\x02 \x03(\x0b\x32\x12.holdfast.v1.Lease\"\xfb\x01\n\x05Lease\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12(\n\x06status\x18\x03 \x01(\x0e\x32\x18.holdfast.v1.LeaseStatus\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x15\n\rgranted_total\x18\x05 \x01(\x03\x12\x17\n\x0freclaimed_total\x18\x06 \x01(\x03\x12\x14\n\x0cposted_total\x18\x07 \x01(\x03\x12\x13\n\x0bpool_posted\x18\x08 \x01(\x03\x12\x11\n\tpool_free\x18\t \x01(\x03\x12#\n\x06policy\x18\n \x01(\x0b\x32\x13.holdfast.v1.Policy*\x85\x01\n\x0bLeaseStatus\x12\x1c\n\x18LEASE_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13LEASE_STATUS_ACTIVE\x10\x01\x12 \n\x1cLEASE_STATUS_UNKNOWN_ACCOUNT\x10\x02\x12\x1d\n\x19LEASE_STATUS_UNKNOWN_POOL\x10\x03\x32T\n\x11LedgerSyncService\x12?\n\x04Sync\x12\x18.holdfast.v1.SyncRequest\x1a\x19.holdfast.v1.SyncResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%holdfast/v1/ledger_sync_service.proto\x12\x0bholdfast.v1\x1a\x1aholdfast/v1/decision.proto\"\xc9\x01\n\x0bSyncRequest\x12#\n\x05hello\x18\x01 \x01(\x0b\x32\x12.holdfast.v1.HelloH\x00\x12)\n\x06\x64\x65\x62its\x18\x02 \x01(\x0b\x32\x17.holdfast.v1.DebitBatchH\x00\x12+\n\theartbeat\x18\x03 \x01(\x0b\x32\x16.holdfast.v1.HeartbeatH\x00\x12\x32\n\rlease_request\x18\x04 \x01(\x0b\x32\x19.holdfast.v1.LeaseRequestH\x00\x42\t\n\x07message\"\xce\x01\n\x0cSyncResponse\x12\'\n\x07welcome\x18\x01 \x01(\x0b\x32\x14.holdfast.v1.WelcomeH\x00\x12$\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x15.holdfast.v1.DebitAckH\x00\x12\x32\n\rheartbeat_ack\x18\x03 \x01(\x0b\x32\x19.holdfast.v1.HeartbeatAckH\x00\x12\x30\n\x0clease_update\x18\x04 \x01(\x0b\x32\x18.holdfast.v1.LeaseUpdateH\x00\x42\t\n\x07message\"\xaa\x01\n\x05Hello\x12\x12\n\nsidecar_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x10\n\x08instance\x18\x03 \x01(\x0c\x12\x15\n\rlast_sequence\x18\x04 \x01(\x04\x12\x16\n\x0e\x61\x63ked_sequence\x18\x05 \x01(\x04\x12\x17\n\x0fmax_hold_ttl_ms\x18\x06 \x01(\x03\x12\x0f\n\x07version\x18\x07 \x01(\t\x12\x13\n\x0b\x62irth_epoch\x18\x08 \x01(\x04\"\xf5\x01\n\x07Welcome\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x13\n\x0b\x62irth_epoch\x18\x02 \x01(\x04\x12\x16\n\x0e\x61\x63ked_sequence\x18\x03 \x01(\x04\x12\x19\n\x11lease_validity_ms\x18\x04 \x01(\x03\x12\x1d\n\x15heartbeat_interval_ms\x18\x05 \x01(\x03\x12\x1a\n\x12window_debit_count\x18\x06 \x01(\r\x12\"\n\x06leases\x18\x07 \x03(\x0b\x32\x12.holdfast.v1.Lease\x12\x15\n\rclaims_wanted\x18\x08 \x01(\x08\x12\x1d\n\x15\x61llowance_validity_ms\x18\t \x01(\x03\"0\n\nDebitBatch\x12\"\n\x06\x64\x65\x62its\x18\x01 \x03(\x0b\x32\x12.holdfast.v1.Debit\"\xed\x02\n\x05\x44\x65\x62it\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x0f\n\x07pool_id\x18\x04 \x01(\t\x12\x0e\n\x06\x61mount\x18\x05 \x01(\x03\x12\x14\n\x0coperation_id\x18\x06 \x01(\t\x12\x0f\n\x07hold_id\x18\x07 \x01(\t\x12\x1a\n\x12settled_at_unix_ms\x18\x08 \x01(\x03\x12\x0f\n\x07subject\x18\t \x01(\t\x12*\n\ndimensions\x18\n \x03(\x0b\x32\x16.holdfast.v1.Dimension\x12\x0c\n\x04late\x18\x0b \x01(\x08\x12\x18\n\x10over_hold_amount\x18\x0c \x01(\x03\x12\x11\n\testimated\x18\r \x01(\x08\x12\x1f\n\x04mode\x18\x0e \x01(\x0e\x32\x11.holdfast.v1.Mode\x12\x18\n\x10\x61llowance_amount\x18\x0f \x01(\x03\x12\x18\n\x10\x66\x61il_open_amount\x18\x10 \x01(\x03\"\'\n\tDimension\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\"\n\x08\x44\x65\x62itAck\x12\x16\n\x0e\x61\x63ked_sequence\x18\x01 \x01(\x04\"!\n\tHeartbeat\x12\x14\n\x0cheartbeat_id\x18\x01 \x01(\x04\"^\n\x0cHeartbeatAck\x12\x14\n\x0cheartbeat_id\x18\x01 \x01(\x04\x12\x19\n\x11lease_validity_ms\x18\x02 \x01(\x03\x12\x1d\n\x15\x61llowance_validity_ms\x18\x03 \x01(\x03\"I\n\x0cLeaseRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\x04\x12%\n\x05wants\x18\x02 \x03(\x0b\x32\x16.holdfast.v1.LeaseWant\"\xcb\x02\n\tLeaseWant\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x13\n\x0bwant_amount\x18\x03 \x01(\x03\x12\x13\n\x0bneed_amount\x18\x04 \x01(\x03\x12\x13\n\x0bheld_amount\x18\x05 \x01(\x03\x12\x16\n\x0e\x63onsumed_total\x18\x06 \x01(\x03\x12\x16\n\x0ereturned_total\x18\x07 \x01(\x03\x12\x14\n\x0crecall_round\x18\x08 \x01(\x04\x12 \n\x18\x61llowance_returned_total\x18\t \x01(\x03\x12\x15\n\rgranted_total\x18\n \x01(\x03\x12\x17\n\x0freclaimed_total\x18\x0b \x01(\x03\x12\x1f\n\x17\x61llowance_granted_total\x18\x0c \x01(\x03\x12!\n\x19\x61llowance_reclaimed_total\x18\r \x01(\x03\"E\n\x0bLeaseUpdate\x12\x12\n\nrequest_id\x18\x01 \x01(\x04\x12\"\n\x06leases\x18\x02 \x03(\x0b\x32\x12.holdfast.v1.Lease\"\xbc\x03\n\x05Lease\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12(\n\x06status\x18\x03 \x01(\x0e\x32\x18.holdfast.v1.LeaseStatus\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\x15\n\rgranted_total\x18\x05 \x01(\x03\x12\x17\n\x0freclaimed_total\x18\x06 \x01(\x03\x12\x14\n\x0cposted_total\x18\x07 \x01(\x03\x12\x13\n\x0bpool_posted\x18\x08 \x01(\x03\x12\x11\n\tpool_free\x18\t \x01(\x03\x12#\n\x06policy\x18\n \x01(\x0b\x32\x13.holdfast.v1.Policy\x12\x14\n\x0crecall_round\x18\x0b \x01(\x04\x12\x15\n\rrecall_amount\x18\x0c \x01(\x03\x12\x0f\n\x07pending\x18\r \x01(\x08\x12\x1f\n\x17\x61llowance_granted_total\x18\x0e \x01(\x03\x12!\n\x19\x61llowance_reclaimed_total\x18\x0f \x01(\x03\x12\x1f\n\x17\x61llowance_recall_amount\x18\x10 \x01(\x03\x12\x1c\n\x14pool_overdraft_bound\x18\x11 \x01(\x03*\x85\x01\n\x0bLeaseStatus\x12\x1c\n\x18LEASE_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13LEASE_STATUS_ACTIVE\x10\x01\x12 \n\x1cLEASE_STATUS_UNKNOWN_ACCOUNT\x10\x02\x12\x1d\n\x19LEASE_STATUS_UNKNOWN_POOL\x10\x03\x32T\n\x11LedgerSyncService\x12?\n\x04Sync\x12\x18.holdfast.v1.SyncRequest\x1a\x19.holdfast.v1.SyncResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'holdfast.v1.ledger_sync_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LEASESTATUS']._serialized_start=1947
-  _globals['_LEASESTATUS']._serialized_end=2080
+  _globals['_LEASESTATUS']._serialized_start=2470
+  _globals['_LEASESTATUS']._serialized_end=2603
   _globals['_SYNCREQUEST']._serialized_start=83
   _globals['_SYNCREQUEST']._serialized_end=284
   _globals['_SYNCRESPONSE']._serialized_start=287
   _globals['_SYNCRESPONSE']._serialized_end=493
   _globals['_HELLO']._serialized_start=496
-  _globals['_HELLO']._serialized_end=645
-  _globals['_WELCOME']._serialized_start=648
-  _globals['_WELCOME']._serialized_end=839
-  _globals['_DEBITBATCH']._serialized_start=841
-  _globals['_DEBITBATCH']._serialized_end=889
-  _globals['_DEBIT']._serialized_start=892
-  _globals['_DEBIT']._serialized_end=1205
-  _globals['_DIMENSION']._serialized_start=1207
-  _globals['_DIMENSION']._serialized_end=1246
-  _globals['_DEBITACK']._serialized_start=1248
-  _globals['_DEBITACK']._serialized_end=1282
-  _globals['_HEARTBEAT']._serialized_start=1284
-  _globals['_HEARTBEAT']._serialized_end=1317
-  _globals['_HEARTBEATACK']._serialized_start=1319
-  _globals['_HEARTBEATACK']._serialized_end=1382
-  _globals['_LEASEREQUEST']._serialized_start=1384
-  _globals['_LEASEREQUEST']._serialized_end=1457
-  _globals['_LEASEWANT']._serialized_start=1460
-  _globals['_LEASEWANT']._serialized_end=1619
-  _globals['_LEASEUPDATE']._serialized_start=1621
-  _globals['_LEASEUPDATE']._serialized_end=1690
-  _globals['_LEASE']._serialized_start=1693
-  _globals['_LEASE']._serialized_end=1944
-  _globals['_LEDGERSYNCSERVICE']._serialized_start=2082
-  _globals['_LEDGERSYNCSERVICE']._serialized_end=2166
+  _globals['_HELLO']._serialized_end=666
+  _globals['_WELCOME']._serialized_start=669
+  _globals['_WELCOME']._serialized_end=914
+  _globals['_DEBITBATCH']._serialized_start=916
+  _globals['_DEBITBATCH']._serialized_end=964
+  _globals['_DEBIT']._serialized_start=967
+  _globals['_DEBIT']._serialized_end=1332
+  _globals['_DIMENSION']._serialized_start=1334
+  _globals['_DIMENSION']._serialized_end=1373
+  _globals['_DEBITACK']._serialized_start=1375
+  _globals['_DEBITACK']._serialized_end=1409
+  _globals['_HEARTBEAT']._serialized_start=1411
+  _globals['_HEARTBEAT']._serialized_end=1444
+  _globals['_HEARTBEATACK']._serialized_start=1446
+  _globals['_HEARTBEATACK']._serialized_end=1540
+  _globals['_LEASEREQUEST']._serialized_start=1542
+  _globals['_LEASEREQUEST']._serialized_end=1615
+  _globals['_LEASEWANT']._serialized_start=1618
+  _globals['_LEASEWANT']._serialized_end=1949
+  _globals['_LEASEUPDATE']._serialized_start=1951
+  _globals['_LEASEUPDATE']._serialized_end=2020
+  _globals['_LEASE']._serialized_start=2023
+  _globals['_LEASE']._serialized_end=2467
+  _globals['_LEDGERSYNCSERVICE']._serialized_start=2605
+  _globals['_LEDGERSYNCSERVICE']._serialized_end=2689
 # @@protoc_insertion_point(module_scope)

@@ -49,17 +49,34 @@ class LedgerSyncServiceStub:
     ledger's acked one: an older copy of it, whose next debits would be taken for posted ones. Of two streams of one
     epoch the younger one wins, the older one ends with ABORTED, reason REPLACED.
 
+    Recall: when a sidecar needs rights that are not free, the ledger asks the others for what they can spare, in
+    rounds. Lease.recall_round names the round and Lease.recall_amount what is asked for; each sidecar so asked answers
+    with a LeaseRequest that repeats the round, whatever it gives back. Until all have answered, or the round has
+    lasted its time, the needy sidecar's lease says `pending`; only then is it a "no".
+
+    Allowances are a second kind of right, given ahead of time: the sidecar's share of the pool's partition overdraft
+    threshold, used only while it is cut off. They are counted as rights are:
+
+    allowance left at the sidecar = allowance_granted_total - allowance_reclaimed_total - allowance_returned_total
+    - sum of allowance_amount over its debits and its open holds
+    allowance out at the ledger   = allowance_granted_total - allowance_reclaimed_total - allowance_returned_total
+    - allowance_posted_total
+
+    and of one pool, at any time: sum of allowances out <= threshold - max(0, -free). They are valid for
+    `allowance_validity_ms` instead of `lease_validity_ms`, and are reclaimed so much later.
+
     A ledger restored from an older backup takes every sidecar in: Welcome tells the mark that it has, and the sidecar
-    resends from what it has kept. An epoch beyond the ledger's begins a new life, since the ledger cannot know the
-    present one. A sidecar that has no longer kept what follows the mark stops, loudly; if it sends what lies further
-    on all the same, the stream ends with LEDGER_BEHIND.
+    resends from what it has kept. The life goes on, and with `claims_wanted` the sidecar tells the totals of all its
+    leases, which the ledger then takes over. A sidecar that has no longer kept what follows the mark stops, loudly;
+    if it sends what lies further on all the same, the stream ends with LEDGER_BEHIND. A ledger that does not know that
+    it was restored refuses totals above its own with RIGHTS_UNKNOWN until an operator tells it.
 
     A debit is never dropped in silence. Its operation posted before, by whichever sidecar: it is kept as a duplicate
     and burns nothing. No such pool, or a total past int64: it is quarantined for an operator. In both cases the acked
     sequence moves on.
 
     Faults: INVALID_ARGUMENT (BAD_MESSAGE, with the field), FAILED_PRECONDITION (FENCED; SEQUENCE_GAP: a debit beyond
-    the next sequence; LEDGER_BEHIND), RESOURCE_EXHAUSTED (WINDOW_EXCEEDED: more debits, lease requests or unread
+    the next sequence; LEDGER_BEHIND; RIGHTS_UNKNOWN: the sidecar has rights that this ledger never gave), RESOURCE_EXHAUSTED (WINDOW_EXCEEDED: more debits, lease requests or unread
     answers than allowed), UNAVAILABLE (SHUTTING_DOWN, or an unknown outcome: say Hello again, with back-off).
     """
 
@@ -100,17 +117,34 @@ class LedgerSyncServiceServicer:
     ledger's acked one: an older copy of it, whose next debits would be taken for posted ones. Of two streams of one
     epoch the younger one wins, the older one ends with ABORTED, reason REPLACED.
 
+    Recall: when a sidecar needs rights that are not free, the ledger asks the others for what they can spare, in
+    rounds. Lease.recall_round names the round and Lease.recall_amount what is asked for; each sidecar so asked answers
+    with a LeaseRequest that repeats the round, whatever it gives back. Until all have answered, or the round has
+    lasted its time, the needy sidecar's lease says `pending`; only then is it a "no".
+
+    Allowances are a second kind of right, given ahead of time: the sidecar's share of the pool's partition overdraft
+    threshold, used only while it is cut off. They are counted as rights are:
+
+    allowance left at the sidecar = allowance_granted_total - allowance_reclaimed_total - allowance_returned_total
+    - sum of allowance_amount over its debits and its open holds
+    allowance out at the ledger   = allowance_granted_total - allowance_reclaimed_total - allowance_returned_total
+    - allowance_posted_total
+
+    and of one pool, at any time: sum of allowances out <= threshold - max(0, -free). They are valid for
+    `allowance_validity_ms` instead of `lease_validity_ms`, and are reclaimed so much later.
+
     A ledger restored from an older backup takes every sidecar in: Welcome tells the mark that it has, and the sidecar
-    resends from what it has kept. An epoch beyond the ledger's begins a new life, since the ledger cannot know the
-    present one. A sidecar that has no longer kept what follows the mark stops, loudly; if it sends what lies further
-    on all the same, the stream ends with LEDGER_BEHIND.
+    resends from what it has kept. The life goes on, and with `claims_wanted` the sidecar tells the totals of all its
+    leases, which the ledger then takes over. A sidecar that has no longer kept what follows the mark stops, loudly;
+    if it sends what lies further on all the same, the stream ends with LEDGER_BEHIND. A ledger that does not know that
+    it was restored refuses totals above its own with RIGHTS_UNKNOWN until an operator tells it.
 
     A debit is never dropped in silence. Its operation posted before, by whichever sidecar: it is kept as a duplicate
     and burns nothing. No such pool, or a total past int64: it is quarantined for an operator. In both cases the acked
     sequence moves on.
 
     Faults: INVALID_ARGUMENT (BAD_MESSAGE, with the field), FAILED_PRECONDITION (FENCED; SEQUENCE_GAP: a debit beyond
-    the next sequence; LEDGER_BEHIND), RESOURCE_EXHAUSTED (WINDOW_EXCEEDED: more debits, lease requests or unread
+    the next sequence; LEDGER_BEHIND; RIGHTS_UNKNOWN: the sidecar has rights that this ledger never gave), RESOURCE_EXHAUSTED (WINDOW_EXCEEDED: more debits, lease requests or unread
     answers than allowed), UNAVAILABLE (SHUTTING_DOWN, or an unknown outcome: say Hello again, with back-off).
     """
 
@@ -161,17 +195,34 @@ class LedgerSyncService:
     ledger's acked one: an older copy of it, whose next debits would be taken for posted ones. Of two streams of one
     epoch the younger one wins, the older one ends with ABORTED, reason REPLACED.
 
+    Recall: when a sidecar needs rights that are not free, the ledger asks the others for what they can spare, in
+    rounds. Lease.recall_round names the round and Lease.recall_amount what is asked for; each sidecar so asked answers
+    with a LeaseRequest that repeats the round, whatever it gives back. Until all have answered, or the round has
+    lasted its time, the needy sidecar's lease says `pending`; only then is it a "no".
+
+    Allowances are a second kind of right, given ahead of time: the sidecar's share of the pool's partition overdraft
+    threshold, used only while it is cut off. They are counted as rights are:
+
+    allowance left at the sidecar = allowance_granted_total - allowance_reclaimed_total - allowance_returned_total
+    - sum of allowance_amount over its debits and its open holds
+    allowance out at the ledger   = allowance_granted_total - allowance_reclaimed_total - allowance_returned_total
+    - allowance_posted_total
+
+    and of one pool, at any time: sum of allowances out <= threshold - max(0, -free). They are valid for
+    `allowance_validity_ms` instead of `lease_validity_ms`, and are reclaimed so much later.
+
     A ledger restored from an older backup takes every sidecar in: Welcome tells the mark that it has, and the sidecar
-    resends from what it has kept. An epoch beyond the ledger's begins a new life, since the ledger cannot know the
-    present one. A sidecar that has no longer kept what follows the mark stops, loudly; if it sends what lies further
-    on all the same, the stream ends with LEDGER_BEHIND.
+    resends from what it has kept. The life goes on, and with `claims_wanted` the sidecar tells the totals of all its
+    leases, which the ledger then takes over. A sidecar that has no longer kept what follows the mark stops, loudly;
+    if it sends what lies further on all the same, the stream ends with LEDGER_BEHIND. A ledger that does not know that
+    it was restored refuses totals above its own with RIGHTS_UNKNOWN until an operator tells it.
 
     A debit is never dropped in silence. Its operation posted before, by whichever sidecar: it is kept as a duplicate
     and burns nothing. No such pool, or a total past int64: it is quarantined for an operator. In both cases the acked
     sequence moves on.
 
     Faults: INVALID_ARGUMENT (BAD_MESSAGE, with the field), FAILED_PRECONDITION (FENCED; SEQUENCE_GAP: a debit beyond
-    the next sequence; LEDGER_BEHIND), RESOURCE_EXHAUSTED (WINDOW_EXCEEDED: more debits, lease requests or unread
+    the next sequence; LEDGER_BEHIND; RIGHTS_UNKNOWN: the sidecar has rights that this ledger never gave), RESOURCE_EXHAUSTED (WINDOW_EXCEEDED: more debits, lease requests or unread
     answers than allowed), UNAVAILABLE (SHUTTING_DOWN, or an unknown outcome: say Hello again, with back-off).
     """
 

@@ -4,10 +4,11 @@ SQLite implements it (`sqlite.py`); whatever implements it passes the same contr
 store's own integers and never leave the ledger. Rows handed out are copies: `save_…` writes them back.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import IntEnum
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 NEVER = 2**63 - 1
@@ -99,6 +100,19 @@ class Pool:
     expired_total: int = 0
     overdraft: int = 0
     """The part of `spent_total` that no grant covers yet."""
+    allowance_leased: int = 0
+    """Sum of the allowances outstanding over all its leases."""
+    allowance_spent_total: int = 0
+    """This and the next five: what the overdraft may consist of, as in `PoolBalance`."""
+    fail_open_total: int = 0
+    over_hold_total: int = 0
+    late_total: int = 0
+    unleased_total: int = 0
+    expired_leased_total: int = 0
+    recall_round: int = 0
+    """The latest recall round; 0: there never was one."""
+    recall_until_ms: int = 0
+    """Until then the answers of the latest round are waited for; past: it is over."""
 
     @property
     def posted(self) -> int:
@@ -144,7 +158,16 @@ class Sidecar:
     last_seen_at_ms: int
     reclaim_at_ms: int = NEVER
     """Of its present life; kept in the row of that life."""
+    allowance_reclaim_at_ms: int = NEVER
+    """The same for allowances."""
+    generation: int = 1
+    """The ledger's generation in which it last told all its rights."""
     sidecar_key: int = 0
+
+    @property
+    def life(self) -> "Life":
+        """The row of its present life."""
+        return Life(self.sidecar_key, self.birth_epoch, self.reclaim_at_ms, self.allowance_reclaim_at_ms)
 
 
 class Life(NamedTuple):
@@ -153,6 +176,18 @@ class Life(NamedTuple):
     sidecar_key: int
     birth_epoch: int
     reclaim_at_ms: int
+    """When its rights go back; `NEVER`: none are out."""
+    allowance_reclaim_at_ms: int = NEVER
+    """When its allowances go back, not before its rights."""
+
+
+class LedgerState(NamedTuple):
+    """The one row of the ledger itself."""
+
+    generation: int
+    """Raised each time the database was restored from an older backup."""
+    recover_until_ms: int
+    """Until then no new rights are given, since sidecars may have some that the backup does not know."""
 
 
 @dataclass(slots=True)
@@ -166,6 +201,14 @@ class Lease:
     reclaimed_total: int = 0
     returned_total: int = 0
     posted_total: int = 0
+    allowance_granted_total: int = 0
+    allowance_reclaimed_total: int = 0
+    allowance_returned_total: int = 0
+    allowance_posted_total: int = 0
+    needed: int = 0
+    """What the sidecar's waiting decisions need and have not got."""
+    answered_round: int = 0
+    """The latest recall round that the sidecar has answered."""
     lease_key: int = 0
     sidecar_id: str = ""
     """Filled in by lists."""
@@ -174,6 +217,69 @@ class Lease:
     def outstanding(self) -> int:
         """Rights out now, never below zero."""
         return self.granted_total - self.reclaimed_total - self.returned_total - self.posted_total
+
+    @property
+    def allowance_outstanding(self) -> int:
+        """Allowance out now, never below zero."""
+        return (
+            self.allowance_granted_total
+            - self.allowance_reclaimed_total
+            - self.allowance_returned_total
+            - self.allowance_posted_total
+        )
+
+
+POOL_FIGURES = (
+    "free",
+    "leased",
+    "granted_total",
+    "spent_total",
+    "expired_total",
+    "overdraft",
+    "allowance_leased",
+    "allowance_spent_total",
+    "fail_open_total",
+    "over_hold_total",
+    "late_total",
+    "unleased_total",
+    "expired_leased_total",
+    "recall_round",
+    "recall_until_ms",
+)
+"""What `save_pools` writes back: names of `Pool`'s fields and of the columns."""
+
+LEASE_FIGURES = (
+    "granted_total",
+    "reclaimed_total",
+    "returned_total",
+    "posted_total",
+    "allowance_granted_total",
+    "allowance_reclaimed_total",
+    "allowance_returned_total",
+    "allowance_posted_total",
+    "needed",
+    "answered_round",
+)
+"""What `save_leases` writes back: names of `Lease`'s fields and of the columns."""
+
+pool_figures: Callable[[Pool], tuple[int, ...]] = attrgetter(*POOL_FIGURES)
+lease_figures: Callable[[Lease], tuple[int, ...]] = attrgetter(*LEASE_FIGURES)
+
+
+class Locks(NamedTuple):
+    """The rows that a job reads in order to change them: what other replicas must leave alone meanwhile."""
+
+    sidecar_ids: frozenset[str] = frozenset()
+    pools: frozenset[tuple[str, str]] = frozenset()
+    """(account_id, pool_id)."""
+    pool_keys: frozenset[int] = frozenset()
+
+    def merged(self, other: "Locks") -> "Locks":
+        """Returns both together."""
+        return Locks(self.sidecar_ids | other.sidecar_ids, self.pools | other.pools, self.pool_keys | other.pool_keys)
+
+
+NO_LOCKS = Locks()
 
 
 class DebitRow(NamedTuple):
@@ -195,6 +301,8 @@ class DebitRow(NamedTuple):
     over_hold_amount: int
     estimated: int
     mode: int
+    allowance_amount: int = 0
+    fail_open_amount: int = 0
 
 
 class EntryRow(NamedTuple):
@@ -329,8 +437,14 @@ class Reader(Protocol):
     def sidecars(self, after_key: int, limit: int) -> list[Sidecar]:
         """Lists sidecars."""
 
+    def ledger(self) -> LedgerState:
+        """Returns the row of the ledger itself."""
+
     def lives_due(self, now_ms: int, limit: int) -> list[Life]:
-        """Returns lives whose rights are to be reclaimed, the longest overdue first."""
+        """Returns lives whose rights or allowances are to be reclaimed, the longest overdue first."""
+
+    def leases_of_pool(self, pool_key: int) -> list[Lease]:
+        """Returns the leases of a pool whose lives are not over, in the order of their making."""
 
     def leases_of_life(self, sidecar_key: int, birth_epoch: int, pool_keys: Collection[int] | None) -> list[Lease]:
         """Returns the leases of one life, of some pools or (None) of all, in the order of their making."""
@@ -362,6 +476,15 @@ class Reader(Protocol):
 class Writer(Reader, Protocol):
     """Reads and writes, in one transaction. Inserts set the key of what they are given and return it."""
 
+    def lock(self, wanted: Locks) -> None:
+        """Keeps other replicas away from these rows until the transaction ends. First of all in a transaction.
+
+        Sidecars before pools, each in the order of their keys, so that two transactions never wait for each other.
+        """
+
+    def save_ledger(self, state: LedgerState) -> None:
+        """Writes the row of the ledger itself back."""
+
     def insert_account(self, account: Account) -> int:
         """Adds an account. Raises `Conflict`."""
 
@@ -390,7 +513,7 @@ class Writer(Reader, Protocol):
         """Moves the acked sequence."""
 
     def save_life(self, life: Life) -> None:
-        """Writes the reclaim time of a life back."""
+        """Adds a life, or writes its reclaim times back."""
 
     def insert_lease(self, lease: Lease) -> int:
         """Adds a lease."""

@@ -15,7 +15,9 @@ from importlib import resources
 from pathlib import Path
 
 from holdfast_ledger.store.interface import (
+    LEASE_FIGURES,
     NEVER,
+    POOL_FIGURES,
     Account,
     BookLine,
     BurnPosition,
@@ -30,7 +32,9 @@ from holdfast_ledger.store.interface import (
     JournalLine,
     Lease,
     LeaseSum,
+    LedgerState,
     Life,
+    Locks,
     Policy,
     Pool,
     QuarantineRow,
@@ -38,6 +42,8 @@ from holdfast_ledger.store.interface import (
     Sidecar,
     StoreFailed,
     StoreTooNew,
+    lease_figures,
+    pool_figures,
 )
 
 BUSY_TIMEOUT_MS = 5_000
@@ -59,15 +65,20 @@ Value = int | str | bytes | None
 
 _POOL = """SELECT p.account_key, a.account_id, p.pool_id, p.currency, p.currency_exponent, p.enforcement,
  p.overdraft_limit, p.overdraft_limit_bps, p.partition_mode, p.partition_overdraft_limit, p.partition_after_ms,
- p.created_at_ms, p.pool_key, p.free, p.leased, p.granted_total, p.spent_total, p.expired_total, p.overdraft
+ p.created_at_ms, p.pool_key, p.free, p.leased, p.granted_total, p.spent_total, p.expired_total, p.overdraft,
+ p.allowance_leased, p.allowance_spent_total, p.fail_open_total, p.over_hold_total, p.late_total, p.unleased_total,
+ p.expired_leased_total, p.recall_round, p.recall_until_ms
  FROM pools p JOIN accounts a USING (account_key) """
 _GRANT = """SELECT pool_key, grant_id, amount, category, priority, effective_at_ms, expires_at_ms, cost_amount,
  cost_currency, created_at_ms, remaining, state, due_at_ms, grant_key FROM grants """
 _SIDECAR = """SELECT s.sidecar_id, s.epoch, s.birth_epoch, s.instance, s.stream_number, s.acked_sequence,
- s.max_hold_ttl_ms, s.version, s.last_seen_at_ms, l.reclaim_at_ms, s.sidecar_key
+ s.max_hold_ttl_ms, s.version, s.last_seen_at_ms, l.reclaim_at_ms, l.allowance_reclaim_at_ms, s.generation,
+ s.sidecar_key
  FROM sidecars s JOIN lives l USING (sidecar_key, birth_epoch) """
 _LEASE = """SELECT l.sidecar_key, l.birth_epoch, l.pool_key, l.granted_total, l.reclaimed_total, l.returned_total,
- l.posted_total, l.lease_key, s.sidecar_id FROM leases l JOIN sidecars s USING (sidecar_key) """
+ l.posted_total, l.allowance_granted_total, l.allowance_reclaimed_total, l.allowance_returned_total,
+ l.allowance_posted_total, l.needed, l.answered_round, l.lease_key, s.sidecar_id
+ FROM leases l JOIN sidecars s USING (sidecar_key) """
 _JOURNAL = """SELECT e.entry_key, e.type, coalesce(g.grant_id, ''), e.amount, e.posted_at_ms,
  coalesce(s.sidecar_id, ''), coalesce(d.epoch, 0), coalesce(d.sequence, 0), coalesce(d.operation_id, ''),
  coalesce(d.hold_id, '') FROM entries e
@@ -106,7 +117,7 @@ def _refuse_foreign(connection: sqlite3.Connection) -> None:
 
 
 def _migrations() -> list[str]:
-    folder = resources.files("holdfast_ledger.store") / "migrations"
+    folder = resources.files("holdfast_ledger.store") / "migrations" / "sqlite"
     return [f.read_text("utf-8") for f in sorted(folder.iterdir(), key=lambda f: f.name) if f.name.endswith(".sql")]
 
 
@@ -239,9 +250,21 @@ class SqliteReader:
 
     def lives_due(self, now_ms: int, limit: int) -> list[Life]:
         """See `Reader`."""
-        sql = f"""SELECT sidecar_key, birth_epoch, reclaim_at_ms FROM lives
-            WHERE reclaim_at_ms <= ? AND reclaim_at_ms < {NEVER} ORDER BY reclaim_at_ms LIMIT ?"""
-        return [Life(*row) for row in self._rows(sql, now_ms, limit)]
+        one = f"""SELECT * FROM (SELECT sidecar_key, birth_epoch, reclaim_at_ms, allowance_reclaim_at_ms FROM lives
+            WHERE {{0}} <= ? AND {{0}} < {NEVER} ORDER BY {{0}} LIMIT ?)"""
+        sql = " UNION ".join(one.format(column) for column in ("reclaim_at_ms", "allowance_reclaim_at_ms"))
+        lives = [Life(*row) for row in self._rows(sql, now_ms, limit, now_ms, limit)]
+        return sorted(lives, key=lambda life: (min(life[2:]), life))[:limit]
+
+    def ledger(self) -> LedgerState:
+        """See `Reader`."""
+        return LedgerState(*self._rows("SELECT generation, recover_until_ms FROM ledger").fetchone())
+
+    def leases_of_pool(self, pool_key: int) -> list[Lease]:
+        """See `Reader`."""
+        where = f"""JOIN lives v USING (sidecar_key, birth_epoch) WHERE l.pool_key = ?
+            AND (v.reclaim_at_ms < {NEVER} OR v.allowance_reclaim_at_ms < {NEVER}) ORDER BY l.lease_key"""
+        return [Lease(*row) for row in self._rows(_LEASE + where, pool_key)]
 
     def leases_of_life(self, sidecar_key: int, birth_epoch: int, pool_keys: Collection[int] | None) -> list[Lease]:
         """See `Reader`."""
@@ -338,6 +361,13 @@ class SqliteWriter(SqliteReader):
             start += count
         return inserted
 
+    def lock(self, wanted: Locks) -> None:
+        """See `Writer`. One process writes, one transaction at a time: nobody is there to keep away."""
+
+    def save_ledger(self, state: LedgerState) -> None:
+        """See `Writer`."""
+        self._rows("UPDATE ledger SET generation = ?, recover_until_ms = ?", *state)
+
     def insert_account(self, account: Account) -> int:
         """See `Writer`."""
         sql = "INSERT INTO accounts (account_id, display_name, created_at_ms) VALUES (?, ?, ?)"
@@ -347,19 +377,15 @@ class SqliteWriter(SqliteReader):
     def insert_pool(self, pool: Pool) -> int:
         """See `Writer`."""
         rules = pool.policy
-        sql = _insert_sql(
-            """INSERT INTO pools (account_key, pool_id, currency, currency_exponent, enforcement, overdraft_limit,
+        head = f"""INSERT INTO pools (account_key, pool_id, currency, currency_exponent, enforcement, overdraft_limit,
             overdraft_limit_bps, partition_mode, partition_overdraft_limit, partition_after_ms, created_at_ms,
-            free, leased, granted_total, spent_total, expired_total, overdraft)""",
-            17,
-            1,
-        )
-        pool.pool_key = self._insert(
-            sql, pool.account_key, pool.pool_id, pool.currency, pool.currency_exponent, rules.enforcement,
+            {", ".join(POOL_FIGURES)})"""
+        values: tuple[Value, ...] = (
+            pool.account_key, pool.pool_id, pool.currency, pool.currency_exponent, rules.enforcement,
             rules.overdraft_limit, rules.overdraft_limit_bps, rules.partition_mode, rules.partition_overdraft_limit,
-            rules.partition_after_ms, pool.created_at_ms, pool.free, pool.leased, pool.granted_total,
-            pool.spent_total, pool.expired_total, pool.overdraft,
+            rules.partition_after_ms, pool.created_at_ms, *pool_figures(pool),
         )  # fmt: skip
+        pool.pool_key = self._insert(_insert_sql(head, len(values), 1), *values)
         return pool.pool_key
 
     def save_policy(self, pool_key: int, policy: Policy) -> None:
@@ -373,12 +399,8 @@ class SqliteWriter(SqliteReader):
 
     def save_pools(self, pools: Iterable[Pool]) -> None:
         """See `Writer`."""
-        sql = """UPDATE pools SET free = ?, leased = ?, granted_total = ?, spent_total = ?, expired_total = ?,
-            overdraft = ? WHERE pool_key = ?"""
-        rows = [
-            (p.free, p.leased, p.granted_total, p.spent_total, p.expired_total, p.overdraft, p.pool_key) for p in pools
-        ]
-        self._connection.executemany(sql, rows)
+        sql = f"UPDATE pools SET {', '.join(f'{name} = ?' for name in POOL_FIGURES)} WHERE pool_key = ?"
+        self._connection.executemany(sql, [(*pool_figures(pool), pool.pool_key) for pool in pools])
 
     def insert_grant(self, grant: Grant) -> int:
         """See `Writer`."""
@@ -404,26 +426,28 @@ class SqliteWriter(SqliteReader):
         """See `Writer`."""
         sql = _insert_sql(
             """INSERT INTO sidecars (sidecar_id, epoch, birth_epoch, instance, stream_number, acked_sequence,
-            max_hold_ttl_ms, version, last_seen_at_ms)""",
-            9,
+            max_hold_ttl_ms, version, last_seen_at_ms, generation)""",
+            10,
             1,
         )
         sidecar.sidecar_key = self._insert(
             sql, sidecar.sidecar_id, sidecar.epoch, sidecar.birth_epoch, sidecar.instance, sidecar.stream_number,
             sidecar.acked_sequence, sidecar.max_hold_ttl_ms, sidecar.version, sidecar.last_seen_at_ms,
+            sidecar.generation,
         )  # fmt: skip
-        self.save_life(Life(sidecar.sidecar_key, sidecar.birth_epoch, sidecar.reclaim_at_ms))
+        self.save_life(sidecar.life)
         return sidecar.sidecar_key
 
     def save_sidecar(self, sidecar: Sidecar) -> None:
         """See `Writer`."""
         sql = """UPDATE sidecars SET epoch = ?, birth_epoch = ?, instance = ?, stream_number = ?, acked_sequence = ?,
-            max_hold_ttl_ms = ?, version = ?, last_seen_at_ms = ? WHERE sidecar_key = ?"""
+            max_hold_ttl_ms = ?, version = ?, last_seen_at_ms = ?, generation = ? WHERE sidecar_key = ?"""
         self._rows(
             sql, sidecar.epoch, sidecar.birth_epoch, sidecar.instance, sidecar.stream_number, sidecar.acked_sequence,
-            sidecar.max_hold_ttl_ms, sidecar.version, sidecar.last_seen_at_ms, sidecar.sidecar_key,
+            sidecar.max_hold_ttl_ms, sidecar.version, sidecar.last_seen_at_ms, sidecar.generation,
+            sidecar.sidecar_key,
         )  # fmt: skip
-        self.save_life(Life(sidecar.sidecar_key, sidecar.birth_epoch, sidecar.reclaim_at_ms))
+        self.save_life(sidecar.life)
 
     def save_acked(self, sidecar_key: int, acked_sequence: int) -> None:
         """See `Writer`."""
@@ -431,33 +455,22 @@ class SqliteWriter(SqliteReader):
 
     def save_life(self, life: Life) -> None:
         """See `Writer`."""
-        sql = """INSERT INTO lives (sidecar_key, birth_epoch, reclaim_at_ms) VALUES (?, ?, ?)
-            ON CONFLICT (sidecar_key, birth_epoch) DO UPDATE SET reclaim_at_ms = excluded.reclaim_at_ms"""
+        sql = """INSERT INTO lives (sidecar_key, birth_epoch, reclaim_at_ms, allowance_reclaim_at_ms)
+            VALUES (?, ?, ?, ?) ON CONFLICT (sidecar_key, birth_epoch) DO UPDATE SET
+            reclaim_at_ms = excluded.reclaim_at_ms, allowance_reclaim_at_ms = excluded.allowance_reclaim_at_ms"""
         self._rows(sql, *life)
 
     def insert_lease(self, lease: Lease) -> int:
         """See `Writer`."""
-        sql = _insert_sql(
-            """INSERT INTO leases (sidecar_key, birth_epoch, pool_key, granted_total, reclaimed_total,
-            returned_total, posted_total)""",
-            7,
-            1,
-        )
-        lease.lease_key = self._insert(
-            sql, lease.sidecar_key, lease.birth_epoch, lease.pool_key, lease.granted_total, lease.reclaimed_total,
-            lease.returned_total, lease.posted_total,
-        )  # fmt: skip
+        head = f"INSERT INTO leases (sidecar_key, birth_epoch, pool_key, {', '.join(LEASE_FIGURES)})"
+        values = (lease.sidecar_key, lease.birth_epoch, lease.pool_key, *lease_figures(lease))
+        lease.lease_key = self._insert(_insert_sql(head, len(values), 1), *values)
         return lease.lease_key
 
     def save_leases(self, leases: Iterable[Lease]) -> None:
         """See `Writer`."""
-        sql = """UPDATE leases SET granted_total = ?, reclaimed_total = ?, returned_total = ?, posted_total = ?
-            WHERE lease_key = ?"""
-        rows = [
-            (lease.granted_total, lease.reclaimed_total, lease.returned_total, lease.posted_total, lease.lease_key)
-            for lease in leases
-        ]
-        self._connection.executemany(sql, rows)
+        sql = f"UPDATE leases SET {', '.join(f'{name} = ?' for name in LEASE_FIGURES)} WHERE lease_key = ?"
+        self._connection.executemany(sql, [(*lease_figures(lease), lease.lease_key) for lease in leases])
 
     def insert_debits(self, rows: Sequence[DebitRow]) -> list[int]:
         """See `Writer`."""

@@ -17,6 +17,7 @@ from holdfast.v1 import ledger_sync_service_pb2 as wire
 from holdfast_ledger.crash import CrashPlan, CrashPoint
 from holdfast_ledger.errors import InvalidArgument, LedgerError, WindowExceeded
 from holdfast_ledger.posting.post import Posted
+from holdfast_ledger.store.interface import Locks
 from holdfast_ledger.sync.jobs import Admitted, StreamId, SyncJobs
 from holdfast_ledger.sync.messages import lease_messages
 from holdfast_ledger.sync.protocol import Ask, SyncProtocol
@@ -138,7 +139,9 @@ class Stream:
             return
         said = self._protocol.hello(first)
         jobs = self._services.jobs
-        admitted = await self._services.writer.run(lambda writer: jobs.hello(writer, said))
+        admitted = await self._services.writer.run(
+            lambda writer: jobs.hello(writer, said), Locks(frozenset({said.sidecar_id}))
+        )
         self._welcome(admitted)
         self._services.registry.add(self)
         try:
@@ -247,7 +250,11 @@ class Stream:
         if not debits:
             return False
         jobs = self._services.jobs
-        posted = await self._services.writer.run(lambda writer: jobs.debits(writer, self._id, debits), len(debits))
+        posted = await self._services.writer.run(
+            lambda writer: jobs.debits(writer, self._id, debits),
+            self._locks(pools=frozenset((debit.account_id, debit.pool_id) for debit in debits)),
+            len(debits),
+        )
         self._services.counters.add(posted)
         if posted.quarantined_count or posted.duplicate_count:
             _log.warning(
@@ -270,7 +277,7 @@ class Stream:
             await self._answer(ask)
         if heartbeat_id is not None:
             jobs = self._services.jobs
-            await self._services.writer.run(lambda writer: jobs.heartbeat(writer, self._id))
+            await self._services.writer.run(lambda writer: jobs.heartbeat(writer, self._id), self._locks())
             validity_ms = self._services.settings.lease_validity_ms
             ack = wire.HeartbeatAck(heartbeat_id=heartbeat_id, lease_validity_ms=validity_ms)
             self._send(wire.SyncResponse(heartbeat_ack=ack))
@@ -280,7 +287,10 @@ class Stream:
 
     async def _answer(self, ask: Ask) -> None:
         jobs = self._services.jobs
-        served = await self._services.writer.run(lambda writer: jobs.wants(writer, self._id, ask))
+        served = await self._services.writer.run(
+            lambda writer: jobs.wants(writer, self._id, ask),
+            self._locks(pools=frozenset((want.account_id, want.pool_id) for want in ask.wants)),
+        )
         self._pools |= {one.pool.pool_key for one in served.granted if one.pool}
         update = wire.LeaseUpdate(request_id=ask.request_id, leases=lease_messages(served.granted))
         self._send(wire.SyncResponse(lease_update=update))
@@ -288,9 +298,14 @@ class Stream:
 
     async def _tell(self, pool_keys: set[int]) -> None:
         jobs = self._services.jobs
-        granted = await self._services.writer.run(lambda writer: jobs.tell(writer, self._id, pool_keys))
+        granted = await self._services.writer.run(
+            lambda writer: jobs.tell(writer, self._id, pool_keys), self._locks(pool_keys=frozenset(pool_keys))
+        )
         if granted:
             self._send(wire.SyncResponse(lease_update=wire.LeaseUpdate(leases=lease_messages(granted))))
+
+    def _locks(self, pools: frozenset[tuple[str, str]] = frozenset(), pool_keys: frozenset[int] = frozenset()) -> Locks:
+        return Locks(frozenset({self._id.sidecar_id}), pools, pool_keys)
 
     def _send(self, message: wire.SyncResponse) -> None:
         last = self._outgoing[-1] if self._outgoing else None

@@ -1,0 +1,42 @@
+-- Many hosts: recall of rights, partition allowances, what the overdraft consists of, and a ledger that was restored.
+
+ALTER TABLE pools ADD COLUMN allowance_leased INTEGER NOT NULL DEFAULT 0 CHECK (allowance_leased >= 0);
+-- What the overdraft consists of: sums over all debits posted, see PoolBalance.
+ALTER TABLE pools ADD COLUMN allowance_spent_total INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pools ADD COLUMN fail_open_total INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pools ADD COLUMN over_hold_total INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pools ADD COLUMN late_total INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pools ADD COLUMN unleased_total INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pools ADD COLUMN expired_leased_total INTEGER NOT NULL DEFAULT 0;
+-- The latest recall round, and until when its answers are waited for.
+ALTER TABLE pools ADD COLUMN recall_round INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pools ADD COLUMN recall_until_ms INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE leases ADD COLUMN allowance_granted_total INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE leases ADD COLUMN allowance_reclaimed_total INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE leases ADD COLUMN allowance_returned_total INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE leases ADD COLUMN allowance_posted_total INTEGER NOT NULL DEFAULT 0
+    CHECK (allowance_granted_total - allowance_reclaimed_total - allowance_returned_total - allowance_posted_total >= 0);
+-- What the sidecar's waiting decisions need and have not got.
+ALTER TABLE leases ADD COLUMN needed INTEGER NOT NULL DEFAULT 0;
+-- The latest recall round that the sidecar has answered.
+ALTER TABLE leases ADD COLUMN answered_round INTEGER NOT NULL DEFAULT 0;
+
+-- Past it the allowances of the life go back as well; never: none is out.
+ALTER TABLE lives ADD COLUMN allowance_reclaim_at_ms INTEGER NOT NULL DEFAULT 9223372036854775807;
+CREATE INDEX lives_allowance_due ON lives (allowance_reclaim_at_ms) WHERE allowance_reclaim_at_ms < 9223372036854775807;
+
+-- The generation of the ledger in which the sidecar last told all its rights, or was new.
+ALTER TABLE sidecars ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;
+
+ALTER TABLE debits ADD COLUMN allowance_amount INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE debits ADD COLUMN fail_open_amount INTEGER NOT NULL DEFAULT 0;
+
+-- The one row of the ledger itself. The generation is raised when it was restored from an older backup; until
+-- recover_until_ms no new rights are given, since sidecars may have some that the backup does not know.
+CREATE TABLE ledger (
+    ledger_key INTEGER PRIMARY KEY CHECK (ledger_key = 1),
+    generation INTEGER NOT NULL,
+    recover_until_ms INTEGER NOT NULL
+) STRICT;
+INSERT INTO ledger (ledger_key, generation, recover_until_ms) VALUES (1, 1, 0);
