@@ -39,6 +39,8 @@ MAX_UNIX_PATH_BYTES: Final = 107
 MAX_PAGE_ITEMS: Final = 1_000
 """By the contract, `ListHoldsRequest.page_size`."""
 MAX_PORT: Final = 65_535
+MAX_LEDGER_TARGETS: Final = 16
+"""Each lost one costs a pause of up to a second before the next; more replicas belong behind one name."""
 MIN_MAP_BYTES: Final = 4 << 20
 """Below this the reserve that keeps settles going would be a handful of pages."""
 PAGE_BYTES: Final = 4_096
@@ -59,7 +61,7 @@ _PLACEHOLDERS: Final = {
     "--config": "FILE",
     "--folder": "DIR",
     "-tcp": "HOST:PORT",
-    "-target": "HOST:PORT",
+    "-target": "HOST:PORT,...",
     "-address": "HOST:PORT",
     "-": "COUNT",
 }
@@ -96,6 +98,12 @@ def _check_address(value: str) -> str:
         raise ValueError("is not HOST:PORT, such as 127.0.0.1:7070 or [::1]:7070")
     if not (port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
         raise ValueError(f"has no port in 0..{MAX_PORT} (0 lets the system choose)")
+    return value
+
+
+def _check_targets(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not 1 <= len(value) <= MAX_LEDGER_TARGETS:
+        raise ValueError(f"must name 1..{MAX_LEDGER_TARGETS} replicas")
     return value
 
 
@@ -154,8 +162,11 @@ class SidecarConfig(BaseSettings):
     """Uids that may use the Unix socket, separated by commas. Default: this process's own uid, and root."""
     transport: Literal["auto", "native", "portable"] = "auto"
     """Default auto: the native one where it is built, else the portable one."""
-    ledger_target: Address | None = None
-    """HOST:PORT of the ledger. Default none: no uplink; this sidecar decides on the leases in its folder."""
+    ledger_target: Annotated[
+        Annotated[tuple[Address, ...], AfterValidator(_check_targets)] | None, NoDecode, BeforeValidator(_split_commas)
+    ] = None
+    """HOST:PORT of the ledger, of each of its replicas, separated by commas; when one is lost the next is tried.
+    Default none: no uplink; this sidecar decides on the leases in its folder."""
 
     # What is kept.
     durability: Literal["host", "process"] = "host"
@@ -372,7 +383,7 @@ class _Parser(argparse.ArgumentParser):
 def _read_flags(arguments: Sequence[str]) -> dict[str, Any]:
     parser = _Parser(
         prog=PROGRAM_NAME,
-        usage=f"{PROGRAM_NAME} --folder DIR [--ledger-target HOST:PORT] [--config FILE] [...]",
+        usage=f"{PROGRAM_NAME} --folder DIR [--ledger-target HOST:PORT,...] [--config FILE] [...]",
         description=inspect.getdoc(SidecarConfig),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -65,6 +65,7 @@ def test_the_environment_may_name_the_file(tmp_path: Path, monkeypatch: pytest.M
 def test_values_are_read_alike_from_every_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists, sizes and "off" are written the same way everywhere."""
     written = {"allowed_uids": "1000, 1001", "map_bytes": "8GiB", "listen_tcp": "off", "listen_unix": "/run/h.sock"}
+    written |= {"ledger_target": "ledger-a:7420, [::1]:7420"}
     flags = [part for key, value in written.items() for part in (f"--{key.replace('_', '-')}", value)]
     by_flag = load([*MINIMAL, *flags])
     by_file = load([*MINIMAL, "--config", toml(tmp_path, "\n".join(f'{k} = "{v}"' for k, v in written.items()))])
@@ -74,6 +75,7 @@ def test_values_are_read_alike_from_every_source(tmp_path: Path, monkeypatch: py
     assert by_flag == by_environment == by_file.model_copy(update={"config": None})
     assert by_flag.allowed_uids == (1000, 1001)
     assert by_flag.map_bytes == 8 << 30
+    assert by_flag.ledger_target == ("ledger-a:7420", "[::1]:7420")
     assert by_flag.listen_tcp is None
 
 
@@ -102,6 +104,9 @@ def test_values_are_read_alike_from_every_source(tmp_path: Path, monkeypatch: py
         (["--map-bytes", "4 apples"], r"map_bytes = '4 apples': could not"),
         (["--map-bytes", "1KiB"], r"map_bytes = '1KiB': .*greater than or equal"),
         (["--map-bytes", "4194305"], r"map_bytes = '4194305': .*multiple of 4096"),
+        (["--ledger-target", ""], r"ledger_target = .*is not HOST:PORT"),
+        (["--ledger-target", "a:1,,b:1"], r"ledger_target = .*is not HOST:PORT"),
+        (["--ledger-target", ",".join(["a:1"] * 17)], r"ledger_target = .*must name 1..16 replicas"),
         (["--sidecar-id", ""], r"sidecar_id = '': must have 1..128 bytes"),
         (["--sidecar-id", "ä" * 65], r"sidecar_id = .*must have 1..128 bytes"),
         (["--sidecar-id", "a\nb"], r"sidecar_id = 'a\\nb': must not contain spaces or control characters"),

@@ -20,16 +20,23 @@ class UplinkLimits:
     """Heartbeats and lease requests waiting to be written; a ledger that lets more pile up is not reading."""
     lease_want_count: int = 1000
     """Pools a lease request, by the contract."""
-    connect_timeout_ms: int = 5_000
-    """From the first packet to a usable connection."""
-    welcome_timeout_ms: int = 5_000
-    """From Hello to Welcome; the heartbeat interval is not known before."""
+    first_flight_debit_count: int = 1_000
+    """Debits sent on a new stream before the first ack, at most; each acked debit allows one more, up to the window.
+    So a link that breaks again and again carries little twice: see `flight.py`."""
+    connect_timeout_ms: int = 1_500
+    """From the first packet to a usable connection: one lost packet of the handshake is repeated within it, after a
+    second. Not longer, since a replica that swallows packets keeps the next one from being tried, and a link that
+    heals meanwhile is noticed only by the next attempt."""
+    welcome_timeout_ms: int = 3_000
+    """From Hello to Welcome; the heartbeat interval is not known before. With the longest pause it stays below five
+    seconds, in which a healed link must be in use."""
     silent_heartbeat_count: int = 2
     """Heartbeat intervals without a word from the ledger after which a stream counts as dead."""
     backoff_min_ms: int = 50
     """Upper end of the first pause before a reconnect; each further one doubles it."""
-    backoff_max_ms: int = 5_000
-    """Upper end of any pause, so that a healed link is in use within five seconds."""
+    backoff_max_ms: int = 1_000
+    """Upper end of any pause: half of the two seconds in which a ledger that was restarted must be in use again. An
+    attempt costs a ledger that is down nothing, and one that is up a row; a thousand sidecars make 2,000 a second."""
     stable_ms: int = 10_000
     """A stream that lived this long forgets the failures before it."""
     receive_message_bytes: int = 64 * 1024 * 1024
@@ -51,5 +58,6 @@ class UplinkLimits:
             )
         if not 0 < self.backoff_min_ms <= self.backoff_max_ms <= self.stable_ms:
             raise ValueError("the back-off must be in 1..stable_ms and its minimum below its maximum")
-        if min(self.batch_debit_count, self.control_message_count, self.silent_heartbeat_count) < 1:
+        counts = (self.batch_debit_count, self.control_message_count, self.silent_heartbeat_count)
+        if min(*counts, self.first_flight_debit_count) < 1:
             raise ValueError("counts must be at least 1")

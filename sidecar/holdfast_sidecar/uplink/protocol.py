@@ -31,6 +31,7 @@ from holdfast_sidecar.engine.events import (
     UplinkEvent,
 )
 from holdfast_sidecar.uplink import wire
+from holdfast_sidecar.uplink.flight import Flight
 from holdfast_sidecar.uplink.lag import LagMeter
 from holdfast_sidecar.uplink.lifecycle import OPEN, WELCOMED, LocalProtocolError, State, Trigger, step
 from holdfast_sidecar.uplink.limits import UplinkLimits
@@ -114,6 +115,7 @@ class UplinkProtocol:
         self._closing_reason = ""
         self._events: list[UplinkEvent] = []
         self._lag = LagMeter()
+        self._flight = Flight(limits.first_flight_debit_count)
 
     # What is so now.
 
@@ -266,6 +268,7 @@ class UplinkProtocol:
         stream.window_debit_count = welcome.window_debit_count
         stream.batch_debit_count = min(self._limits.batch_debit_count, max(1, welcome.window_debit_count // 2))
         stream.sent_sequence = self._acked_sequence = welcome.acked_sequence
+        self._flight.begin(welcome.acked_sequence)
         self._lag.acked(welcome.acked_sequence)
         self._move(Trigger.WELCOMED)
         valid_until_ns = stream.hello_made_ns + welcome.lease_validity_ms * _MS
@@ -395,7 +398,8 @@ class UplinkProtocol:
             return None
         unsent_count = self._last_sequence - stream.sent_sequence
         room_count = stream.window_debit_count - (stream.sent_sequence - self._acked_sequence)
-        count = min(unsent_count, room_count, stream.batch_debit_count)
+        flight_count = self._flight.room_count(self._acked_sequence)
+        count = min(unsent_count, room_count, flight_count, stream.batch_debit_count)
         byte_count = min(self._limits.batch_bytes, self._limits.window_bytes - stream.unacked_bytes)
         if count < 1 or byte_count < 1:
             return None
@@ -421,6 +425,7 @@ class UplinkProtocol:
             raise LocalProtocolError(f"{len(rows)} debits were read, {wanted.max_count} were wanted")
         message = wire.debits_request([debit for _, debit in rows])
         stream.sent_sequence = last
+        self._flight.sent(last)
         stream.batches.append((last, len(message)))
         stream.unacked_bytes += len(message)
         stream.paced_until_ns = now_ns + self._limits.linger_ms * _MS

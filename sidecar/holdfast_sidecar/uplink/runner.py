@@ -27,12 +27,15 @@ from holdfast_sidecar.engine.events import Fenced, LeaseAsk, UplinkEvent
 from holdfast_sidecar.uplink.lifecycle import OPEN, WELCOMED, State
 from holdfast_sidecar.uplink.limits import UplinkLimits
 from holdfast_sidecar.uplink.protocol import UplinkIdentity, UplinkProtocol
+from holdfast_sidecar.uplink.replicas import Replicas
 
 _log = logging.getLogger(__name__)
 
 _SERVICE = pb.DESCRIPTOR.services_by_name["LedgerSyncService"].full_name
 _METHOD = f"/{_SERVICE}/Sync"
 _DETAILS_KEY = "grpc-status-details-bin"
+_LEAVING = "SHUTTING_DOWN"
+"""Reason with which a replica that stops ends its streams."""
 
 _UNDER_WAY = OPEN | {State.CONNECTING}
 """An attempt goes on: the clock has a say in it."""
@@ -74,7 +77,7 @@ class Uplink:
 
     def __init__(
         self,
-        target: str,
+        targets: Sequence[str],
         identity: UplinkIdentity,
         read_debits: Callable[[int, int, int], Sequence[tuple[int, bytes]]],
         emit: Callable[[UplinkEvent], None],
@@ -85,20 +88,20 @@ class Uplink:
         """Does nothing yet; `run` does.
 
         Args:
-            target: the ledger, "host:port" or any other gRPC target.
+            targets: the ledger's replicas, each "host:port" or any other gRPC target; at least one.
             identity: what the folder says; its instance is durable.
             read_debits: as `Store.read_debits`; called on the thread of `run`.
             emit: takes an event for the engine; called on the thread of `run`, returns at once.
             now_ns: CLOCK_BOOTTIME in nanoseconds.
-            rng: for the jitter of the back-off.
+            rng: for the jitter of the back-off, and the replica to begin with.
             limits: None: the defaults.
         """
-        self._target = target
         self._read_debits = read_debits
         self._emit = emit
         self._now_ns = now_ns
         self._rng = rng
         self._limits = limits or UplinkLimits()
+        self._replicas = Replicas(targets, rng, self._limits.backoff_max_ms)
         self._protocol = UplinkProtocol(identity, self._limits, now_ns())
         self._bytes_sent = 0
         self._notified = (identity.last_sequence, identity.epoch)
@@ -200,16 +203,20 @@ class Uplink:
             await self._sleep_until(wake_at_ns)
 
     async def _attempt(self) -> None:
-        """One channel and its stream, from the first packet to the last."""
+        """One channel to one replica, and its stream, from the first packet to the last."""
         self._protocol.dial(self._now_ns())
-        channel = grpc.aio.insecure_channel(self._target, options=_channel_options(self._limits))
+        target = self._replicas.current
+        channel = grpc.aio.insecure_channel(target, options=_channel_options(self._limits))
         try:
             ending = await self._converse(channel)
         finally:
             await channel.close()
         was = self._protocol.closing_reason
-        self._protocol.stream_closed(self._now_ns(), ending.status, ending.reason, ending.message, self._rng.random())
-        _log.warning("no stream to the ledger at %s: %s", self._target, was or ending.message or ending.status)
+        now_ns = self._now_ns()
+        at_once = self._replicas.move_on(now_ns, ending.reason == _LEAVING)
+        jitter = 0.0 if at_once else self._rng.random()
+        self._protocol.stream_closed(now_ns, ending.status, ending.reason, ending.message, jitter)
+        _log.warning("no stream to the ledger at %s: %s", target, was or ending.message or ending.status)
         self._hand_over_events()
 
     async def _converse(self, channel: grpc.aio.Channel) -> _Ending:

@@ -44,12 +44,12 @@ class Host:
 
     def __init__(
         self,
-        target: str,
+        targets: str,
         limits: UplinkLimits | None = None,
         instance: bytes = b"i" * 16,
         now_ns: Callable[[], int] = boottime_ns,
     ) -> None:
-        """Starts with an empty folder, adopting the epochs that come."""
+        """Starts with an empty folder, adopting the epochs that come. `targets`: separated by commas."""
         self.adopting = True
         self.broken = False
         self.events: list[UplinkEvent] = []
@@ -60,7 +60,7 @@ class Host:
         self.last_sequence = 0
         self._changed = threading.Condition()
         identity = UplinkIdentity("host-1", 0, instance, 0, 0, 60_000, "test")
-        self.uplink = Uplink(target, identity, self._read_debits, self._take, now_ns, Random(7), limits)
+        self.uplink = Uplink(targets.split(","), identity, self._read_debits, self._take, now_ns, Random(7), limits)
         self.loop = uvloop.new_event_loop()
         self.failure: BaseException | None = None
         self.thread = threading.Thread(target=self._run, daemon=True)

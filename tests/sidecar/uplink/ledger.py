@@ -12,6 +12,8 @@ from grpc_status import rpc_status
 from holdfast.v1 import ledger_sync_service_pb2 as pb
 from holdfast.v1 import ledger_sync_service_pb2_grpc as pb_grpc
 
+FAILED_PRECONDITION, UNAVAILABLE = 9, 14
+
 
 class Ledger(pb_grpc.LedgerSyncServiceServicer):
     """Posts debits into a list, in the order of their sequences, without gaps and without doubles."""
@@ -38,8 +40,10 @@ class Ledger(pb_grpc.LedgerSyncServiceServicer):
         self.drop_after: int | None = None
         """Debits after which each stream is cut, unacked."""
         self.refusal: tuple[str, str] | None = None
+        self.refusal_code = FAILED_PRECONDITION
         self._server: grpc.Server | None = None
         self._stopped = threading.Event()
+        self._stream_count = 0
         self._downs: list[SimpleQueue[pb.SyncResponse | None]] = []
         self.port = 0
 
@@ -70,6 +74,15 @@ class Ledger(pb_grpc.LedgerSyncServiceServicer):
         """Ends the youngest stream, as a ledger that is being replaced does."""
         self._downs[-1].put(None)
 
+    def share(self, other: "Ledger") -> None:
+        """Makes this one a replica of another: one set of books."""
+        self.lock, self.posted, self.hellos = other.lock, other.posted, other.hellos
+
+    @property
+    def stream_count(self) -> int:
+        """Streams that are open."""
+        return self._stream_count
+
     def Sync(
         self, request_iterator: Iterator[pb.SyncRequest], context: grpc.ServicerContext
     ) -> Iterator[pb.SyncResponse]:
@@ -79,11 +92,15 @@ class Ledger(pb_grpc.LedgerSyncServiceServicer):
         context.add_callback(lambda: down.put(None))
         reader = threading.Thread(target=self._read, args=(request_iterator, down, context), daemon=True)
         reader.start()
-        while (response := down.get()) is not None:
-            self.answering.wait()
-            yield response
+        self._stream_count += 1
+        try:
+            while (response := down.get()) is not None:
+                self.answering.wait()
+                yield response
+        finally:
+            self._stream_count -= 1
         if self.refusal is not None:
-            context.abort_with_status(rpc_status.to_status(failed_precondition(*self.refusal)))
+            context.abort_with_status(rpc_status.to_status(_status(self.refusal_code, *self.refusal)))
 
     def _read(
         self,
@@ -157,8 +174,7 @@ class Ledger(pb_grpc.LedgerSyncServiceServicer):
                 down.put(pb.SyncResponse(ack=pb.DebitAck(acked_sequence=self.posted[-1])))
 
 
-def failed_precondition(reason: str, message: str) -> status_pb2.Status:
-    """Returns the status with which the ledger says that something is final."""
+def _status(code: int, reason: str, message: str) -> status_pb2.Status:
     detail = AnyMessage()
     detail.Pack(error_details_pb2.ErrorInfo(reason=reason, domain="holdfast.v1"))
-    return status_pb2.Status(code=9, message=message, details=[detail])
+    return status_pb2.Status(code=code, message=message, details=[detail])

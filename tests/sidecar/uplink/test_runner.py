@@ -29,8 +29,9 @@ from holdfast_sidecar.store.interface import StoreFailed
 from holdfast_sidecar.uplink.lifecycle import State
 from holdfast_sidecar.uplink.limits import UplinkLimits
 
-from tests.sidecar.uplink.host import Host, boottime_ns
-from tests.sidecar.uplink.ledger import Ledger
+from tests.sidecar.uplink.host import Host, boottime_ns, make_debit
+from tests.sidecar.uplink.ledger import UNAVAILABLE, Ledger
+from tests.sidecar.uplink.proxy import CuttingProxy
 
 ASK = LeaseAsk(1, (LeaseWant("acme", "general", 10, 5, 0, 0, 0),))
 IMPATIENT = UplinkLimits(connect_timeout_ms=300, welcome_timeout_ms=300, backoff_max_ms=200)
@@ -117,6 +118,69 @@ def test_a_ledger_that_drops_streams_mid_way_gets_everything(ledger: Ledger) -> 
     assert ledger.received_count <= 3 * 3_000
 
 
+def test_a_link_that_breaks_again_and_again_carries_little_twice(ledger: Ledger) -> None:
+    """However the breaks fall, what is sent stays below three times what there was to send."""
+    chance = Random(5)
+    proxy = CuttingProxy(ledger.start(), lambda: chance.randrange(1_000, 40_000))
+    limits = UplinkLimits(backoff_max_ms=50)
+    with Host(proxy.address, limits) as host:
+        host.settle(6_000)
+        host.until(lambda: host.acked() == 6_000)
+    proxy.close()
+    payload_bytes = sum(len(make_debit(sequence)) for sequence in range(1, 6_001))
+    assert proxy.cut_count >= 8
+    assert ledger.posted == list(range(1, 6_001))
+    assert host.uplink.statistics().bytes_sent <= 3 * payload_bytes
+    assert proxy.bytes_up <= 3 * payload_bytes
+
+
+@pytest.fixture
+def replicas(ledger: Ledger) -> Iterator[tuple[Ledger, Ledger]]:
+    """Two replicas over one set of books, listening."""
+    other = Ledger()
+    other.share(ledger)
+    ledger.start()
+    other.start()
+    yield ledger, other
+    other.stop()
+
+
+def targets(replicas: tuple[Ledger, Ledger]) -> str:
+    return ",".join(f"127.0.0.1:{one.port}" for one in replicas)
+
+
+def test_when_a_replica_is_lost_the_other_goes_on_from_its_mark(replicas: tuple[Ledger, Ledger]) -> None:
+    with Host(targets(replicas), IMPATIENT) as host:
+        for round_number in range(1, 5):
+            host.settle(10)
+            host.until(lambda count=round_number: host.acked() == 10 * count)  # type: ignore[misc]
+            (serving,) = (one for one in replicas if one.stream_count)
+            serving.stop()
+            host.until(lambda count=round_number: host.seen(Connected) == count + 1)  # type: ignore[misc]
+            serving.start()
+    assert replicas[0].posted == list(range(1, 41))
+
+
+def test_a_replica_that_takes_connections_and_says_nothing_is_passed_over(ledger: Ledger) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        with Host(f"{address},{address},{address},{ledger.start()}", IMPATIENT) as host:
+            host.settle(10)
+            host.until(lambda: host.acked() == 10)
+
+
+def test_a_replica_that_shuts_down_is_left_for_the_other_without_a_pause(replicas: tuple[Ledger, Ledger]) -> None:
+    never = UplinkLimits(backoff_min_ms=60_000, backoff_max_ms=60_000, stable_ms=60_000)
+    with Host(targets(replicas), never) as host:
+        host.settle(10)
+        host.until(lambda: host.acked() == 10)
+        (serving,) = (one for one in replicas if one.stream_count)
+        serving.refusal, serving.refusal_code = ("SHUTTING_DOWN", "this replica is stopping"), UNAVAILABLE
+        serving.cut()
+        host.settle(10)
+        host.until(lambda: host.acked() == 20)
+
+
 def test_a_ledger_that_restarts_on_its_port_is_found_again(ledger: Ledger) -> None:
     with Host(ledger.start(), IMPATIENT) as host:
         host.settle(10)
@@ -152,7 +216,7 @@ def test_a_ledger_that_never_acks_costs_no_memory(ledger: Ledger) -> None:
 
 
 def test_a_ledger_that_does_not_read_bounds_what_is_read(ledger: Ledger) -> None:
-    limits = UplinkLimits(window_bytes=256 * 1024, batch_bytes=32 * 1024)
+    limits = UplinkLimits(window_bytes=256 * 1024, batch_bytes=32 * 1024, first_flight_debit_count=1_000_000)
     ledger.window_debit_count = 1_000_000
     with Host(ledger.start(), limits) as host:
         streaming(host)
