@@ -67,7 +67,7 @@ class LedgerServer:
         self._store = store
         self._now_ms = now_ms
         self._crash = crash or CrashPlan()
-        self._registry = Registry()
+        self._registry = Registry(store.announce)
         self._writer = GroupWriter(store, self._crash)
         self._readers = ThreadPoolExecutor(config.read_thread_count, thread_name_prefix="ledger-reader")
         self._health = health.aio.HealthServicer()
@@ -75,6 +75,8 @@ class LedgerServer:
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[grpc.aio.Server] = []
         self._metrics: MetricsServer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_listening: Callable[[], None] = lambda: None
         self._stopping = False
         self._sync = self._sync_services()
         self.port = 0
@@ -90,6 +92,7 @@ class LedgerServer:
 
     async def start(self) -> None:
         """Binds the ports and serves. Raises RuntimeError if one is taken."""
+        self._loop = asyncio.get_running_loop()
         server = grpc.aio.server(options=_options(self._config), maximum_concurrent_rpcs=self._config.max_calls)
         servicer = LedgerServicer(self._store, self._writer, self._readers, self._registry, self._now_ms)
         sync = grpc.method_handlers_generic_handler(
@@ -106,7 +109,13 @@ class LedgerServer:
         if self._config.metrics_port:
             self._metrics = MetricsServer(self._config.metrics_host, self._config.metrics_port, self.statistics)
         self._tasks.append(asyncio.create_task(self._sweep()))
+        self._stop_listening = self._store.listen(self._heard_from)
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+
+    def _heard_from(self, pool_keys: frozenset[int] | None) -> None:
+        """Takes what another replica announces, on the store's thread."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._registry.pools_changed_elsewhere, pool_keys)
 
     def _admin_server(self) -> grpc.aio.Server:
         admin = grpc.aio.server(options=_options(self._config))
@@ -146,19 +155,17 @@ class LedgerServer:
     async def sweep_once(self) -> None:
         """One turn of the sweep, in as many transactions as it takes. Raises `Unavailable`."""
 
-        def job(writer: Writer) -> tuple[set[int], bool]:
-            now_ms = self._now_ms()
-            changed, more_grants = grants.sweep(writer, now_ms)
-            reclaimed, more_lives = rights.sweep(writer, now_ms)
-            return changed | reclaimed, more_grants or more_lives
-
-        moved = set(self._sync.moved_pools)
+        self._registry.pools_changed(self._sync.moved_pools)
         self._sync.moved_pools.clear()
+        for sweep in (grants.sweep, rights.sweep):
+            await self._sweep_with(sweep)
+
+    async def _sweep_with(self, sweep: Callable[[Writer, int], tuple[set[int], bool]]) -> None:
+        """Repeats one sweep until nothing is due. Alone: it finds the rows that it has to lock."""
         more = True
         while more:
-            changed, more = await self._writer.run(job)
-            self._registry.pools_changed(changed | moved)
-            moved.clear()
+            changed, more = await self._writer.run(lambda writer: sweep(writer, self._now_ms()), alone=True)
+            self._registry.pools_changed(changed)
 
     def statistics(self) -> LedgerStatistics:
         """Counters, and the gauges as the database has them. Any thread but the event loop's: it reads."""
@@ -196,5 +203,6 @@ class LedgerServer:
         await asyncio.gather(*left, return_exceptions=True)
         if self._metrics is not None:
             self._metrics.close()
+        await asyncio.to_thread(self._stop_listening)
         await asyncio.to_thread(self._writer.close)
         self._readers.shutdown()

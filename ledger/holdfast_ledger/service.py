@@ -6,6 +6,7 @@ Downstream: the group writer for changes, the store for reads; the registry tell
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar, cast
 
 from holdfast.v1 import decision_pb2 as decision
@@ -19,6 +20,7 @@ from holdfast_ledger.errors import (
     InvalidArgument,
     PoolNotFound,
     SidecarNotFound,
+    Unavailable,
 )
 from holdfast_ledger.paging import page_limit, read_token, write_token
 from holdfast_ledger.posting.books import books_of
@@ -38,6 +40,7 @@ from holdfast_ledger.store.interface import (
     Reader,
     Sidecar,
     Store,
+    StoreError,
     Writer,
 )
 from holdfast_ledger.sync.registry import Registry
@@ -66,8 +69,11 @@ class LedgerServicer:
 
     async def _read(self, query: Callable[[Reader], T]) -> T:
         def on_snapshot() -> T:
-            with self._store.reading() as reader:
-                return query(reader)
+            try:
+                with self._store.reading() as reader:
+                    return query(reader)
+            except StoreError as fault:
+                raise Unavailable(f"the store failed: {fault}") from fault
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, on_snapshot)
 
@@ -146,7 +152,8 @@ class LedgerServicer:
             if there is not None:
                 rules.same_grant(there, said)
                 return pool, there, touched
-            return pool, said, touched | add_grant(writer, pool, said, now_ms)
+            made = replace(said)
+            return pool, made, touched | add_grant(writer, pool, made, now_ms)
 
         locks = Locks(pools=frozenset({(request.grant.account_id, request.grant.pool_id)}))
         pool, grant, touched = await self._writer.run(job, locks)

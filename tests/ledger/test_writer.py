@@ -9,9 +9,17 @@ from pathlib import Path
 import pytest
 from holdfast.v1 import ledger_service_pb2 as api
 from holdfast_ledger.errors import InvalidArgument, ShuttingDown, Unavailable
-from holdfast_ledger.store.interface import Account, Store, StoreFailed, Writer
+from holdfast_ledger.store.interface import (
+    Aborted,
+    Account,
+    Conflict,
+    Store,
+    StoreError,
+    StoreFailed,
+    Writer,
+)
 from holdfast_ledger.store.sqlite import SqliteStore, SqliteWriter
-from holdfast_ledger.writer import GroupWriter
+from holdfast_ledger.writer import MAX_ATTEMPTS, GroupWriter
 
 from tests.ledger.harness import debit, instance, running
 
@@ -60,6 +68,81 @@ def test_a_failing_job_takes_only_itself_along(store: Store) -> None:
         bad.result(10)
     writer.close()
     assert names(store) == ["first", "last"]
+
+
+def keep_busy(writer: GroupWriter) -> threading.Event:
+    """Keeps the writer in a transaction until the event that it returns is set."""
+    entered, gate = threading.Event(), threading.Event()
+
+    def wait(_: Writer) -> None:
+        entered.set()
+        gate.wait(10)
+
+    writer.submit(wait)
+    assert entered.wait(10)
+    return gate
+
+
+def test_a_job_that_finds_its_own_rows_has_a_transaction_of_its_own(store: Store) -> None:
+    writer = GroupWriter(store)
+    gate = keep_busy(writer)
+    futures = [writer.submit(adding(f"a{n}"), alone=n == 2) for n in range(5)]
+    gate.set()
+    for future in futures:
+        future.result(10)
+    writer.close()
+    assert writer.statistics().transaction_count == 4, "the gate, two jobs, the one alone, two jobs"
+    assert names(store) == [f"a{n}" for n in range(5)]
+
+
+def meets(fault: StoreError, times: int, name: str) -> Callable[[Writer], int]:
+    """A job that adds an account, and then meets another replica as often as it is told."""
+    left = [fault] * times
+
+    def job(writer: Writer) -> int:
+        key = writer.insert_account(add(name))
+        if left:
+            raise left.pop()
+        return key
+
+    return job
+
+
+def test_a_transaction_that_was_given_up_is_repeated_job_by_job(store: Store) -> None:
+    writer = GroupWriter(store)
+    gate = keep_busy(writer)
+    futures = [
+        writer.submit(adding("a")),
+        writer.submit(meets(Aborted("deadlock"), 2, "b")),
+        writer.submit(adding("c")),
+    ]
+    gate.set()
+    for future in futures:
+        future.result(10)
+    writer.close()
+    assert sorted(names(store)) == ["a", "b", "c"]
+    assert writer.statistics().repeated_count == 4, "each of the three, and the second once more"
+    assert writer.statistics().job_count == 4
+
+
+def test_a_job_that_finds_a_row_made_meanwhile_is_repeated_without_the_others(store: Store) -> None:
+    writer = GroupWriter(store)
+    gate = keep_busy(writer)
+    futures = [writer.submit(adding("a")), writer.submit(meets(Conflict("there"), 1, "b")), writer.submit(adding("c"))]
+    gate.set()
+    for future in futures:
+        future.result(10)
+    writer.close()
+    assert names(store) == ["a", "c", "b"]
+    assert writer.statistics().repeated_count == 1
+
+
+def test_replicas_that_never_part_are_told_of(store: Store) -> None:
+    writer = GroupWriter(store)
+    with pytest.raises(Unavailable, match=f"in the way {MAX_ATTEMPTS} times"):
+        writer.submit(meets(Aborted("deadlock"), MAX_ATTEMPTS, "a")).result(10)
+    writer.close()
+    assert names(store) == []
 
 
 def test_nobody_hears_before_the_commit(store: Store) -> None:

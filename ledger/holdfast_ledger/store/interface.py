@@ -34,6 +34,10 @@ class StoreFailed(StoreError):
     """A transaction failed as a whole; whether its commit took place must be read back."""
 
 
+class Aborted(StoreError):
+    """The database gave the transaction up in favour of another one: nothing of it took place, it may be repeated."""
+
+
 class Conflict(StoreError):
     """The row is already there: another transaction made it first. Read it."""
 
@@ -212,6 +216,8 @@ class Lease:
     lease_key: int = 0
     sidecar_id: str = ""
     """Filled in by lists."""
+    last_seen_at_ms: int = 0
+    """When the sidecar was last heard of, 0 if another life of it has begun; filled in by lists."""
 
     @property
     def outstanding(self) -> int:
@@ -325,6 +331,7 @@ class DuplicateRow(NamedTuple):
     amount: int
     debit_key: int
     posted_at_ms: int
+    allowance_amount: int = 0
 
 
 class QuarantineRow(NamedTuple):
@@ -367,6 +374,17 @@ class LeaseSum(NamedTuple):
 
     lease_key: int
     amount: int
+    allowance_amount: int
+
+
+class FlagSum(NamedTuple):
+    """What the debits posted to one pool say of themselves, in minor units, for the audit."""
+
+    pool_key: int
+    allowance_amount: int
+    fail_open_amount: int
+    over_hold_amount: int
+    late_amount: int
 
 
 class SequenceSum(NamedTuple):
@@ -384,6 +402,16 @@ class CurrencyTotal(NamedTuple):
     leased: float
     overdraft: float
     overdrawn_pool_count: int
+    allowance_leased: float
+    allowance_spent_total: float
+    fail_open_total: float
+    over_hold_total: float
+    late_total: float
+    unleased_total: float
+    expired_leased_total: float
+    overdraft_bound: float
+    """Sum of what `leasing.bound` says of each pool."""
+    recall_round_count: int
 
 
 BurnPosition = tuple[int, int, int, int, str]
@@ -446,6 +474,9 @@ class Reader(Protocol):
     def leases_of_pool(self, pool_key: int) -> list[Lease]:
         """Returns the leases of a pool whose lives are not over, in the order of their making."""
 
+    def pools_needy(self, limit: int) -> list[int]:
+        """Returns the keys of pools of which a lease has `needed` above 0, in the order of the keys."""
+
     def leases_of_life(self, sidecar_key: int, birth_epoch: int, pool_keys: Collection[int] | None) -> list[Lease]:
         """Returns the leases of one life, of some pools or (None) of all, in the order of their making."""
 
@@ -466,6 +497,9 @@ class Reader(Protocol):
     def lease_sums(self) -> list[LeaseSum]:
         """Sums the debits of each lease."""
 
+    def flag_sums(self) -> list[FlagSum]:
+        """Sums what the debits of each pool say of themselves."""
+
     def debits_not_balanced(self, limit: int) -> list[int]:
         """Returns keys of debits whose journal lines do not add up to their amount."""
 
@@ -480,6 +514,18 @@ class Writer(Reader, Protocol):
         """Keeps other replicas away from these rows until the transaction ends. First of all in a transaction.
 
         Sidecars before pools, each in the order of their keys, so that two transactions never wait for each other.
+        """
+
+    def grants_due(self, now_ms: int, limit: int, pool_keys: Collection[int] | None) -> list[Grant]:
+        """As `Reader`. Of all pools (None) it locks those that it finds, and leaves out those that another has locked.
+
+        With None it is, like `lock`, the first thing in a transaction.
+        """
+
+    def lives_due(self, now_ms: int, limit: int) -> list[Life]:
+        """As `Reader`. Locks their sidecars and the pools of their leases, leaves out those that another has locked.
+
+        Like `lock`, the first thing in a transaction.
         """
 
     def save_ledger(self, state: LedgerState) -> None:
@@ -546,7 +592,20 @@ class Store(Protocol):
     def writing(self) -> AbstractContextManager[Writer]:
         """A transaction: durable when the context is left, undone when it is left by an exception.
 
-        Raises `StoreFailed` when the commit fails; whether it took place is then unknown.
+        Raises `Aborted` when it was given up in favour of another replica's. Raises `StoreFailed` when the commit
+        fails; whether it took place is then unknown.
+        """
+
+    def announce(self, pool_keys: Collection[int]) -> None:
+        """Tells the other replicas, soon, that pools changed. Any thread; does not wait.
+
+        It may get lost: rows decide, this only hurries.
+        """
+
+    def listen(self, heard: Callable[[frozenset[int] | None], None]) -> Callable[[], None]:
+        """Has what other replicas announce told to `heard`, on a thread of the store's own.
+
+        Returns what ends it. None is told when announcements may have been missed: any pool may have changed.
         """
 
     def reading(self) -> AbstractContextManager[Reader]:

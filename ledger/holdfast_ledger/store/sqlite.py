@@ -9,7 +9,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -27,6 +27,7 @@ from holdfast_ledger.store.interface import (
     DuplicateRow,
     EntryRow,
     EntryType,
+    FlagSum,
     Grant,
     GrantState,
     JournalLine,
@@ -77,7 +78,8 @@ _SIDECAR = """SELECT s.sidecar_id, s.epoch, s.birth_epoch, s.instance, s.stream_
  FROM sidecars s JOIN lives l USING (sidecar_key, birth_epoch) """
 _LEASE = """SELECT l.sidecar_key, l.birth_epoch, l.pool_key, l.granted_total, l.reclaimed_total, l.returned_total,
  l.posted_total, l.allowance_granted_total, l.allowance_reclaimed_total, l.allowance_returned_total,
- l.allowance_posted_total, l.needed, l.answered_round, l.lease_key, s.sidecar_id
+ l.allowance_posted_total, l.needed, l.answered_round, l.lease_key, s.sidecar_id,
+ CASE WHEN s.birth_epoch = l.birth_epoch THEN s.last_seen_at_ms ELSE 0 END
  FROM leases l JOIN sidecars s USING (sidecar_key) """
 _JOURNAL = """SELECT e.entry_key, e.type, coalesce(g.grant_id, ''), e.amount, e.posted_at_ms,
  coalesce(s.sidecar_id, ''), coalesce(d.epoch, 0), coalesce(d.sequence, 0), coalesce(d.operation_id, ''),
@@ -266,6 +268,11 @@ class SqliteReader:
             AND (v.reclaim_at_ms < {NEVER} OR v.allowance_reclaim_at_ms < {NEVER}) ORDER BY l.lease_key"""
         return [Lease(*row) for row in self._rows(_LEASE + where, pool_key)]
 
+    def pools_needy(self, limit: int) -> list[int]:
+        """See `Reader`."""
+        sql = "SELECT DISTINCT pool_key FROM leases WHERE needed > 0 ORDER BY pool_key LIMIT ?"
+        return [row[0] for row in self._rows(sql, limit)]
+
     def leases_of_life(self, sidecar_key: int, birth_epoch: int, pool_keys: Collection[int] | None) -> list[Lease]:
         """See `Reader`."""
         where = "WHERE l.sidecar_key = ? AND l.birth_epoch = ? "
@@ -300,8 +307,13 @@ class SqliteReader:
 
     def currency_totals(self) -> list[CurrencyTotal]:
         """See `Reader`."""
-        sql = """SELECT currency, total(leased), total(overdraft), count(nullif(overdraft, 0))
-            FROM pools GROUP BY currency ORDER BY currency"""
+        sql = """SELECT currency, total(leased), total(overdraft), count(nullif(overdraft, 0)),
+            total(allowance_leased), total(allowance_spent_total), total(fail_open_total), total(over_hold_total),
+            total(late_total), total(unleased_total), total(expired_leased_total),
+            total(max(1.0 * allowance_leased - free, overdraft, CASE WHEN enforcement <> 2 THEN 0
+                WHEN overdraft_limit_bps = 0 THEN overdraft_limit
+                ELSE granted_total / 10000.0 * overdraft_limit_bps END)),
+            sum(recall_round) FROM pools GROUP BY currency ORDER BY currency"""
         return [CurrencyTotal(*row) for row in self._rows(sql)]
 
     def book_lines(self) -> list[BookLine]:
@@ -311,10 +323,18 @@ class SqliteReader:
 
     def lease_sums(self) -> list[LeaseSum]:
         """See `Reader`."""
-        sql = """SELECT lease_key, sum(amount) FROM
-            (SELECT lease_key, amount FROM debits UNION ALL SELECT lease_key, amount FROM duplicate_debits)
+        sql = """SELECT lease_key, sum(amount), sum(allowance_amount) FROM
+            (SELECT lease_key, amount, allowance_amount FROM debits
+             UNION ALL SELECT lease_key, amount, allowance_amount FROM duplicate_debits)
             GROUP BY lease_key"""
         return [LeaseSum(*row) for row in self._rows(sql)]
+
+    def flag_sums(self) -> list[FlagSum]:
+        """See `Reader`."""
+        sql = """SELECT l.pool_key, sum(d.allowance_amount), sum(d.fail_open_amount), sum(d.over_hold_amount),
+            sum(CASE WHEN d.late THEN d.amount ELSE 0 END)
+            FROM debits d JOIN leases l USING (lease_key) GROUP BY l.pool_key"""
+        return [FlagSum(*row) for row in self._rows(sql)]
 
     def debits_not_balanced(self, limit: int) -> list[int]:
         """See `Reader`."""
@@ -580,6 +600,13 @@ class SqliteStore:
             connection.execute("ROLLBACK")
             with self._lock:
                 self._idle.append(connection)
+
+    def announce(self, pool_keys: Collection[int]) -> None:
+        """See `Store`. One process has the file: there is nobody to tell."""
+
+    def listen(self, heard: Callable[[frozenset[int] | None], None]) -> Callable[[], None]:
+        """See `Store`."""
+        return lambda: None
 
     def close(self) -> None:
         """See `Store`."""

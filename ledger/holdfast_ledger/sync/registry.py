@@ -1,6 +1,6 @@
 """The streams open at this replica: those to end, those to tell about a pool. Rows decide, this only hurries."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from holdfast_ledger.errors import Fenced, LedgerError, Replaced
@@ -17,14 +17,16 @@ class OpenStream(Protocol):
     def end(self, fault: LedgerError) -> None:
         """Ends it soon, with this fault."""
 
-    def tell(self, pool_keys: set[int]) -> None:
-        """Makes it tell its sidecar how its leases in these pools are, where it has any."""
+    def tell(self, pool_keys: set[int] | None) -> None:
+        """Makes it tell its sidecar how its leases in these pools, or (None) in all, are, where it has any."""
 
 
 class Registry:
     """Belongs to the event loop's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, announce: Callable[[Collection[int]], None]) -> None:
+        """`announce` tells the other replicas which pools changed."""
+        self._announce = announce
         self._streams: dict[str, OpenStream] = {}
 
     def __len__(self) -> int:
@@ -52,8 +54,14 @@ class Registry:
             del self._streams[stream.stream_id.sidecar_id]
 
     def pools_changed(self, pool_keys: Iterable[int]) -> None:
-        """Has every stream tell its leases in these pools."""
+        """Has every stream, here and at the other replicas, tell its leases in these pools."""
         keys = set(pool_keys)
         if keys:
-            for stream in self._streams.values():
-                stream.tell(keys)
+            self.pools_changed_elsewhere(keys)
+            self._announce(keys)
+
+    def pools_changed_elsewhere(self, pool_keys: Collection[int] | None) -> None:
+        """Has every stream here tell its leases in these pools, or (None) in all."""
+        keys = None if pool_keys is None else set(pool_keys)
+        for stream in self._streams.values():
+            stream.tell(keys)

@@ -118,9 +118,9 @@ class Stream:
         if not self._ended.done():
             self._ended.set_exception(fault)
 
-    def tell(self, pool_keys: set[int]) -> None:
+    def tell(self, pool_keys: set[int] | None) -> None:
         """See `OpenStream`."""
-        mine = pool_keys & self._pools
+        mine = self._pools if pool_keys is None else pool_keys & self._pools
         if mine:
             self._changed |= mine
             self._control_wanted.set()
