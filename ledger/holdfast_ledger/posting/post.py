@@ -87,10 +87,25 @@ def post(writer: Writer, sidecar: Sidecar, debits: Sequence[wire.Debit], now_ms:
         return result
     result.acked_sequence = sidecar.acked_sequence = fresh[-1].sequence
     writer.save_acked(sidecar.sidecar_key, sidecar.acked_sequence)
-    shares = _shares(writer, sidecar, {(debit.account_id, debit.pool_id) for debit in fresh}, now_ms, result)
-    accepted = _insert(writer, sidecar, fresh, shares, now_ms, result)
-    _burn(writer, accepted, now_ms, result)
+    refused = post_under(writer, sidecar, fresh, now_ms, result)
+    writer.insert_quarantined(
+        [QuarantineRow(sidecar.sidecar_key, x.sequence, reason, x.SerializeToString(), now_ms) for x, reason in refused]
+    )
+    result.quarantined_count = len(refused)
     return result
+
+
+def post_under(
+    writer: Writer, sidecar: Sidecar, debits: Sequence[wire.Debit], now_ms: int, result: Posted
+) -> list[tuple[wire.Debit, str]]:
+    """Posts debits, whatever their sequences, under the leases of the sidecar's life; returns those that it cannot.
+
+    With each goes the reason for its quarantine.
+    """
+    shares = _shares(writer, sidecar, {(debit.account_id, debit.pool_id) for debit in debits}, now_ms, result)
+    refused = _insert(writer, debits, shares, now_ms, result)
+    _burn(writer, [share for share in shares.values() if share and share.consumed], now_ms, result)
+    return refused
 
 
 def _shares(writer: Writer, sidecar: Sidecar, names: set[tuple[str, str]], now_ms: int, result: Posted) -> _Shares:
@@ -115,19 +130,17 @@ def _shares(writer: Writer, sidecar: Sidecar, names: set[tuple[str, str]], now_m
 
 
 def _insert(
-    writer: Writer, sidecar: Sidecar, fresh: Sequence[wire.Debit], shares: _Shares, now_ms: int, result: Posted
-) -> list[_Share]:
-    """Stores each debit as posted, duplicate or quarantined; returns the shares that have something to burn."""
+    writer: Writer, debits: Sequence[wire.Debit], shares: _Shares, now_ms: int, result: Posted
+) -> list[tuple[wire.Debit, str]]:
+    """Stores each debit as posted or duplicate; returns those that no pool can take, with the reason."""
     rows: list[DebitRow] = []
     owners: list[_Share] = []
-    quarantined: list[QuarantineRow] = []
-    for debit in fresh:
+    refused: list[tuple[wire.Debit, str]] = []
+    for debit in debits:
         share = shares[debit.account_id, debit.pool_id]
         amount = debit.amount
         if share is None or not _fits(share, amount):
-            reason = "UNKNOWN_POOL" if share is None else "OVERFLOW"
-            content = debit.SerializeToString()
-            quarantined.append(QuarantineRow(sidecar.sidecar_key, debit.sequence, reason, content, now_ms))
+            refused.append((debit, "UNKNOWN_POOL" if share is None else "OVERFLOW"))
             continue
         share.consumed += amount
         owners.append(share)
@@ -141,11 +154,9 @@ def _insert(
         first = writer.debit_of_operation(row.account_key, row.operation_id)
         duplicates.append(DuplicateRow(row.lease_key, row.sequence, row.epoch, row.amount, first, now_ms))
     writer.insert_duplicates(duplicates)
-    writer.insert_quarantined(quarantined)
     result.debit_count = len(rows) - len(duplicates)
     result.duplicate_count = len(duplicates)
-    result.quarantined_count = len(quarantined)
-    return [share for share in shares.values() if share and share.consumed]
+    return refused
 
 
 def _fits(share: _Share, amount: int) -> bool:
