@@ -19,6 +19,7 @@ ALTER TABLE leases ADD COLUMN allowance_posted_total INTEGER NOT NULL DEFAULT 0
     CHECK (allowance_granted_total - allowance_reclaimed_total - allowance_returned_total - allowance_posted_total >= 0);
 -- What the sidecar's waiting decisions need and have not got.
 ALTER TABLE leases ADD COLUMN needed INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX leases_needy ON leases (pool_key) WHERE needed > 0;
 -- The latest recall round that the sidecar has answered.
 ALTER TABLE leases ADD COLUMN answered_round INTEGER NOT NULL DEFAULT 0;
 
@@ -31,6 +32,7 @@ ALTER TABLE sidecars ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;
 
 ALTER TABLE debits ADD COLUMN allowance_amount INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE debits ADD COLUMN fail_open_amount INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE duplicate_debits ADD COLUMN allowance_amount INTEGER NOT NULL DEFAULT 0;
 
 -- The one row of the ledger itself. The generation is raised when it was restored from an older backup; until
 -- recover_until_ms no new rights are given, since sidecars may have some that the backup does not know.

@@ -1,0 +1,427 @@
+"""The statements that every SQL store shares; what differs between databases is in `sqlite` and `postgres`.
+
+Written so that SQLite and PostgreSQL read them alike, with "?" for a value.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Protocol
+
+from holdfast_ledger.store.interface import (
+    LEASE_FIGURES,
+    NEVER,
+    POOL_FIGURES,
+    Account,
+    BookLine,
+    BurnPosition,
+    CurrencyTotal,
+    DuplicateRow,
+    EntryRow,
+    EntryType,
+    FlagSum,
+    Grant,
+    GrantState,
+    JournalLine,
+    Lease,
+    LeaseSum,
+    LedgerState,
+    Life,
+    Policy,
+    Pool,
+    QuarantineRow,
+    SequenceSum,
+    Sidecar,
+    lease_figures,
+    pool_figures,
+)
+
+Value = int | str | bytes | Collection[int] | None
+
+_POOL = """SELECT p.account_key, a.account_id, p.pool_id, p.currency, p.currency_exponent, p.enforcement,
+ p.overdraft_limit, p.overdraft_limit_bps, p.partition_mode, p.partition_overdraft_limit, p.partition_after_ms,
+ p.created_at_ms, p.pool_key, p.free, p.leased, p.granted_total, p.spent_total, p.expired_total, p.overdraft,
+ p.allowance_leased, p.allowance_spent_total, p.fail_open_total, p.over_hold_total, p.late_total, p.unleased_total,
+ p.expired_leased_total, p.recall_round, p.recall_until_ms
+ FROM pools p JOIN accounts a USING (account_key) """
+_GRANT = """SELECT pool_key, grant_id, amount, category, priority, effective_at_ms, expires_at_ms, cost_amount,
+ cost_currency, created_at_ms, remaining, state, due_at_ms, grant_key FROM grants """
+_SIDECAR = """SELECT s.sidecar_id, s.epoch, s.birth_epoch, s.instance, s.stream_number, s.acked_sequence,
+ s.max_hold_ttl_ms, s.version, s.last_seen_at_ms, l.reclaim_at_ms, l.allowance_reclaim_at_ms, s.generation,
+ s.sidecar_key
+ FROM sidecars s JOIN lives l USING (sidecar_key, birth_epoch) """
+_LEASE = """SELECT l.sidecar_key, l.birth_epoch, l.pool_key, l.granted_total, l.reclaimed_total, l.returned_total,
+ l.posted_total, l.allowance_granted_total, l.allowance_reclaimed_total, l.allowance_returned_total,
+ l.allowance_posted_total, l.needed, l.answered_round, l.lease_key, s.sidecar_id,
+ CASE WHEN s.birth_epoch = l.birth_epoch THEN s.last_seen_at_ms ELSE 0 END
+ FROM leases l JOIN sidecars s USING (sidecar_key) """
+_JOURNAL = """SELECT e.entry_key, e.type, coalesce(g.grant_id, ''), e.amount, e.posted_at_ms,
+ coalesce(s.sidecar_id, ''), coalesce(d.epoch, 0), coalesce(d.sequence, 0), coalesce(d.operation_id, ''),
+ coalesce(d.hold_id, '') FROM entries e
+ LEFT JOIN grants g USING (grant_key) LEFT JOIN debits d USING (debit_key)
+ LEFT JOIN leases l USING (lease_key) LEFT JOIN sidecars s USING (sidecar_key) """
+_ACCOUNT_COLUMNS = ("account_id", "display_name", "created_at_ms")
+_POOL_COLUMNS = (
+    "account_key", "pool_id", "currency", "currency_exponent", "enforcement", "overdraft_limit", "overdraft_limit_bps",
+    "partition_mode", "partition_overdraft_limit", "partition_after_ms", "created_at_ms", *POOL_FIGURES,
+)  # fmt: skip
+_GRANT_COLUMNS = (
+    "pool_key", "grant_id", "amount", "category", "priority", "effective_at_ms", "expires_at_ms", "cost_amount",
+    "cost_currency", "created_at_ms", "remaining", "state", "due_at_ms",
+)  # fmt: skip
+_SIDECAR_COLUMNS = (
+    "sidecar_id", "epoch", "birth_epoch", "instance", "stream_number", "acked_sequence", "max_hold_ttl_ms", "version",
+    "last_seen_at_ms", "generation",
+)  # fmt: skip
+_LEASE_COLUMNS = ("sidecar_key", "birth_epoch", "pool_key", *LEASE_FIGURES)
+
+
+class Rows(Protocol):
+    """What a statement returned; the columns are those of the statement."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Row by row."""
+
+    def fetchone(self) -> Any:
+        """The next row."""
+
+
+def _sum(expression: str) -> str:
+    """An exact sum, of which it is known that it is an int64."""
+    return f"CAST(sum({expression}) AS BIGINT)"
+
+
+def _total(expression: str) -> str:
+    """An approximate sum, which may pass int64."""
+    return f"sum(CAST({expression} AS DOUBLE PRECISION))"
+
+
+class SqlReader(ABC):
+    """Reads, within the transaction that its owner has opened."""
+
+    in_keys: ClassVar[str]
+    """Follows a column: whether its value is among the keys of one parameter, made by `_keys`."""
+    greatest: ClassVar[str]
+    """The function that returns the greatest of its arguments."""
+
+    @abstractmethod
+    def _rows(self, sql: str, *values: Value) -> Rows:
+        """Executes a statement with a "?" for each value."""
+
+    @abstractmethod
+    def _keys(self, keys: Collection[int]) -> Value:
+        """Returns keys as one parameter."""
+
+    def account(self, account_id: str) -> Account | None:
+        """See `Reader`."""
+        sql = "SELECT account_id, display_name, created_at_ms, account_key FROM accounts WHERE account_id = ?"
+        return next((Account(*row) for row in self._rows(sql, account_id)), None)
+
+    def accounts(self, after_key: int, limit: int) -> list[Account]:
+        """See `Reader`."""
+        sql = """SELECT account_id, display_name, created_at_ms, account_key FROM accounts
+            WHERE account_key > ? ORDER BY account_key LIMIT ?"""
+        return [Account(*row) for row in self._rows(sql, after_key, limit)]
+
+    def _pools(self, where: str, *values: Value) -> list[Pool]:
+        return [Pool(*(*row[:5], Policy(*row[5:11]), *row[11:])) for row in self._rows(_POOL + where, *values)]
+
+    def pool(self, account_id: str, pool_id: str) -> Pool | None:
+        """See `Reader`."""
+        return next(iter(self._pools("WHERE a.account_id = ? AND p.pool_id = ?", account_id, pool_id)), None)
+
+    def pools_by_key(self, pool_keys: Collection[int]) -> dict[int, Pool]:
+        """See `Reader`."""
+        rows = self._pools(f"WHERE p.pool_key {self.in_keys}", self._keys(pool_keys))
+        return {pool.pool_key: pool for pool in rows}
+
+    def pools(self, account_key: int, after_key: int, limit: int) -> list[Pool]:
+        """See `Reader`."""
+        where = "WHERE p.account_key = ? AND p.pool_key > ? ORDER BY p.pool_key LIMIT ?"
+        return self._pools(where, account_key, after_key, limit)
+
+    def _grants(self, where: str, *values: Value) -> list[Grant]:
+        return [Grant(*(*row[:11], GrantState(row[11]), *row[12:])) for row in self._rows(_GRANT + where, *values)]
+
+    def grant(self, pool_key: int, grant_id: str) -> Grant | None:
+        """See `Reader`."""
+        return next(iter(self._grants("WHERE pool_key = ? AND grant_id = ?", pool_key, grant_id)), None)
+
+    def grants(self, pool_key: int, after: BurnPosition | None, limit: int) -> list[Grant]:
+        """See `Reader`."""
+        order = "(priority, category, expires_at_ms, effective_at_ms, grant_id)"
+        tail = "ORDER BY priority, category, expires_at_ms, effective_at_ms, grant_id LIMIT ?"
+        if after is None:
+            return self._grants(f"WHERE pool_key = ? {tail}", pool_key, limit)
+        return self._grants(f"WHERE pool_key = ? AND {order} > (?, ?, ?, ?, ?) {tail}", pool_key, *after, limit)
+
+    def grants_burning(self, pool_keys: Collection[int]) -> list[Grant]:
+        """See `Reader`."""
+        where = f"WHERE state <= 2 AND state = 2 AND pool_key {self.in_keys}"
+        return self._grants(where, self._keys(pool_keys))
+
+    def grants_due(self, now_ms: int, limit: int, pool_keys: Collection[int] | None) -> list[Grant]:
+        """See `Reader`."""
+        order = "ORDER BY due_at_ms, grant_key LIMIT ?"
+        if pool_keys is None:
+            return self._grants(f"WHERE due_at_ms <= ? AND due_at_ms < {NEVER} {order}", now_ms, limit)
+        where = f"WHERE state <= 2 AND pool_key {self.in_keys} AND due_at_ms <= ? {order}"
+        return self._grants(where, self._keys(pool_keys), now_ms, limit)
+
+    def pending_amount(self, pool_key: int) -> int:
+        """See `Reader`."""
+        sql = f"SELECT coalesce({_sum('amount')}, 0) FROM grants WHERE state <= 2 AND state = 1 AND pool_key = ?"
+        return int(self._rows(sql, pool_key).fetchone()[0])
+
+    def _journal(self, where: str, *values: Value) -> list[JournalLine]:
+        tail = "AND e.entry_key > ? ORDER BY e.entry_key LIMIT ?"
+        rows = self._rows(f"{_JOURNAL} {where} {tail}", *values)
+        return [JournalLine(row[0], EntryType(row[1]), *row[2:]) for row in rows]
+
+    def journal(self, pool_key: int, after_key: int, limit: int) -> list[JournalLine]:
+        """See `Reader`."""
+        return self._journal("WHERE e.pool_key = ?", pool_key, after_key, limit)
+
+    def journal_of_operation(
+        self, account_key: int, pool_key: int, operation_id: str, after_key: int, limit: int
+    ) -> list[JournalLine]:
+        """See `Reader`."""
+        where = """WHERE e.debit_key = (SELECT debit_key FROM debits WHERE account_key = ? AND operation_id = ?)
+            AND e.pool_key = ?"""
+        return self._journal(where, account_key, operation_id, pool_key, after_key, limit)
+
+    def sidecar(self, sidecar_id: str) -> Sidecar | None:
+        """See `Reader`."""
+        rows = self._rows(_SIDECAR + "WHERE s.sidecar_id = ?", sidecar_id)
+        return next((Sidecar(*row) for row in rows), None)
+
+    def sidecars(self, after_key: int, limit: int) -> list[Sidecar]:
+        """See `Reader`."""
+        where = "WHERE s.sidecar_key > ? ORDER BY s.sidecar_key LIMIT ?"
+        return [Sidecar(*row) for row in self._rows(_SIDECAR + where, after_key, limit)]
+
+    def lives_due(self, now_ms: int, limit: int) -> list[Life]:
+        """See `Reader`."""
+        one = f"""SELECT * FROM (SELECT sidecar_key, birth_epoch, reclaim_at_ms, allowance_reclaim_at_ms FROM lives
+            WHERE {{0}} <= ? AND {{0}} < {NEVER} ORDER BY {{0}} LIMIT ?) due"""
+        sql = " UNION ".join(one.format(column) for column in ("reclaim_at_ms", "allowance_reclaim_at_ms"))
+        lives = [Life(*row) for row in self._rows(sql, now_ms, limit, now_ms, limit)]
+        return sorted(lives, key=lambda life: (min(life[2:]), life))[:limit]
+
+    def ledger(self) -> LedgerState:
+        """See `Reader`."""
+        return LedgerState(*self._rows("SELECT generation, recover_until_ms FROM ledger").fetchone())
+
+    def leases_of_pool(self, pool_key: int) -> list[Lease]:
+        """See `Reader`."""
+        where = f"""JOIN lives v USING (sidecar_key, birth_epoch) WHERE l.pool_key = ?
+            AND (v.reclaim_at_ms < {NEVER} OR v.allowance_reclaim_at_ms < {NEVER}) ORDER BY l.lease_key"""
+        return [Lease(*row) for row in self._rows(_LEASE + where, pool_key)]
+
+    def pools_needy(self, limit: int) -> list[int]:
+        """See `Reader`."""
+        sql = "SELECT DISTINCT pool_key FROM leases WHERE needed > 0 ORDER BY pool_key LIMIT ?"
+        return [row[0] for row in self._rows(sql, limit)]
+
+    def leases_of_life(self, sidecar_key: int, birth_epoch: int, pool_keys: Collection[int] | None) -> list[Lease]:
+        """See `Reader`."""
+        where = "WHERE l.sidecar_key = ? AND l.birth_epoch = ? "
+        values: list[Value] = [sidecar_key, birth_epoch]
+        if pool_keys is not None:
+            where += f"AND l.pool_key {self.in_keys} "
+            values.append(self._keys(pool_keys))
+        return [Lease(*row) for row in self._rows(_LEASE + where + "ORDER BY l.lease_key", *values)]
+
+    def leases(
+        self, account_key: int | None, pool_key: int | None, sidecar_key: int | None, after_key: int, limit: int
+    ) -> list[Lease]:
+        """See `Reader`."""
+        where, values = "WHERE l.lease_key > ? ", [after_key]
+        if account_key is not None:
+            where += "AND l.pool_key IN (SELECT pool_key FROM pools WHERE account_key = ?) "
+            values.append(account_key)
+        if pool_key is not None:
+            where += "AND l.pool_key = ? "
+            values.append(pool_key)
+        if sidecar_key is not None:
+            where += "AND l.sidecar_key = ? "
+            values.append(sidecar_key)
+        rows = self._rows(_LEASE + where + "ORDER BY l.lease_key LIMIT ?", *values, limit)
+        return [Lease(*row) for row in rows]
+
+    def lease_count(self) -> int:
+        """See `Reader`."""
+        sql = """SELECT count(*) FROM leases
+            WHERE granted_total - reclaimed_total - returned_total - posted_total > 0"""
+        return int(self._rows(sql).fetchone()[0])
+
+    def currency_totals(self) -> list[CurrencyTotal]:
+        """See `Reader`."""
+        bound = f"""{self.greatest}(1.0 * allowance_leased - free, overdraft, CASE WHEN enforcement <> 2 THEN 0
+            WHEN overdraft_limit_bps = 0 THEN overdraft_limit
+            ELSE granted_total / 10000.0 * overdraft_limit_bps END)"""
+        sql = f"""SELECT currency, {_total("leased")}, {_total("overdraft")}, count(nullif(overdraft, 0)),
+            {_total("allowance_leased")}, {_total("allowance_spent_total")}, {_total("fail_open_total")},
+            {_total("over_hold_total")}, {_total("late_total")}, {_total("unleased_total")},
+            {_total("expired_leased_total")}, {_total(bound)}, {_sum("recall_round")}
+            FROM pools GROUP BY currency ORDER BY currency"""
+        return [CurrencyTotal(*row) for row in self._rows(sql)]
+
+    def book_lines(self) -> list[BookLine]:
+        """See `Reader`."""
+        sql = f"SELECT pool_key, type, grant_key, {_sum('amount')}, count(*) FROM entries GROUP BY 1, 2, 3"
+        return [BookLine(row[0], EntryType(row[1]), *row[2:]) for row in self._rows(sql)]
+
+    def lease_sums(self) -> list[LeaseSum]:
+        """See `Reader`."""
+        sql = f"""SELECT lease_key, {_sum("amount")}, {_sum("allowance_amount")} FROM
+            (SELECT lease_key, amount, allowance_amount FROM debits
+             UNION ALL SELECT lease_key, amount, allowance_amount FROM duplicate_debits) d
+            GROUP BY lease_key"""
+        return [LeaseSum(*row) for row in self._rows(sql)]
+
+    def flag_sums(self) -> list[FlagSum]:
+        """See `Reader`."""
+        sql = f"""SELECT l.pool_key, {_sum("d.allowance_amount")}, {_sum("d.fail_open_amount")},
+            {_sum("d.over_hold_amount")}, {_sum("CASE WHEN d.late = 1 THEN d.amount ELSE 0 END")}
+            FROM debits d JOIN leases l USING (lease_key) GROUP BY l.pool_key"""
+        return [FlagSum(*row) for row in self._rows(sql)]
+
+    def debits_not_balanced(self, limit: int) -> list[int]:
+        """See `Reader`."""
+        sql = """SELECT debit_key FROM debits d WHERE amount <>
+            (SELECT coalesce(sum(e.amount), 0) FROM entries e WHERE e.debit_key = d.debit_key) LIMIT ?"""
+        return [row[0] for row in self._rows(sql, limit)]
+
+    def sequence_sums(self) -> list[SequenceSum]:
+        """See `Reader`."""
+        sql = """SELECT sidecar_key, count(DISTINCT sequence), max(sequence) FROM (
+            SELECT l.sidecar_key, d.sequence FROM debits d JOIN leases l USING (lease_key)
+            UNION ALL SELECT l.sidecar_key, d.sequence FROM duplicate_debits d JOIN leases l USING (lease_key)
+            UNION ALL SELECT sidecar_key, sequence FROM quarantined_debits) d GROUP BY sidecar_key"""
+        return [SequenceSum(*row) for row in self._rows(sql)]
+
+
+class SqlWriter(SqlReader):
+    """Reads and writes, within the transaction that its owner has opened."""
+
+    @abstractmethod
+    def _insert(self, table: str, key: str, columns: Sequence[str], values: Sequence[Value]) -> int:
+        """Adds a row and returns the key that the database gives it. Raises `Conflict`."""
+
+    @abstractmethod
+    def _insert_many(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
+        """Adds rows, in their order."""
+
+    @abstractmethod
+    def _update_many(self, table: str, key: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
+        """Writes columns of rows; each of `rows` has their values, and the row's key last."""
+
+    def save_ledger(self, state: LedgerState) -> None:
+        """See `Writer`."""
+        self._rows("UPDATE ledger SET generation = ?, recover_until_ms = ?", *state)
+
+    def insert_account(self, account: Account) -> int:
+        """See `Writer`."""
+        values = (account.account_id, account.display_name, account.created_at_ms)
+        account.account_key = self._insert("accounts", "account_key", _ACCOUNT_COLUMNS, values)
+        return account.account_key
+
+    def insert_pool(self, pool: Pool) -> int:
+        """See `Writer`."""
+        rules = pool.policy
+        values: tuple[Value, ...] = (
+            pool.account_key, pool.pool_id, pool.currency, pool.currency_exponent, rules.enforcement,
+            rules.overdraft_limit, rules.overdraft_limit_bps, rules.partition_mode, rules.partition_overdraft_limit,
+            rules.partition_after_ms, pool.created_at_ms, *pool_figures(pool),
+        )  # fmt: skip
+        pool.pool_key = self._insert("pools", "pool_key", _POOL_COLUMNS, values)
+        return pool.pool_key
+
+    def save_policy(self, pool_key: int, policy: Policy) -> None:
+        """See `Writer`."""
+        sql = """UPDATE pools SET enforcement = ?, overdraft_limit = ?, overdraft_limit_bps = ?, partition_mode = ?,
+            partition_overdraft_limit = ?, partition_after_ms = ? WHERE pool_key = ?"""
+        self._rows(
+            sql, policy.enforcement, policy.overdraft_limit, policy.overdraft_limit_bps, policy.partition_mode,
+            policy.partition_overdraft_limit, policy.partition_after_ms, pool_key,
+        )  # fmt: skip
+
+    def save_pools(self, pools: Iterable[Pool]) -> None:
+        """See `Writer`."""
+        self._update_many("pools", "pool_key", POOL_FIGURES, [(*pool_figures(p), p.pool_key) for p in pools])
+
+    def insert_grant(self, grant: Grant) -> int:
+        """See `Writer`."""
+        values = (
+            grant.pool_key, grant.grant_id, grant.amount, grant.category, grant.priority, grant.effective_at_ms,
+            grant.expires_at_ms, grant.cost_amount, grant.cost_currency, grant.created_at_ms, grant.remaining,
+            grant.state, grant.due_at_ms,
+        )  # fmt: skip
+        grant.grant_key = self._insert("grants", "grant_key", _GRANT_COLUMNS, values)
+        return grant.grant_key
+
+    def save_grants(self, grants: Iterable[Grant]) -> None:
+        """See `Writer`."""
+        rows = [(g.remaining, g.state, g.due_at_ms, g.grant_key) for g in grants]
+        self._update_many("grants", "grant_key", ("remaining", "state", "due_at_ms"), rows)
+
+    def insert_sidecar(self, sidecar: Sidecar) -> int:
+        """See `Writer`."""
+        values = (
+            sidecar.sidecar_id, sidecar.epoch, sidecar.birth_epoch, sidecar.instance, sidecar.stream_number,
+            sidecar.acked_sequence, sidecar.max_hold_ttl_ms, sidecar.version, sidecar.last_seen_at_ms,
+            sidecar.generation,
+        )  # fmt: skip
+        sidecar.sidecar_key = self._insert("sidecars", "sidecar_key", _SIDECAR_COLUMNS, values)
+        self.save_life(sidecar.life)
+        return sidecar.sidecar_key
+
+    def save_sidecar(self, sidecar: Sidecar) -> None:
+        """See `Writer`."""
+        sql = """UPDATE sidecars SET epoch = ?, birth_epoch = ?, instance = ?, stream_number = ?, acked_sequence = ?,
+            max_hold_ttl_ms = ?, version = ?, last_seen_at_ms = ?, generation = ? WHERE sidecar_key = ?"""
+        self._rows(
+            sql, sidecar.epoch, sidecar.birth_epoch, sidecar.instance, sidecar.stream_number, sidecar.acked_sequence,
+            sidecar.max_hold_ttl_ms, sidecar.version, sidecar.last_seen_at_ms, sidecar.generation,
+            sidecar.sidecar_key,
+        )  # fmt: skip
+        self.save_life(sidecar.life)
+
+    def save_acked(self, sidecar_key: int, acked_sequence: int) -> None:
+        """See `Writer`."""
+        self._rows("UPDATE sidecars SET acked_sequence = ? WHERE sidecar_key = ?", acked_sequence, sidecar_key)
+
+    def save_life(self, life: Life) -> None:
+        """See `Writer`."""
+        sql = """INSERT INTO lives (sidecar_key, birth_epoch, reclaim_at_ms, allowance_reclaim_at_ms)
+            VALUES (?, ?, ?, ?) ON CONFLICT (sidecar_key, birth_epoch) DO UPDATE SET
+            reclaim_at_ms = excluded.reclaim_at_ms, allowance_reclaim_at_ms = excluded.allowance_reclaim_at_ms"""
+        self._rows(sql, *life)
+
+    def insert_lease(self, lease: Lease) -> int:
+        """See `Writer`."""
+        values = (lease.sidecar_key, lease.birth_epoch, lease.pool_key, *lease_figures(lease))
+        lease.lease_key = self._insert("leases", "lease_key", _LEASE_COLUMNS, values)
+        return lease.lease_key
+
+    def save_leases(self, leases: Iterable[Lease]) -> None:
+        """See `Writer`."""
+        rows = [(*lease_figures(lease), lease.lease_key) for lease in leases]
+        self._update_many("leases", "lease_key", LEASE_FIGURES, rows)
+
+    def debit_of_operation(self, account_key: int, operation_id: str) -> int:
+        """See `Writer`."""
+        sql = "SELECT debit_key FROM debits WHERE account_key = ? AND operation_id = ?"
+        return next((int(row[0]) for row in self._rows(sql, account_key, operation_id)), 0)
+
+    def insert_entries(self, rows: Sequence[EntryRow]) -> None:
+        """See `Writer`."""
+        self._insert_many("entries", EntryRow._fields, rows)
+
+    def insert_duplicates(self, rows: Sequence[DuplicateRow]) -> None:
+        """See `Writer`."""
+        self._insert_many("duplicate_debits", DuplicateRow._fields, rows)
+
+    def insert_quarantined(self, rows: Sequence[QuarantineRow]) -> None:
+        """See `Writer`."""
+        self._insert_many("quarantined_debits", QuarantineRow._fields, rows)
