@@ -1,4 +1,5 @@
 from holdfast.v1 import decision_pb2 as _decision_pb2
+from holdfast.v1 import ledger_sync_service_pb2 as _ledger_sync_service_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -30,6 +31,16 @@ class EntryType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENTRY_TYPE_OVERDRAFT: _ClassVar[EntryType]
     ENTRY_TYPE_REPAYMENT: _ClassVar[EntryType]
     ENTRY_TYPE_EXPIRY: _ClassVar[EntryType]
+
+class ReplayOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REPLAY_OUTCOME_UNSPECIFIED: _ClassVar[ReplayOutcome]
+    REPLAY_OUTCOME_POSTED: _ClassVar[ReplayOutcome]
+    REPLAY_OUTCOME_ALREADY_REPLAYED: _ClassVar[ReplayOutcome]
+    REPLAY_OUTCOME_ALREADY_POSTED: _ClassVar[ReplayOutcome]
+    REPLAY_OUTCOME_DUPLICATE: _ClassVar[ReplayOutcome]
+    REPLAY_OUTCOME_UNKNOWN_POOL: _ClassVar[ReplayOutcome]
+    REPLAY_OUTCOME_OVERFLOW: _ClassVar[ReplayOutcome]
 GRANT_CATEGORY_UNSPECIFIED: GrantCategory
 GRANT_CATEGORY_PROMOTIONAL: GrantCategory
 GRANT_CATEGORY_PAID: GrantCategory
@@ -44,6 +55,13 @@ ENTRY_TYPE_DEBIT: EntryType
 ENTRY_TYPE_OVERDRAFT: EntryType
 ENTRY_TYPE_REPAYMENT: EntryType
 ENTRY_TYPE_EXPIRY: EntryType
+REPLAY_OUTCOME_UNSPECIFIED: ReplayOutcome
+REPLAY_OUTCOME_POSTED: ReplayOutcome
+REPLAY_OUTCOME_ALREADY_REPLAYED: ReplayOutcome
+REPLAY_OUTCOME_ALREADY_POSTED: ReplayOutcome
+REPLAY_OUTCOME_DUPLICATE: ReplayOutcome
+REPLAY_OUTCOME_UNKNOWN_POOL: ReplayOutcome
+REPLAY_OUTCOME_OVERFLOW: ReplayOutcome
 
 class Account(_message.Message):
     __slots__ = ("account_id", "display_name", "created_at_unix_ms")
@@ -136,7 +154,7 @@ class Grant(_message.Message):
     def __init__(self, grant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., category: _Optional[_Union[GrantCategory, str]] = ..., priority: _Optional[int] = ..., effective_at_unix_ms: _Optional[int] = ..., expires_at_unix_ms: _Optional[int] = ..., cost_amount: _Optional[int] = ..., cost_currency: _Optional[str] = ..., remaining: _Optional[int] = ..., state: _Optional[_Union[GrantState, str]] = ..., created_at_unix_ms: _Optional[int] = ...) -> None: ...
 
 class Entry(_message.Message):
-    __slots__ = ("entry_id", "type", "account_id", "pool_id", "from_book", "to_book", "amount", "grant_id", "posted_at_unix_ms", "sidecar_id", "epoch", "sequence", "operation_id", "hold_id")
+    __slots__ = ("entry_id", "type", "account_id", "pool_id", "from_book", "to_book", "amount", "grant_id", "posted_at_unix_ms", "sidecar_id", "epoch", "sequence", "operation_id", "hold_id", "replayed")
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -151,6 +169,7 @@ class Entry(_message.Message):
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
     HOLD_ID_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
     entry_id: int
     type: EntryType
     account_id: str
@@ -165,7 +184,8 @@ class Entry(_message.Message):
     sequence: int
     operation_id: str
     hold_id: str
-    def __init__(self, entry_id: _Optional[int] = ..., type: _Optional[_Union[EntryType, str]] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., from_book: _Optional[str] = ..., to_book: _Optional[str] = ..., amount: _Optional[int] = ..., grant_id: _Optional[str] = ..., posted_at_unix_ms: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., operation_id: _Optional[str] = ..., hold_id: _Optional[str] = ...) -> None: ...
+    replayed: bool
+    def __init__(self, entry_id: _Optional[int] = ..., type: _Optional[_Union[EntryType, str]] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., from_book: _Optional[str] = ..., to_book: _Optional[str] = ..., amount: _Optional[int] = ..., grant_id: _Optional[str] = ..., posted_at_unix_ms: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., operation_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., replayed: _Optional[bool] = ...) -> None: ...
 
 class Sidecar(_message.Message):
     __slots__ = ("sidecar_id", "epoch", "birth_epoch", "acked_sequence", "last_seen_at_unix_ms", "reclaim_at_unix_ms", "connected", "version")
@@ -444,3 +464,143 @@ class ListLeasesResponse(_message.Message):
     leases: _containers.RepeatedCompositeFieldContainer[LeaseInfo]
     next_page_token: str
     def __init__(self, leases: _Optional[_Iterable[_Union[LeaseInfo, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ReplayResult(_message.Message):
+    __slots__ = ("sidecar_id", "epoch", "sequence", "account_id", "operation_id", "amount", "outcome", "conflicting")
+    SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    CONFLICTING_FIELD_NUMBER: _ClassVar[int]
+    sidecar_id: str
+    epoch: int
+    sequence: int
+    account_id: str
+    operation_id: str
+    amount: int
+    outcome: ReplayOutcome
+    conflicting: bool
+    def __init__(self, sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., account_id: _Optional[str] = ..., operation_id: _Optional[str] = ..., amount: _Optional[int] = ..., outcome: _Optional[_Union[ReplayOutcome, str]] = ..., conflicting: _Optional[bool] = ...) -> None: ...
+
+class ReplayDebitsRequest(_message.Message):
+    __slots__ = ("sidecar_id", "birth_epoch", "debits", "dry_run")
+    SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
+    BIRTH_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    DEBITS_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    sidecar_id: str
+    birth_epoch: int
+    debits: _containers.RepeatedCompositeFieldContainer[_ledger_sync_service_pb2.Debit]
+    dry_run: bool
+    def __init__(self, sidecar_id: _Optional[str] = ..., birth_epoch: _Optional[int] = ..., debits: _Optional[_Iterable[_Union[_ledger_sync_service_pb2.Debit, _Mapping]]] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+
+class ReplayDebitsResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[ReplayResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[ReplayResult, _Mapping]]] = ...) -> None: ...
+
+class QuarantinedDebit(_message.Message):
+    __slots__ = ("sidecar_id", "debit", "reason", "quarantined_at_unix_ms")
+    SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
+    DEBIT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    QUARANTINED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    sidecar_id: str
+    debit: _ledger_sync_service_pb2.Debit
+    reason: str
+    quarantined_at_unix_ms: int
+    def __init__(self, sidecar_id: _Optional[str] = ..., debit: _Optional[_Union[_ledger_sync_service_pb2.Debit, _Mapping]] = ..., reason: _Optional[str] = ..., quarantined_at_unix_ms: _Optional[int] = ...) -> None: ...
+
+class ListQuarantinedDebitsRequest(_message.Message):
+    __slots__ = ("account_id", "page_size", "page_token")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    page_size: int
+    page_token: str
+    def __init__(self, account_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListQuarantinedDebitsResponse(_message.Message):
+    __slots__ = ("debits", "next_page_token")
+    DEBITS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    debits: _containers.RepeatedCompositeFieldContainer[QuarantinedDebit]
+    next_page_token: str
+    def __init__(self, debits: _Optional[_Iterable[_Union[QuarantinedDebit, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ReplayQuarantinedDebitsRequest(_message.Message):
+    __slots__ = ("account_id", "page_size", "page_token", "dry_run")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    page_size: int
+    page_token: str
+    dry_run: bool
+    def __init__(self, account_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+
+class ReplayQuarantinedDebitsResponse(_message.Message):
+    __slots__ = ("results", "next_page_token")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[ReplayResult]
+    next_page_token: str
+    def __init__(self, results: _Optional[_Iterable[_Union[ReplayResult, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class DebitReference(_message.Message):
+    __slots__ = ("sidecar_id", "epoch", "sequence", "pool_id", "amount")
+    SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    sidecar_id: str
+    epoch: int
+    sequence: int
+    pool_id: str
+    amount: int
+    def __init__(self, sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ...) -> None: ...
+
+class DuplicateDebit(_message.Message):
+    __slots__ = ("account_id", "operation_id", "posted", "duplicate", "received_at_unix_ms", "conflicting", "replayed")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    POSTED_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    CONFLICTING_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    operation_id: str
+    posted: DebitReference
+    duplicate: DebitReference
+    received_at_unix_ms: int
+    conflicting: bool
+    replayed: bool
+    def __init__(self, account_id: _Optional[str] = ..., operation_id: _Optional[str] = ..., posted: _Optional[_Union[DebitReference, _Mapping]] = ..., duplicate: _Optional[_Union[DebitReference, _Mapping]] = ..., received_at_unix_ms: _Optional[int] = ..., conflicting: _Optional[bool] = ..., replayed: _Optional[bool] = ...) -> None: ...
+
+class ListDuplicateDebitsRequest(_message.Message):
+    __slots__ = ("account_id", "conflicting_only", "page_size", "page_token")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    CONFLICTING_ONLY_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    conflicting_only: bool
+    page_size: int
+    page_token: str
+    def __init__(self, account_id: _Optional[str] = ..., conflicting_only: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListDuplicateDebitsResponse(_message.Message):
+    __slots__ = ("duplicates", "next_page_token")
+    DUPLICATES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    duplicates: _containers.RepeatedCompositeFieldContainer[DuplicateDebit]
+    next_page_token: str
+    def __init__(self, duplicates: _Optional[_Iterable[_Union[DuplicateDebit, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...

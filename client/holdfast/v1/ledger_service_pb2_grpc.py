@@ -111,6 +111,26 @@ class LedgerServiceStub:
                 request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListLeasesRequest.SerializeToString,
                 response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListLeasesResponse.FromString,
                 _registered_method=True)
+        self.ReplayDebits = channel.unary_unary(
+                '/holdfast.v1.LedgerService/ReplayDebits',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ReplayDebitsRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ReplayDebitsResponse.FromString,
+                _registered_method=True)
+        self.ListQuarantinedDebits = channel.unary_unary(
+                '/holdfast.v1.LedgerService/ListQuarantinedDebits',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListQuarantinedDebitsRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListQuarantinedDebitsResponse.FromString,
+                _registered_method=True)
+        self.ReplayQuarantinedDebits = channel.unary_unary(
+                '/holdfast.v1.LedgerService/ReplayQuarantinedDebits',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ReplayQuarantinedDebitsRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ReplayQuarantinedDebitsResponse.FromString,
+                _registered_method=True)
+        self.ListDuplicateDebits = channel.unary_unary(
+                '/holdfast.v1.LedgerService/ListDuplicateDebits',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListDuplicateDebitsRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListDuplicateDebitsResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
@@ -221,6 +241,38 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayDebits(self, request, context):
+        """Posts debits of a sidecar's folder that cannot send them any more: it was fenced, or set aside. Each is posted at
+        most once however often it is replayed, by whomever: what the ledger knows already is answered and changes nothing.
+        NOT_FOUND (SIDECAR_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQuarantinedDebits(self, request, context):
+        """Lists the debits in quarantine: those that no pool could take when they came. By sidecar and sequence.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayQuarantinedDebits(self, request, context):
+        """Posts debits out of quarantine whose pool is there by now. Each leaves it in the transaction that posts it; the
+        others stay. Goes through the quarantine page by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDuplicateDebits(self, request, context):
+        """Lists debits whose operation had been posted before, from another host or in another life: they burned nothing. By
+        lease and sequence.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -293,6 +345,26 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.ListLeases,
                     request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListLeasesRequest.FromString,
                     response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListLeasesResponse.SerializeToString,
+            ),
+            'ReplayDebits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayDebits,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ReplayDebitsRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ReplayDebitsResponse.SerializeToString,
+            ),
+            'ListQuarantinedDebits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQuarantinedDebits,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListQuarantinedDebitsRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListQuarantinedDebitsResponse.SerializeToString,
+            ),
+            'ReplayQuarantinedDebits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayQuarantinedDebits,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ReplayQuarantinedDebitsRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ReplayQuarantinedDebitsResponse.SerializeToString,
+            ),
+            'ListDuplicateDebits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDuplicateDebits,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListDuplicateDebitsRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListDuplicateDebitsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -680,6 +752,114 @@ class LedgerService:
             '/holdfast.v1.LedgerService/ListLeases',
             holdfast_dot_v1_dot_ledger__service__pb2.ListLeasesRequest.SerializeToString,
             holdfast_dot_v1_dot_ledger__service__pb2.ListLeasesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayDebits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/ReplayDebits',
+            holdfast_dot_v1_dot_ledger__service__pb2.ReplayDebitsRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.ReplayDebitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQuarantinedDebits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/ListQuarantinedDebits',
+            holdfast_dot_v1_dot_ledger__service__pb2.ListQuarantinedDebitsRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.ListQuarantinedDebitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayQuarantinedDebits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/ReplayQuarantinedDebits',
+            holdfast_dot_v1_dot_ledger__service__pb2.ReplayQuarantinedDebitsRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.ReplayQuarantinedDebitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDuplicateDebits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/ListDuplicateDebits',
+            holdfast_dot_v1_dot_ledger__service__pb2.ListDuplicateDebitsRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.ListDuplicateDebitsResponse.FromString,
             options,
             channel_credentials,
             insecure,
