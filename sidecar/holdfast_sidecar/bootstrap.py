@@ -189,6 +189,7 @@ class Sidecar:
             acked_sequence=meta.acked_sequence,
             max_hold_ttl_ms=self._config.max_hold_ttl_ms,
             version=version("holdfast"),
+            birth_epoch=meta.birth_epoch,
         )
         return Uplink(self._config.ledger_target, identity, self._store.read_debits, self._emit, boottime_ns, Random())
 
@@ -221,6 +222,7 @@ class Sidecar:
             info=info,
             now_ns=boottime_ns,
             engine=self._engine.statistics,
+            pool_figures=self._engine.pool_figures,
             loop=self._loop.statistics,
             store=self._store.statistics,
             transport=self._transport.statistics,

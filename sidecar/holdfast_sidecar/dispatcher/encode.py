@@ -62,6 +62,7 @@ class Encoder:
         mode: int,
         remaining_ttl_ms: int,
         retention_ms: int,
+        unleased: int,
     ) -> bytes:
         """Returns a serialised `ReserveResponse`."""
         # Field by field: on the hot path, and a third faster than by keywords.
@@ -77,6 +78,8 @@ class Encoder:
         answer.mode = _MODES[mode]
         answer.remaining_ttl_ms = remaining_ttl_ms
         answer.retention_ms = retention_ms
+        if unleased:
+            answer.unleased_amount = unleased
         return answer.SerializeToString()
 
     def extend(
@@ -92,6 +95,7 @@ class Encoder:
         mode: int,
         remaining_ttl_ms: int,
         retention_ms: int,
+        unleased: int,
     ) -> bytes:
         """Returns a serialised `ExtendResponse`."""
         return pb.ExtendResponse(
@@ -107,6 +111,7 @@ class Encoder:
             mode=_MODES[mode],
             remaining_ttl_ms=remaining_ttl_ms,
             retention_ms=retention_ms,
+            unleased_amount=unleased,
         ).SerializeToString()
 
     def settle(
@@ -170,6 +175,7 @@ class Encoder:
         mode: int,
         counter_total: int,
         retention_ms: int,
+        unleased: int,
     ) -> bytes:
         """Returns a serialised `ChargeResponse`."""
         return pb.ChargeResponse(
@@ -184,10 +190,19 @@ class Encoder:
             mode=_MODES[mode],
             counter_total=counter_total,
             retention_ms=retention_ms,
+            unleased_amount=unleased,
         ).SerializeToString()
 
     def balance(
-        self, pool: Pool, posted: int, available: int, lease_left: int, lease_remaining_ms: int, mode: int
+        self,
+        pool: Pool,
+        posted: int,
+        available: int,
+        lease_left: int,
+        lease_remaining_ms: int,
+        allowance_left: int,
+        allowance_remaining_ms: int,
+        mode: int,
     ) -> bytes:
         """Returns a serialised `GetBalanceResponse`."""
         return pb.GetBalanceResponse(
@@ -207,6 +222,10 @@ class Encoder:
                 partition_mode=_PARTITION_MODES[pool.partition_mode],
                 partition_after_ms=pool.partition_after_ms,
             ),
+            allowance_left=allowance_left,
+            allowance_used=pool.allowance_consumed_total + pool.allowance_held,
+            allowance_remaining_ms=allowance_remaining_ms,
+            overdraft_bound=pool.pool_overdraft_bound,
         ).SerializeToString()
 
     def holds(self, holds: Sequence[Hold], now_ns: int, next_page_token: str) -> bytes:

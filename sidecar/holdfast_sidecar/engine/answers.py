@@ -38,6 +38,7 @@ class Answers(Protocol):
         mode: int,
         remaining_ttl_ms: int,
         retention_ms: int,
+        unleased: int,
     ) -> bytes:
         """A `ReserveResponse`."""
 
@@ -54,6 +55,7 @@ class Answers(Protocol):
         mode: int,
         remaining_ttl_ms: int,
         retention_ms: int,
+        unleased: int,
     ) -> bytes:
         """An `ExtendResponse`."""
 
@@ -88,11 +90,20 @@ class Answers(Protocol):
         mode: int,
         counter_total: int,
         retention_ms: int,
+        unleased: int,
     ) -> bytes:
         """A `ChargeResponse`."""
 
     def balance(
-        self, pool: Pool, posted: int, available: int, lease_left: int, lease_remaining_ms: int, mode: int
+        self,
+        pool: Pool,
+        posted: int,
+        available: int,
+        lease_left: int,
+        lease_remaining_ms: int,
+        allowance_left: int,
+        allowance_remaining_ms: int,
+        mode: int,
     ) -> bytes:
         """A `GetBalanceResponse`."""
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from holdfast_sidecar.engine.accounts import Account, Accounts
 from holdfast_sidecar.engine.amounts import NS_PER_MS
 from holdfast_sidecar.engine.deadlines import Deadlines
+from holdfast_sidecar.engine.partition import COVERED, Unleased, unleased_of
 from holdfast_sidecar.engine.state import Counter, Debit, Hold, Meta, Outcome, Pool, Writes
 
 
@@ -76,6 +77,7 @@ class Changes:
         hold.sequence = self._last_hold
         account.holds[hold.hold_id] = hold
         pool.held += hold.amount
+        pool.allowance_held += hold.allowance_amount
         pool.hold_count += 1
         self._accounts.hold_count += 1
         self._holds[hold] = None
@@ -83,13 +85,14 @@ class Changes:
         if self._undo is not None:
             self._undo.append(lambda: self._forget(account, hold))
 
-    def extend_hold(self, hold: Hold, add_amount: int, ttl_ms: int, now_ns: int) -> None:
+    def extend_hold(self, hold: Hold, add_amount: int, unleased: Unleased, ttl_ms: int, now_ns: int) -> None:
         """Raises the amount by `add_amount` (>= 0) and, with a `ttl_ms`, lets the hold live so long from now."""
         assert hold.open
         assert add_amount >= 0
         before, deadline_ns = (hold.amount, hold.ttl_ms), hold.deadline_ns
         hold.amount += add_amount
         hold.pool.held += add_amount
+        self._add_unleased(hold, unleased, 1)
         if ttl_ms:
             hold.ttl_ms = ttl_ms
             self._move_deadline(hold, now_ns + ttl_ms * NS_PER_MS)
@@ -99,19 +102,24 @@ class Changes:
             def undo() -> None:
                 hold.amount, hold.ttl_ms = before
                 hold.pool.held -= add_amount
+                self._add_unleased(hold, unleased, -1)
                 self._move_deadline(hold, deadline_ns)
 
             self._undo.append(undo)
 
-    def capture(self, hold: Hold, amount: int) -> int:
-        """Takes up to `amount` out of an open hold, which stays open; returns what it took."""
+    def capture(self, hold: Hold, amount: int) -> tuple[int, Unleased]:
+        """Takes up to `amount` out of an open hold, which stays open; returns what it took, and its uncovered parts."""
         assert hold.open
         assert amount >= 0
         taken = amount if amount < hold.amount else hold.amount
+        unleased = unleased_of(hold, taken)
+        if unleased is not COVERED:
+            self._add_unleased(hold, unleased, -1)
         hold.amount -= taken
         hold.settled_amount += amount
         hold.pool.held -= taken
         assert hold.pool.held >= 0
+        assert 0 <= hold.allowance_amount + hold.fail_open_amount <= hold.amount
         self._holds[hold] = None
         if self._undo is not None:
 
@@ -119,9 +127,15 @@ class Changes:
                 hold.amount += taken
                 hold.settled_amount -= amount
                 hold.pool.held += taken
+                self._add_unleased(hold, unleased, 1)
 
             self._undo.append(undo)
-        return taken
+        return taken, unleased
+
+    def _add_unleased(self, hold: Hold, unleased: Unleased, sign: int) -> None:
+        hold.allowance_amount += sign * unleased.allowance_amount
+        hold.fail_open_amount += sign * unleased.fail_open_amount
+        hold.pool.allowance_held += sign * unleased.allowance_amount
 
     def close_hold(self, account: Account, hold: Hold) -> None:
         """Closes an open hold; what it held returns to the pool."""
@@ -136,6 +150,7 @@ class Changes:
         hold.open = True
         account.holds[hold.hold_id] = hold
         hold.pool.held += hold.amount
+        hold.pool.allowance_held += hold.allowance_amount
         hold.pool.hold_count += 1
         self._accounts.hold_count += 1
         self._writes.closed_holds.remove(hold.sequence)
@@ -156,9 +171,11 @@ class Changes:
         hold.open = False
         self.hold_deadlines.discard(hold.deadline_ns, hold)
         pool.held -= hold.amount
+        pool.allowance_held -= hold.allowance_amount
         pool.hold_count -= 1
         self._accounts.hold_count -= 1
         assert pool.held >= 0
+        assert pool.allowance_held >= 0
 
     # ── debits, counters, leases ────────────────────────────────────────────────────────────────────────────────────
 
@@ -168,6 +185,7 @@ class Changes:
         self.meta.last_sequence += 1
         debit.sequence = self.meta.last_sequence
         pool.consumed_total += debit.amount
+        pool.allowance_consumed_total += debit.allowance_amount
         self._writes.debits.append(debit)
         self._pools[pool] = None
         if self._undo is not None:
@@ -176,6 +194,7 @@ class Changes:
     def _undo_debit(self, pool: Pool) -> None:
         debit = self._writes.debits.pop()
         pool.consumed_total -= debit.amount
+        pool.allowance_consumed_total -= debit.allowance_amount
         self.meta.last_sequence -= 1
 
     def set_counter(self, account: Account, counter: Counter, total: int) -> None:

@@ -3,9 +3,10 @@
 from holdfast_sidecar.engine.accounts import Account
 from holdfast_sidecar.engine.amounts import INT64_MAX
 from holdfast_sidecar.engine.deciding import Deciding, Wait, level
-from holdfast_sidecar.engine.leases import available, posted
 from holdfast_sidecar.engine.operations import Charge, Fault, FaultCode, Result
+from holdfast_sidecar.engine.partition import COVERED, Unleased
 from holdfast_sidecar.engine.refusals import overflow
+from holdfast_sidecar.engine.rights import available, posted
 from holdfast_sidecar.engine.state import Counter, Kind, Pool
 from holdfast_sidecar.engine.verdicts import UNRECORDED, Reason
 from holdfast_sidecar.engine.waterfall import decide
@@ -37,25 +38,34 @@ class Charging(Deciding):
             amount = op.total - counter.total
         if pool.consumed_total + amount > INT64_MAX:
             return overflow()
-        reason = Reason.OK
+        reason, unleased = Reason.OK, COVERED
         if amount:
             _, reason = decide(pool, amount, amount, self._lease_valid())
         if reason is not Reason.OK:
             if self._ledger_may_help(pool, reason):
                 return Wait((op.account_id, op.pool_id), amount)
-            reason = self._final_reason(pool, reason)
-        return self._carry_out_charge(account, pool, op, counter, amount, reason)
+            granted, unleased = self._go_on(pool, amount, amount, 0, reason)
+            reason = Reason.OK if granted else self._final_reason(pool, reason)
+        return self._carry_out_charge(account, pool, op, counter, amount, reason, unleased)
 
     def _carry_out_charge(
-        self, account: Account, pool: Pool, op: Charge, counter: Counter | None, amount: int, reason: Reason
+        self,
+        account: Account,
+        pool: Pool,
+        op: Charge,
+        counter: Counter | None,
+        amount: int,
+        reason: Reason,
+        unleased: Unleased,
     ) -> bytes:
         if reason is Reason.OK:
             if counter is not None:
                 self._changes.set_counter(account, counter, op.total)
             if amount:
-                self._changes.debit(pool, self._debit_of(pool, amount, op.operation_id, "", op.subject, op.dimensions))
+                debit = self._debit_of(pool, amount, op.operation_id, "", op.subject, op.dimensions, unleased)
+                self._changes.debit(pool, debit)
             self._refill(pool)
-        self._count(reason)
+        self._count(reason, unleased)
         answer = self._answers.charge(
             reason,
             "" if reason is Reason.OK else level(pool.pool_id),
@@ -67,6 +77,7 @@ class Charging(Deciding):
             self._mode,
             counter.total if counter is not None else 0,
             self._retention_ms,
+            sum(unleased),
         )
         if reason not in UNRECORDED:
             self._record(account, op.operation_id, pool.pool_id, Kind.CHARGE, op.fingerprint, answer, self._denied)
@@ -93,4 +104,4 @@ class Charging(Deciding):
             return unseen
         self._count(unseen)
         retry_ms = self._retry_ms(unseen)
-        return self._answers.charge(unseen, "", 0, 0, 0, 0, retry_ms, self._mode, 0, self._retention_ms)
+        return self._answers.charge(unseen, "", 0, 0, 0, 0, retry_ms, self._mode, 0, self._retention_ms, 0)

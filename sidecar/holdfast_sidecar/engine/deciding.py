@@ -13,9 +13,11 @@ from holdfast_sidecar.engine.amounts import NS_PER_MS
 from holdfast_sidecar.engine.answers import Answers
 from holdfast_sidecar.engine.changes import Changes
 from holdfast_sidecar.engine.events import Fenced, LeaseStatus
-from holdfast_sidecar.engine.leases import Leases, rights_left
+from holdfast_sidecar.engine.leases import Leases
 from holdfast_sidecar.engine.operations import Fault, FaultCode, Key, Result
+from holdfast_sidecar.engine.partition import COVERED, FAIL_CLOSED, Unleased, go_on
 from holdfast_sidecar.engine.refusals import hold_not_found, reused_id
+from holdfast_sidecar.engine.rights import rights_left
 from holdfast_sidecar.engine.settings import EngineSettings
 from holdfast_sidecar.engine.state import Debit, Dimensions, Kind, Outcome, Pool
 from holdfast_sidecar.engine.statistics import Tally
@@ -61,7 +63,7 @@ class Deciding:
         self._denied = False
         # Silence counts from the start: a sidecar that has just started is connecting, not cut off.
         self._heard_at_ns = now_ns
-        self._mode = Mode.CONNECTED
+        self._host_mode = self._mode = Mode.CONNECTED
         self._retention_ms = settings.outcome_retention_ms
         self.fenced: Fenced | None = None
 
@@ -70,20 +72,25 @@ class Deciding:
         self._now_ns = now_ns
         self._now_unix_ms = now_unix_ms
         self._holds_refused = holds_refused
-        self._mode = self.mode(0)
+        self._host_mode = self._mode = self.mode(0)
 
     # ── the link ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def heard(self, heard_at_ns: int) -> None:
         """The ledger was heard of."""
         self._heard_at_ns = max(self._heard_at_ns, heard_at_ns)
-        self._mode = self.mode(0)
+        self._host_mode = self._mode = self.mode(0)
 
     def mode(self, partition_after_ms: int) -> Mode:
         """Returns whether this sidecar counts itself cut off, after the pool's own silence or, with 0, the setting."""
         after_ms = partition_after_ms or self._settings.partition_after_ms
         silent_ns = self._now_ns - self._heard_at_ns
         return Mode.CONNECTED if silent_ns <= after_ms * NS_PER_MS else Mode.PARTITIONED
+
+    def _see(self, pool: Pool | None) -> None:
+        """From now on the mode is what this pool makes of the silence; None: what the host makes of it."""
+        after_ms = pool.partition_after_ms if pool is not None else 0
+        self._mode = self.mode(after_ms) if after_ms else self._host_mode
 
     def _lease_valid(self) -> bool:
         return self._now_ns < self._changes.meta.lease_valid_until_ns
@@ -110,6 +117,18 @@ class Deciding:
     def _retry_ms(self, reason: Reason) -> int:
         return self._settings.lease_wait_ms if reason in (Reason.PARTITIONED, Reason.LEASE_TIMEOUT) else 0
 
+    def _go_on(self, pool: Pool, amount: int, min_amount: int, granted: int, reason: Reason) -> tuple[int, Unleased]:
+        """Returns what is granted after all, although the rights do not suffice: the partition mode says so.
+
+        As long as the ledger counts as connected nothing is: `granted` stands, what the rights alone allow.
+        """
+        if pool.partition_mode == FAIL_CLOSED or reason is Reason.OVERDRAFT_LIMIT:
+            return granted, COVERED
+        if self.mode(pool.partition_after_ms) is Mode.CONNECTED:
+            return granted, COVERED
+        allowance_valid = self._now_ns < self._changes.meta.allowance_valid_until_ns
+        return go_on(pool, amount, min_amount, self._lease_valid(), allowance_valid)
+
     def _refill(self, pool: Pool) -> None:
         if rights_left(pool) < pool.low_water:
             self._leases.refill(pool, self._now_ns)
@@ -119,6 +138,7 @@ class Deciding:
 
         Returns the reason of the denial when neither a fault is certain nor a wait is of use.
         """
+        self._see(None)
         demand = self._leases.demand((account_id, pool_id))
         known_unknown = demand.denied_until_ns > self._now_ns
         if known_unknown and demand.unknown is LeaseStatus.UNKNOWN_POOL:
@@ -147,6 +167,7 @@ class Deciding:
     # ── refusing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _unfit(self, pool: Pool, currency: str) -> Fault | None:
+        self._see(pool)
         if currency and currency != pool.currency:
             return Fault(
                 FaultCode.INVALID_ARGUMENT,
@@ -175,8 +196,11 @@ class Deciding:
 
     # ── recording ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _count(self, reason: Reason) -> None:
-        self._tally.decided(reason, self._mode)
+    def _count(self, reason: Reason, unleased: Unleased = COVERED) -> None:
+        if reason is Reason.OK:
+            self._tally.allowed(self._mode, unleased)
+        else:
+            self._tally.decided(reason, self._mode)
         self._denied = reason is not Reason.OK
 
     def _repeat(self, outcome: Outcome, kind: Kind, fingerprint: bytes) -> Result:
@@ -204,7 +228,14 @@ class Deciding:
         self._changes.record(account, outcome)
 
     def _debit_of(
-        self, pool: Pool, amount: int, operation_id: str, hold_id: str, subject: str, dimensions: Dimensions
+        self,
+        pool: Pool,
+        amount: int,
+        operation_id: str,
+        hold_id: str,
+        subject: str,
+        dimensions: Dimensions,
+        unleased: Unleased,
     ) -> Debit:
         return Debit(
             0,
@@ -221,4 +252,6 @@ class Deciding:
             over_hold_amount=0,
             estimated=False,
             mode=self._mode,
+            allowance_amount=unleased.allowance_amount,
+            fail_open_amount=unleased.fail_open_amount,
         )

@@ -11,7 +11,7 @@ from holdfast_sidecar.engine.answers import Answers
 from holdfast_sidecar.engine.changes import Changes
 from holdfast_sidecar.engine.charging import Charging
 from holdfast_sidecar.engine.deciding import Wait
-from holdfast_sidecar.engine.leases import Leases, rights_left
+from holdfast_sidecar.engine.leases import Leases
 from holdfast_sidecar.engine.operations import (
     Call,
     Charge,
@@ -29,6 +29,7 @@ from holdfast_sidecar.engine.operations import (
 )
 from holdfast_sidecar.engine.reading import Reading
 from holdfast_sidecar.engine.reserving import Reserving
+from holdfast_sidecar.engine.rights import rights_left
 from holdfast_sidecar.engine.settings import EngineSettings
 from holdfast_sidecar.engine.settling import Settling
 from holdfast_sidecar.engine.statistics import Tally
@@ -110,15 +111,16 @@ class Decisions(Reserving, Settling, Charging, Reading):
 
     def _linked_failed(self, op: Operation) -> Result:
         reason = Reason.LINKED_FAILED
+        self._see(None)
         match op:
             case Reserve():
                 return self._deny_reserve(None, None, op, reason)
             case Check():
                 return self._answers.check(reason, "", 0, 0, 0, 0, 0, self._mode)
             case Extend():
-                return self._answers.extend(reason, "", 0, 0, 0, 0, 0, 0, self._mode, 0, self._retention_ms)
+                return self._answers.extend(reason, "", 0, 0, 0, 0, 0, 0, self._mode, 0, self._retention_ms, 0)
             case Charge():
-                return self._answers.charge(reason, "", 0, 0, 0, 0, 0, self._mode, 0, self._retention_ms)
+                return self._answers.charge(reason, "", 0, 0, 0, 0, 0, self._mode, 0, self._retention_ms, 0)
             case _:
                 return Fault(FaultCode.ABORTED, "LINKED_FAILED", "another operation of the same linked Execute failed")
 

@@ -31,7 +31,7 @@ from holdfast_sidecar.engine.leases import Leases
 from holdfast_sidecar.engine.operations import Call, Key
 from holdfast_sidecar.engine.settings import EngineSettings
 from holdfast_sidecar.engine.state import Snapshot, Writes
-from holdfast_sidecar.engine.statistics import EngineStatistics, Tally
+from holdfast_sidecar.engine.statistics import EngineStatistics, PoolFigures, Tally, pool_figures
 
 
 @dataclass(slots=True)
@@ -143,6 +143,10 @@ class Engine:
         """Counters and gauges; from any thread, each figure true for some recent moment."""
         return self._tally.snapshot(self._accounts, self._meta, self._decisions.mode(0), self._waiting_count())
 
+    def pool_figures(self) -> dict[str, PoolFigures]:
+        """Sums over the pools, by currency; from any thread, in time proportional to their number."""
+        return pool_figures(self._accounts)
+
     # ── calls ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _run(self, call: Call) -> None:
@@ -201,7 +205,7 @@ class Engine:
                 self._acked(event.acked_sequence)
             case LeasesRenewed():
                 self._decisions.heard(event.heard_at_ns)
-                self._valid_until(event.lease_valid_until_ns)
+                self._valid_until(event.lease_valid_until_ns, event.allowance_valid_until_ns)
             case Connected():
                 self._connected(event)
             case Disconnected():
@@ -216,24 +220,28 @@ class Engine:
         self._meta.birth_epoch = event.birth_epoch
         self._meta.welcomed_instance = self._meta.instance
         self._decisions.heard(event.heard_at_ns)
-        self._valid_until(event.lease_valid_until_ns)
+        self._valid_until(event.lease_valid_until_ns, event.allowance_valid_until_ns)
         # An empty folder takes the sequence up where its former life left it.
         self._meta.last_sequence = max(self._meta.last_sequence, event.acked_sequence)
         self._acked(event.acked_sequence)
         self._changes.touch_meta()
-        self._leases.stream_opened()
+        self._leases.stream_opened(event.claims_wanted)
         self._update(event.leases, 0)
         for key in list(self._waiting):
             self._leases.want(key)
 
     def _update(self, leases: Iterable[LeaseState], request_id: int) -> None:
         for lease in leases:
-            self._leases.take(lease, request_id, self._now_ns)
-            self._wake((lease.account_id, lease.pool_id))
+            key = (lease.account_id, lease.pool_id)
+            waiting = self._waiting.get(key)
+            self._leases.take(lease, request_id, waiting.amount if waiting is not None else 0, self._now_ns)
+            self._wake(key)
 
-    def _valid_until(self, until_ns: int) -> None:
-        if until_ns > self._meta.lease_valid_until_ns:
-            self._meta.lease_valid_until_ns = until_ns
+    def _valid_until(self, lease_until_ns: int, allowance_until_ns: int) -> None:
+        meta = self._meta
+        if lease_until_ns > meta.lease_valid_until_ns or allowance_until_ns > meta.allowance_valid_until_ns:
+            meta.lease_valid_until_ns = max(meta.lease_valid_until_ns, lease_until_ns)
+            meta.allowance_valid_until_ns = max(meta.allowance_valid_until_ns, allowance_until_ns)
             self._changes.touch_meta()
 
     def _acked(self, sequence: int) -> None:

@@ -29,6 +29,13 @@ class LeaseState:
     posted_total: int = 0
     pool_posted: int = 0
     pool_free: int = 0
+    pool_overdraft_bound: int = 0
+    recall_round: int = 0
+    recall_amount: int = 0
+    pending: bool = False
+    allowance_granted_total: int = 0
+    allowance_reclaimed_total: int = 0
+    allowance_recall_amount: int = 0
     enforcement: int = 1
     overdraft_limit: int = 0
     partition_mode: int = 1
@@ -45,6 +52,9 @@ class Connected:
     lease_valid_until_ns: int
     heard_at_ns: int
     leases: tuple[LeaseState, ...]
+    allowance_valid_until_ns: int = 0
+    claims_wanted: bool = False
+    """The ledger was restored and is to be told all totals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ class LeasesRenewed:
 
     lease_valid_until_ns: int
     heard_at_ns: int
+    allowance_valid_until_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +116,12 @@ class LeaseWant:
     held_amount: int
     consumed_total: int
     returned_total: int
+    recall_round: int = 0
+    granted_total: int = 0
+    reclaimed_total: int = 0
+    allowance_granted_total: int = 0
+    allowance_reclaimed_total: int = 0
+    allowance_returned_total: int = 0
 
 
 @dataclass(frozen=True, slots=True)

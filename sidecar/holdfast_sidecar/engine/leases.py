@@ -4,6 +4,9 @@ Rights are leased totals (see ledger_sync_service.proto). A pool asks when a dec
 left fall below the low-water mark; the level asked for follows demand: the rate since the last ask over the horizon,
 at least a sixteenth of what the ledger has free, so that a quiet host neither strands credits nor asks for each call.
 The design is doorman's (wants, has, gets) on escrowed totals (O'Neil 1986).
+
+When another host needs what is not free, the ledger recalls: each round is answered once, with whatever no hold and no
+waiting call needs here. While it recalls for this host, its answer is `pending` and the calls go on waiting.
 """
 
 from dataclasses import dataclass
@@ -14,8 +17,9 @@ from holdfast_sidecar.engine.changes import Changes
 from holdfast_sidecar.engine.deadlines import Deadlines
 from holdfast_sidecar.engine.events import LeaseAsk, LeaseState, LeaseStatus, LeaseWant
 from holdfast_sidecar.engine.operations import Key
+from holdfast_sidecar.engine.rights import allowance_left, apply_lease, rights_left, taken
 from holdfast_sidecar.engine.settings import EngineSettings
-from holdfast_sidecar.engine.state import Pool
+from holdfast_sidecar.engine.state import OPTIMISTIC, Pool
 
 FREE_SHARE_DIVISOR = 16
 LOW_WATER_DIVISOR = 2
@@ -32,8 +36,14 @@ class Demand:
     key: Key
     request_id: int = 0
     """The ask under way; 0: none."""
+    pending: bool = False
+    """The ledger is recalling rights for this host's need; its answer is still to come."""
+    need_at_ask: int = 0
+    """Rights left that decisions waited for at the last ask, in minor units."""
     denied_until_ns: int = 0
-    """Until then the ledger is not asked again: it had nothing, or did not know the pool."""
+    """Until then the ledger is not asked again: it said no to a need, or did not know the pool."""
+    refill_after_ns: int = 0
+    """Until then it is not asked ahead of need: it had nothing free."""
     unknown: LeaseStatus | None = None
     """What the ledger does not know of it, for as long as `denied_until_ns`."""
     pool_free: int | None = None
@@ -47,40 +57,8 @@ class Demand:
     returned_at_ask: int = 0
     reported_returned: int = 0
     """The returned total that the ledger has answered to."""
-
-
-def rights_left(pool: Pool) -> int:
-    """Returns the rights neither held nor spent, in minor units; below zero in overdraft."""
-    return pool.granted_total - pool.reclaimed_total - pool.returned_total - pool.consumed_total - pool.held
-
-
-def posted(pool: Pool) -> int:
-    """Returns the settled balance as known here: the ledger's last word less the debits it has not posted."""
-    return pool.pool_posted - (pool.consumed_total - pool.posted_total)
-
-
-def available(pool: Pool) -> int:
-    """Returns posted - held + permitted overdraft, in minor units."""
-    return posted(pool) - pool.held + pool.overdraft_limit
-
-
-def apply_lease(pool: Pool, lease: LeaseState) -> None:
-    """Takes in the ledger's word. Totals never go back, so an old message does no harm."""
-    pool.currency = lease.currency
-    pool.granted_total = max(pool.granted_total, lease.granted_total)
-    pool.reclaimed_total = max(pool.reclaimed_total, lease.reclaimed_total)
-    if lease.posted_total >= pool.posted_total:
-        pool.posted_total = lease.posted_total
-        pool.pool_posted = lease.pool_posted
-    pool.enforcement = lease.enforcement
-    pool.overdraft_limit = lease.overdraft_limit
-    pool.partition_mode = lease.partition_mode
-    pool.partition_after_ms = lease.partition_after_ms
-
-
-def taken(pool: Pool) -> int:
-    """Returns what was ever taken out of the rights here and not given back to them: consumed + held."""
-    return pool.consumed_total + pool.held
+    recall_round: int = 0
+    """The latest recall round that was answered on this stream."""
 
 
 class Leases:
@@ -93,6 +71,7 @@ class Leases:
         self._demands: dict[Key, Demand] = {}
         self._wanting: dict[Key, None] = {}
         self._reporting: dict[Key, None] = {}
+        self._recalled: dict[Key, None] = {}
         self._idle: Deadlines[Demand] = Deadlines(lambda demand: demand.idle_check_ns)
         self._last_request_id = 0
         self.streaming = False
@@ -120,7 +99,7 @@ class Leases:
 
     def refill(self, pool: Pool, now_ns: int) -> None:
         """Asks ahead of need: the rights left are below the low-water mark."""
-        if self.demand((pool.account_id, pool.pool_id)).denied_until_ns <= now_ns and not self.draining:
+        if self.demand((pool.account_id, pool.pool_id)).refill_after_ns <= now_ns and not self.draining:
             self._wanting[pool.account_id, pool.pool_id] = None
 
     def next_ns(self) -> int:
@@ -129,26 +108,35 @@ class Leases:
 
     # ── the ledger's word ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def stream_opened(self) -> None:
-        """The ledger listens: what was returned and perhaps not heard is told again."""
+    def stream_opened(self, claims_wanted: bool) -> None:
+        """The ledger listens: what was returned and perhaps not heard is told again, or all there is if it asks."""
         self.streaming = True
         for pool in self._accounts.pools():
             key = (pool.account_id, pool.pool_id)
-            if pool.returned_total > self.demand(key).reported_returned:
+            if claims_wanted or _returned(pool) > self.demand(key).reported_returned:
                 self._reporting[key] = None
 
     def stream_closed(self) -> None:
         """Asks under way will not be answered."""
         self.streaming = False
         for demand in self._demands.values():
-            demand.request_id = 0
+            demand.request_id = demand.recall_round = 0
+            demand.pending = False
 
-    def take(self, lease: LeaseState, request_id: int, now_ns: int) -> Pool | None:
-        """Takes one lease in; returns its pool, None if the ledger does not know it or there is no room."""
+    def take(self, lease: LeaseState, request_id: int, waiting_amount: int, now_ns: int) -> Pool | None:
+        """Takes one lease in; returns its pool, None if the ledger does not know it or there is no room.
+
+        Args:
+            lease: The ledger's word.
+            request_id: The ask that it answers; 0: none.
+            waiting_amount: What decisions here wait for, in minor units; it is not given back.
+            now_ns: CLOCK_BOOTTIME.
+        """
         key = (lease.account_id, lease.pool_id)
         demand = self.demand(key)
-        answered = 0 < demand.request_id <= request_id
-        if answered:
+        answered = 0 < demand.request_id <= request_id or (demand.pending and not lease.pending)
+        demand.pending = lease.pending
+        if answered and not lease.pending:
             demand.request_id = 0
         if lease.status is not LeaseStatus.ACTIVE:
             demand.unknown = lease.status
@@ -166,30 +154,55 @@ class Leases:
         self._changes.touch_pool(pool)
         if answered:
             demand.reported_returned = demand.returned_at_ask
-        nothing_free = lease.pool_free <= 0
-        demand.denied_until_ns = now_ns + self._settings.lease_denied_retry_ms * NS_PER_MS if nothing_free else 0
+        retry_ns = now_ns + self._settings.lease_denied_retry_ms * NS_PER_MS
+        demand.refill_after_ns = retry_ns if lease.pool_free <= 0 else 0
+        if lease.pool_free > 0 or lease.pending:
+            demand.denied_until_ns = 0
+        elif answered and rights_left(pool) < demand.need_at_ask:
+            demand.denied_until_ns = retry_ns
+        self._answer_recall(pool, demand, lease, waiting_amount)
         self._watch_idle(pool, demand, now_ns)
         return pool
+
+    def _answer_recall(self, pool: Pool, demand: Demand, lease: LeaseState, waiting_amount: int) -> None:
+        """Gives back what is recalled and can be spared. A round is answered even if that is nothing."""
+        if lease.allowance_recall_amount > 0:
+            spared = min(lease.allowance_recall_amount, allowance_left(pool))
+            if spared > 0:
+                pool.allowance_returned_total += spared
+                self._reporting[demand.key] = None
+        if lease.recall_round > demand.recall_round:
+            demand.recall_round = lease.recall_round
+            self._give_back(pool, min(lease.recall_amount, rights_left(pool) - waiting_amount))
+            self._recalled[demand.key] = None
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def take_ask(self, waiting: dict[Key, int], now_ns: int) -> list[LeaseAsk]:
         """Returns the asks of this round; `waiting` is what decisions wait for, by pool, in minor units."""
-        if not (self._wanting or self._reporting) or not self.streaming:
+        if not (self._wanting or self._reporting or self._recalled) or not self.streaming:
             return []
         wants = [
             self._want_of(demand, waiting.get(demand.key, 0), now_ns)
             for demand in map(self.demand, self._wanting)
-            if demand.request_id == 0
+            if demand.request_id == 0 and demand.key not in self._recalled
         ]
         wants += [
-            _report_of(pool)
+            self._report_of(pool, 0)
             for pool in map(self._accounts.pool, self._reporting)
             if pool is not None
             and self.demand((pool.account_id, pool.pool_id)).request_id == 0
             and (pool.account_id, pool.pool_id) not in self._wanting
+            and (pool.account_id, pool.pool_id) not in self._recalled
+        ]
+        # The ledger waits for these, even while an ask is under way: the new one takes its place.
+        wants += [
+            self._report_of(pool, waiting.get((pool.account_id, pool.pool_id), 0))
+            for pool in map(self._accounts.pool, self._recalled)
+            if pool is not None
         ]
         self._wanting.clear()
+        self._recalled.clear()
         return [
             self._ask(tuple(wants[start : start + ASK_POOL_LIMIT])) for start in range(0, len(wants), ASK_POOL_LIMIT)
         ]
@@ -200,7 +213,8 @@ class Leases:
             key = (want.account_id, want.pool_id)
             demand = self.demand(key)
             demand.request_id = self._last_request_id
-            demand.returned_at_ask = want.returned_total
+            demand.need_at_ask = want.need_amount
+            demand.returned_at_ask = want.returned_total + want.allowance_returned_total
             self._reporting.pop(key, None)
         return LeaseAsk(self._last_request_id, wants)
 
@@ -208,6 +222,8 @@ class Leases:
         pool = self._accounts.pool(demand.key)
         if pool is None:
             return LeaseWant(*demand.key, waiting_amount, waiting_amount, 0, 0, 0)
+        if pool.enforcement == OPTIMISTIC:
+            return self._report_of(pool, 0)
         elapsed_ns = now_ns - demand.asked_at_ns
         horizon_ns = self._settings.lease_horizon_ms * NS_PER_MS
         taken_since = taken(pool) - demand.taken_at_ask
@@ -217,8 +233,24 @@ class Leases:
         extra = max(rate_share, (demand.pool_free or 0) // FREE_SHARE_DIVISOR, 0)
         want = min(waiting_amount + extra, INT64_MAX)
         pool.low_water = want // LOW_WATER_DIVISOR
+        return self._report_of(pool, min(waiting_amount, want), want)
+
+    def _report_of(self, pool: Pool, need_amount: int, want_amount: int = 0) -> LeaseWant:
+        """Tells the levels and all totals of a pool."""
         return LeaseWant(
-            *demand.key, want, min(waiting_amount, want), pool.held, pool.consumed_total, pool.returned_total
+            pool.account_id,
+            pool.pool_id,
+            max(want_amount, need_amount),
+            need_amount,
+            pool.held,
+            pool.consumed_total,
+            pool.returned_total,
+            self.demand((pool.account_id, pool.pool_id)).recall_round,
+            pool.granted_total,
+            pool.reclaimed_total,
+            pool.allowance_granted_total,
+            pool.allowance_reclaimed_total,
+            pool.allowance_returned_total,
         )
 
     # ── giving back ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,15 +263,13 @@ class Leases:
             if pool is None:
                 continue
             if taken(pool) == demand.taken_at_idle_check:
-                self.give_back(pool)
+                self._give_back(pool, rights_left(pool))
             else:
                 self._watch_idle(pool, demand, now_ns)
 
-    def give_back(self, pool: Pool) -> None:
-        """Gives back the rights that no hold needs."""
-        left = rights_left(pool)
-        if left > 0:
-            pool.returned_total += left
+    def _give_back(self, pool: Pool, amount: int) -> None:
+        if amount > 0:
+            pool.returned_total += amount
             pool.low_water = 0
             self._changes.touch_pool(pool)
             self._reporting[pool.account_id, pool.pool_id] = None
@@ -248,7 +278,7 @@ class Leases:
         """Before the process stops: all rights that no hold needs go back, and no more are asked for."""
         self.draining = True
         for pool in self._accounts.pools():
-            self.give_back(pool)
+            self._give_back(pool, rights_left(pool))
 
     def _watch_idle(self, pool: Pool, demand: Demand, now_ns: int) -> None:
         if demand.idle_check_ns is None and rights_left(pool) > 0:
@@ -257,5 +287,5 @@ class Leases:
             self._idle.push(demand.idle_check_ns, demand)
 
 
-def _report_of(pool: Pool) -> LeaseWant:
-    return LeaseWant(pool.account_id, pool.pool_id, 0, 0, pool.held, pool.consumed_total, pool.returned_total)
+def _returned(pool: Pool) -> int:
+    return pool.returned_total + pool.allowance_returned_total

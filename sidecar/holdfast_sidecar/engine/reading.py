@@ -4,8 +4,8 @@ from itertools import islice
 
 from holdfast_sidecar.engine.amounts import ms_until
 from holdfast_sidecar.engine.deciding import Deciding, Wait
-from holdfast_sidecar.engine.leases import available, posted, rights_left
 from holdfast_sidecar.engine.operations import GetBalance, ListHolds, Result
+from holdfast_sidecar.engine.rights import allowance_left, available, posted, rights_left
 
 
 class Reading(Deciding):
@@ -21,6 +21,8 @@ class Reading(Deciding):
             available(pool),
             rights_left(pool),
             ms_until(self._changes.meta.lease_valid_until_ns, self._now_ns),
+            max(0, allowance_left(pool)),
+            ms_until(self._changes.meta.allowance_valid_until_ns, self._now_ns),
             self.mode(pool.partition_after_ms),
         )
 

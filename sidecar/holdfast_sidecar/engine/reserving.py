@@ -3,9 +3,10 @@
 from holdfast_sidecar.engine.accounts import Account
 from holdfast_sidecar.engine.amounts import NS_PER_MS, ms_until
 from holdfast_sidecar.engine.deciding import Deciding, Wait, level
-from holdfast_sidecar.engine.leases import available, posted, rights_left
 from holdfast_sidecar.engine.operations import Check, Extend, Fault, FaultCode, Reserve, Result
+from holdfast_sidecar.engine.partition import COVERED
 from holdfast_sidecar.engine.refusals import hold_not_found, reused_id
+from holdfast_sidecar.engine.rights import available, posted, rights_left
 from holdfast_sidecar.engine.state import Hold, Kind, Pool
 from holdfast_sidecar.engine.verdicts import UNRECORDED, Mode, Reason
 from holdfast_sidecar.engine.waterfall import decide
@@ -22,14 +23,17 @@ class Reserving(Deciding):
         if fault is not None:
             return fault
         asked = op.amount or 1
-        granted, reason = decide(pool, asked, op.min_amount or asked, self._lease_valid())
-        if reason is Reason.INSUFFICIENT_BALANCE:
+        least = op.min_amount or asked
+        granted, reason = decide(pool, asked, least, self._lease_valid())
+        if reason is not Reason.OK and self.mode(pool.partition_after_ms) is Mode.PARTITIONED:
+            granted, _ = self._go_on(pool, asked, least, granted, reason)
+        elif reason is Reason.INSUFFICIENT_BALANCE:
             # Reserve would ask the ledger for what is missing; its last word says what that would bring.
             free = self._leases.demand((op.account_id, op.pool_id)).pool_free
             if free is None and self._ledger_may_help(pool, reason):
                 return Wait((op.account_id, op.pool_id), 0)
             reachable = rights_left(pool) + max(free or 0, 0)
-            granted = min(asked, reachable) if reachable >= (op.min_amount or asked) else 0
+            granted = min(asked, reachable) if reachable >= least else 0
         if granted:
             granted, reason = granted if op.amount else 0, Reason.OK
         return self._answer_check(pool, granted, reason)
@@ -47,18 +51,21 @@ class Reserving(Deciding):
         fault = self._unfit(pool, op.currency) or self._no_room(account, op.operation_id)
         if fault is not None:
             return fault
-        granted, reason = decide(pool, op.amount, op.min_amount or op.amount, self._lease_valid())
+        least = op.min_amount or op.amount
+        granted, reason = decide(pool, op.amount, least, self._lease_valid())
+        unleased = COVERED
         if reason is not Reason.OK:
             if self._ledger_may_help(pool, reason):
                 return Wait((op.account_id, op.pool_id), op.amount)
+            granted, unleased = self._go_on(pool, op.amount, least, granted, reason)
             if not granted:
                 return self._deny_reserve(account, pool, op, self._final_reason(pool, reason))
         ttl_ms = op.ttl_ms or self._settings.default_hold_ttl_ms
         deadline_ns = self._now_ns + ttl_ms * NS_PER_MS
-        hold = Hold(0, op.operation_id, pool, granted, 0, deadline_ns, ttl_ms, op.subject, op.dimensions)
+        hold = Hold(0, op.operation_id, pool, granted, 0, deadline_ns, ttl_ms, op.subject, op.dimensions, *unleased)
         self._changes.open_hold(account, pool, hold)
         self._refill(pool)
-        self._tally.decided(Reason.OK, self._mode)
+        self._tally.allowed(self._mode, unleased)
         known = posted(pool)
         answer = self._answers.reserve(
             Reason.OK,
@@ -71,6 +78,7 @@ class Reserving(Deciding):
             self._mode,
             ttl_ms,
             self._retention_ms,
+            sum(unleased),
         )
         self._record(account, op.operation_id, pool.pool_id, Kind.RESERVE, op.fingerprint, answer, denied=False)
         return answer
@@ -89,19 +97,25 @@ class Reserving(Deciding):
         fault = self._unfit(pool, "")
         if fault is not None:
             return fault
+        lease_valid = self._lease_valid()
+        least = op.min_add_amount or op.add_amount
         if op.add_amount:
-            added, reason = decide(pool, op.add_amount, op.min_add_amount or op.add_amount, self._lease_valid())
+            added, reason = decide(pool, op.add_amount, least, lease_valid)
         else:
-            # The ledger counts on holds to end within the longest time to live after the lease.
-            added, reason = 0, Reason.OK if self._lease_valid() else Reason.PARTITIONED
+            added, reason = 0, Reason.OK if lease_valid else Reason.PARTITIONED
+        unleased = COVERED
         if reason is not Reason.OK:
             if self._ledger_may_help(pool, reason):
                 return Wait((pool.account_id, pool.pool_id), op.add_amount)
+            if op.add_amount:
+                added, unleased = self._go_on(pool, op.add_amount, least, added, reason)
             reason = Reason.OK if added else self._final_reason(pool, reason)
         if reason is Reason.OK:
-            self._changes.extend_hold(hold, added, op.ttl_ms, self._now_ns)
+            # The ledger counts on holds to end within the longest time to live after the lease: past it no hold gets
+            # more time, whatever more it gets of the amount.
+            self._changes.extend_hold(hold, added, unleased, op.ttl_ms if lease_valid else 0, self._now_ns)
             self._refill(pool)
-        self._count(reason)
+        self._count(reason, unleased)
         answer = self._answers.extend(
             reason,
             "" if reason is Reason.OK else level(pool.pool_id),
@@ -114,6 +128,7 @@ class Reserving(Deciding):
             self._mode,
             ms_until(hold.deadline_ns, self._now_ns),
             self._retention_ms,
+            sum(unleased),
         )
         if reason not in UNRECORDED:
             self._record(account, op.operation_id, pool.pool_id, Kind.EXTEND, op.fingerprint, answer, self._denied)
@@ -159,6 +174,7 @@ class Reserving(Deciding):
             self._mode,
             0,
             self._retention_ms,
+            0,
         )
         if account is not None and reason not in UNRECORDED:
             self._record(account, op.operation_id, op.pool_id, Kind.RESERVE, op.fingerprint, answer, denied=True)

@@ -3,9 +3,10 @@
 from holdfast_sidecar.engine.accounts import Account
 from holdfast_sidecar.engine.amounts import INT64_MAX, ms_until
 from holdfast_sidecar.engine.deciding import Deciding, Wait
-from holdfast_sidecar.engine.leases import available, posted
 from holdfast_sidecar.engine.operations import Release, Result, Settle
+from holdfast_sidecar.engine.partition import COVERED, Unleased
 from holdfast_sidecar.engine.refusals import hold_not_found, overflow
+from holdfast_sidecar.engine.rights import available, posted
 from holdfast_sidecar.engine.state import Dimensions, Kind, Pool
 
 
@@ -23,16 +24,17 @@ class Settling(Deciding):
         if hold is None:
             return self._settle_late(account, op)
         pool = hold.pool
+        self._see(pool)
         if pool.consumed_total + op.amount > INT64_MAX:
             return overflow()
-        taken = self._changes.capture(hold, op.amount)
+        taken, unleased = self._changes.capture(hold, op.amount)
         over_hold = op.amount - taken
         returned = 0
         if op.final:
             returned = hold.amount
             self._changes.close_hold(account, hold)
         dimensions = _merged(hold.dimensions, op.dimensions)
-        self._debit(pool, op, hold.subject, dimensions, late=False, over_hold=over_hold)
+        self._debit(pool, op, hold.subject, dimensions, unleased, late=False, over_hold=over_hold)
         remaining_ms = 0 if op.final else ms_until(hold.deadline_ns, self._now_ns)
         hold_amount = 0 if op.final else hold.amount
         return self._answer_settle(account, pool, op, returned, hold_amount, False, over_hold, remaining_ms)
@@ -48,11 +50,12 @@ class Settling(Deciding):
         pool = account.pools.get(pool_id)
         if pool is None:
             return self._unseen_fault(op.account_id, pool_id)
+        self._see(pool)
         if pool.consumed_total + op.amount > INT64_MAX:
             return overflow()
         self._tally.late_settle_count += 1
         self._tally.late_settle_amount += op.amount
-        self._debit(pool, op, "", op.dimensions, late=True, over_hold=0)
+        self._debit(pool, op, "", op.dimensions, COVERED, late=True, over_hold=0)
         return self._answer_settle(account, pool, op, 0, 0, True, 0, 0)
 
     def _release(self, op: Release) -> Result | Wait:
@@ -66,6 +69,7 @@ class Settling(Deciding):
         if hold is None:
             return self._closed(account, op.hold_id)
         pool = hold.pool
+        self._see(pool)
         returned = hold.amount
         self._changes.close_hold(account, hold)
         answer = self._answers.release(
@@ -74,13 +78,22 @@ class Settling(Deciding):
         self._record(account, op.operation_id, pool.pool_id, Kind.RELEASE, op.fingerprint, answer, denied=False)
         return answer
 
-    def _debit(self, pool: Pool, op: Settle, subject: str, dimensions: Dimensions, late: bool, over_hold: int) -> None:
+    def _debit(
+        self,
+        pool: Pool,
+        op: Settle,
+        subject: str,
+        dimensions: Dimensions,
+        unleased: Unleased,
+        late: bool,
+        over_hold: int,
+    ) -> None:
         self._tally.settle_count += 1
         if over_hold:
             self._tally.over_hold_count += 1
             self._tally.over_hold_amount += over_hold
         if op.amount:
-            debit = self._debit_of(pool, op.amount, op.operation_id, op.hold_id, subject, dimensions)
+            debit = self._debit_of(pool, op.amount, op.operation_id, op.hold_id, subject, dimensions, unleased)
             debit.late = late
             debit.over_hold_amount = over_hold
             debit.estimated = op.estimated

@@ -7,6 +7,9 @@ units, `_ns` is CLOCK_BOOTTIME in nanoseconds. Upstream: the engine's transition
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+OPTIMISTIC = 2
+"""`Pool.enforcement`, as in `holdfast.v1.Enforcement`."""
+
 Dimensions = tuple[tuple[str, str], ...]
 """Keys and values, sorted by key."""
 
@@ -35,13 +38,15 @@ class Meta:
     last_sequence: int = 0
     boot_id: str = ""
     lease_valid_until_ns: int = 0
+    allowance_valid_until_ns: int = 0
 
 
 @dataclass(slots=True, eq=False)
 class Pool:
     """One pool as leased to this sidecar; the totals only grow (see ledger_sync_service.proto).
 
-    `held` and `hold_count` are derived from the open holds, `low_water` from the demand; none of them is stored.
+    `held`, `allowance_held` and `hold_count` are derived from the open holds, `low_water` from the demand; none of
+    them is stored.
     """
 
     account_id: str
@@ -57,7 +62,14 @@ class Pool:
     overdraft_limit: int = 0
     partition_mode: int = 1
     partition_after_ms: int = 0
+    allowance_granted_total: int = 0
+    allowance_reclaimed_total: int = 0
+    allowance_returned_total: int = 0
+    allowance_consumed_total: int = 0
+    pool_overdraft_bound: int = 0
+    """What the pool's overdraft can come to over all hosts, by the ledger's last word."""
     held: int = 0
+    allowance_held: int = 0
     hold_count: int = 0
     low_water: int = 0
     """Rights left below which more are asked for."""
@@ -76,6 +88,10 @@ class Hold:
     ttl_ms: int
     subject: str
     dimensions: Dimensions
+    allowance_amount: int = 0
+    """The part of `amount` that is taken from the allowance."""
+    fail_open_amount: int = 0
+    """The part of `amount` that nothing covers."""
     open: bool = True
     """False once it is settled, released or expired; not stored."""
 
@@ -124,6 +140,8 @@ class Debit:
     over_hold_amount: int
     estimated: bool
     mode: int
+    allowance_amount: int = 0
+    fail_open_amount: int = 0
 
 
 @dataclass(slots=True)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from holdfast_sidecar.engine.accounts import Accounts
+from holdfast_sidecar.engine.partition import Unleased
+from holdfast_sidecar.engine.rights import allowance_left, rights_left
 from holdfast_sidecar.engine.state import Meta
 from holdfast_sidecar.engine.verdicts import Mode, Reason
 
@@ -26,6 +28,14 @@ class EngineStatistics:
     expired_hold_count: int
     outcome_evicted_early_count: int
     """Recorded answers dropped before their retention was over, because the table was full."""
+    allowance_decision_count: int
+    """Decisions to allow that took from a partition allowance."""
+    allowance_amount: int
+    """What they took."""
+    fail_open_decision_count: int
+    """Decisions to allow in FAIL_OPEN pools that no right covered, while cut off."""
+    fail_open_amount: int
+    """What they let through."""
     account_count: int
     pool_count: int
     hold_count: int
@@ -37,6 +47,19 @@ class EngineStatistics:
     last_sequence: int
     lease_valid_until_ns: int
     mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFigures:
+    """Sums over the pools of one currency on this host, in minor units."""
+
+    held: int = 0
+    lease_left: int = 0
+    unposted: int = 0
+    allowance_left: int = 0
+    allowance_held: int = 0
+    overdraft_bound: int = 0
+    """What these pools' overdrafts can come to over all hosts, by the ledger's last word."""
 
 
 @dataclass(slots=True)
@@ -54,10 +77,24 @@ class Tally:
     over_hold_amount: int = 0
     expired_hold_count: int = 0
     outcome_evicted_early_count: int = 0
+    allowance_decision_count: int = 0
+    allowance_amount: int = 0
+    fail_open_decision_count: int = 0
+    fail_open_amount: int = 0
 
     def decided(self, reason: Reason, mode: Mode) -> None:
         """Counts one decision."""
         self.decisions[_place(reason, mode)] += 1
+
+    def allowed(self, mode: Mode, unleased: Unleased) -> None:
+        """Counts one decision to allow, and what of it no right covers."""
+        self.decided(Reason.OK, mode)
+        if unleased.allowance_amount:
+            self.allowance_decision_count += 1
+            self.allowance_amount += unleased.allowance_amount
+        if unleased.fail_open_amount:
+            self.fail_open_decision_count += 1
+            self.fail_open_amount += unleased.fail_open_amount
 
     def snapshot(self, accounts: Accounts, meta: Meta, mode: Mode, waiting_call_count: int) -> EngineStatistics:
         """Returns an immutable copy."""
@@ -77,6 +114,10 @@ class Tally:
             over_hold_amount=self.over_hold_amount,
             expired_hold_count=self.expired_hold_count,
             outcome_evicted_early_count=self.outcome_evicted_early_count,
+            allowance_decision_count=self.allowance_decision_count,
+            allowance_amount=self.allowance_amount,
+            fail_open_decision_count=self.fail_open_decision_count,
+            fail_open_amount=self.fail_open_amount,
             account_count=len(accounts.by_id),
             pool_count=accounts.pool_count,
             hold_count=accounts.hold_count,
@@ -89,6 +130,25 @@ class Tally:
             lease_valid_until_ns=meta.lease_valid_until_ns,
             mode=mode,
         )
+
+
+def pool_figures(accounts: Accounts) -> dict[str, PoolFigures]:
+    """Sums up the pools; on another thread than the loop's, so pools made meanwhile may be missing."""
+    sums: dict[str, list[int]] = {}
+    for account in list(accounts.by_id.values()):
+        for pool in list(account.pools.values()):
+            figures = (
+                pool.held,
+                max(0, rights_left(pool)),
+                pool.consumed_total - pool.posted_total,
+                max(0, allowance_left(pool)),
+                pool.allowance_held,
+                pool.pool_overdraft_bound,
+            )
+            total = sums.setdefault(pool.currency, [0] * len(figures))
+            for place, figure in enumerate(figures):
+                total[place] += figure
+    return {currency: PoolFigures(*total) for currency, total in sums.items()}
 
 
 def _place(reason: int, mode: int) -> int:

@@ -5,11 +5,9 @@
 5 the pool: what is leased, then the permitted overdraft.
 """
 
-from holdfast_sidecar.engine.leases import posted, rights_left
-from holdfast_sidecar.engine.state import Pool
+from holdfast_sidecar.engine.rights import posted, rights_left
+from holdfast_sidecar.engine.state import OPTIMISTIC, Pool
 from holdfast_sidecar.engine.verdicts import Reason
-
-OPTIMISTIC = 2
 
 
 def decide(pool: Pool, amount: int, min_amount: int, lease_valid: bool) -> tuple[int, Reason]:

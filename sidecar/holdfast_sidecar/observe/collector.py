@@ -13,7 +13,7 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
-from holdfast_sidecar.engine.statistics import EngineStatistics
+from holdfast_sidecar.engine.statistics import EngineStatistics, PoolFigures
 from holdfast_sidecar.engine.verdicts import Mode, Reason
 from holdfast_sidecar.loop import BATCH_BOUNDS, LoopStatistics
 from holdfast_sidecar.store.interface import COMMIT_BOUNDS_US, StoreStatistics
@@ -60,6 +60,7 @@ class Sources:
     info: Mapping[str, str]
     now_ns: Callable[[], int]
     engine: Callable[[], EngineStatistics]
+    pool_figures: Callable[[], Mapping[str, PoolFigures]]
     loop: Callable[[], LoopStatistics]
     store: Callable[[], StoreStatistics]
     transport: Callable[[], TransportStatistics]
@@ -77,6 +78,7 @@ class SidecarCollector(Collector):
         sources = self._sources
         yield InfoMetricFamily("holdfast_build", "The sidecar that runs", dict(sources.info))
         yield from engine_metrics(sources.engine(), sources.now_ns())
+        yield from pool_metrics(sources.pool_figures())
         yield from loop_metrics(sources.loop())
         yield from store_metrics(sources.store())
         yield from transport_metrics(sources.transport())
@@ -107,6 +109,16 @@ def engine_metrics(engine: EngineStatistics, now_ns: int) -> Iterator[Metric]:
         "Recorded answers dropped before their retention was over; raise outcome_limit",
         engine.outcome_evicted_early_count,
     )
+    yield _counter(
+        "allowance_decisions", "Decisions to allow that took from an allowance", engine.allowance_decision_count
+    )
+    yield _counter("allowance_amount", "Minor units that they took", engine.allowance_amount)
+    yield _counter(
+        "fail_open_decisions",
+        "Decisions to allow, while cut off, that nothing covered in FAIL_OPEN pools",
+        engine.fail_open_decision_count,
+    )
+    yield _counter("fail_open_amount", "Minor units that they let through", engine.fail_open_amount)
     yield _gauge("accounts", "Accounts known here", engine.account_count)
     yield _gauge("pools", "Pools known here", engine.pool_count)
     yield _gauge("holds", "Open holds", engine.hold_count)
@@ -120,6 +132,22 @@ def engine_metrics(engine: EngineStatistics, now_ns: int) -> Iterator[Metric]:
         "Time for which the leases are still valid; 0: none are",
         max(0, engine.lease_valid_until_ns - now_ns) / NS_PER_S,
     )
+
+
+def pool_metrics(figures: Mapping[str, PoolFigures]) -> Iterator[Metric]:
+    """What this host holds, has left and owes, summed over its pools; by currency, of which there are few."""
+    for name, text in (
+        ("held", "Minor units reserved by open holds"),
+        ("lease_left", "Minor units of rights leased and neither held nor spent"),
+        ("unposted", "Minor units debited that the ledger has not posted yet"),
+        ("allowance_left", "Minor units of partition allowance neither held nor spent"),
+        ("allowance_held", "Minor units of partition allowance that open holds take"),
+        ("overdraft_bound", "Minor units that the overdraft of these pools can come to over all hosts"),
+    ):
+        family = GaugeMetricFamily(f"holdfast_{name}_amount", text, labels=("currency",))
+        for currency, one in figures.items():
+            family.add_metric((currency,), getattr(one, name))
+        yield family
 
 
 def loop_metrics(loop: LoopStatistics) -> Iterator[Metric]:

@@ -118,6 +118,7 @@ def encode_meta(meta: Meta, boot: Boot) -> Row:
         lease_valid_until_ns=meta.lease_valid_until_ns,
         boot_count=boot.count,
         boot_opened_at_ns=boot.opened_at_ns,
+        allowance_valid_until_ns=meta.allowance_valid_until_ns,
     )
     return META_KEY, seal(record.SerializeToString())
 
@@ -138,6 +139,11 @@ def encode_pool(pool: Pool) -> Row:
         overdraft_limit=pool.overdraft_limit,
         partition_mode=pool.partition_mode,
         partition_after_ms=pool.partition_after_ms,
+        allowance_granted_total=pool.allowance_granted_total,
+        allowance_reclaimed_total=pool.allowance_reclaimed_total,
+        allowance_returned_total=pool.allowance_returned_total,
+        allowance_consumed_total=pool.allowance_consumed_total,
+        pool_overdraft_bound=pool.pool_overdraft_bound,
     )
     return pool_key(pool.account_id, pool.pool_id), seal(record.SerializeToString())
 
@@ -157,6 +163,10 @@ def encode_hold(hold: Hold, boot_count: int) -> Row:
     record.subject = hold.subject
     if hold.dimensions:
         record.dimensions = _hold_dimensions(hold.dimensions)
+    if hold.allowance_amount:
+        record.allowance_amount = hold.allowance_amount
+    if hold.fail_open_amount:
+        record.fail_open_amount = hold.fail_open_amount
     record.boot_count = boot_count
     payload = record.SerializeToString()
     return _pack_sequence(sequence), payload + _pack_crc(crc32(payload))
@@ -206,6 +216,10 @@ def encode_debit(debit: Debit) -> Row:
     record.late = debit.late
     record.over_hold_amount = debit.over_hold_amount
     record.estimated = debit.estimated
+    if debit.allowance_amount:
+        record.allowance_amount = debit.allowance_amount
+    if debit.fail_open_amount:
+        record.fail_open_amount = debit.fail_open_amount
     record.mode = debit.mode  # type: ignore[assignment]  # the engine keeps the enum's number
     payload = record.SerializeToString()
     if debit.dimensions:
@@ -258,9 +272,10 @@ def decode_meta(record: bytes, sidecar_id: str | None, boot_id: str, now_ns: int
     if stored.boot_id == boot_id:
         boot = Boot(boot_id, stored.boot_count, stored.boot_opened_at_ns)
         lease_valid_until_ns = stored.lease_valid_until_ns
+        allowance_valid_until_ns = stored.allowance_valid_until_ns
     else:
         boot = Boot(boot_id, stored.boot_count + 1, now_ns)
-        lease_valid_until_ns = 0
+        lease_valid_until_ns = allowance_valid_until_ns = 0
     meta = Meta(
         sidecar_id=stored.sidecar_id,
         epoch=stored.epoch,
@@ -271,6 +286,7 @@ def decode_meta(record: bytes, sidecar_id: str | None, boot_id: str, now_ns: int
         last_sequence=stored.last_sequence,
         boot_id=boot_id,
         lease_valid_until_ns=lease_valid_until_ns,
+        allowance_valid_until_ns=allowance_valid_until_ns,
     )
     return meta, boot
 
@@ -295,6 +311,11 @@ def decode_pools(rows: Iterable[Row]) -> Iterator[Pool]:
             overdraft_limit=stored.overdraft_limit,
             partition_mode=stored.partition_mode,
             partition_after_ms=stored.partition_after_ms,
+            allowance_granted_total=stored.allowance_granted_total,
+            allowance_reclaimed_total=stored.allowance_reclaimed_total,
+            allowance_returned_total=stored.allowance_returned_total,
+            allowance_consumed_total=stored.allowance_consumed_total,
+            pool_overdraft_bound=stored.pool_overdraft_bound,
         )
 
 
@@ -325,7 +346,9 @@ def decode_holds(rows: Iterable[Row], pools: Iterable[Pool], boot: Boot) -> Iter
             texts = records_pb2.DimensionsRecord.FromString(serialised).texts
             dimensions = dimensions_by_bytes[serialised] = tuple(zip(texts[::2], texts[1::2], strict=True))
         amount = stored.amount
+        allowance_amount = stored.allowance_amount
         pool.held += amount
+        pool.allowance_held += allowance_amount
         pool.hold_count += 1
         yield Hold(
             sequence,
@@ -337,6 +360,8 @@ def decode_holds(rows: Iterable[Row], pools: Iterable[Pool], boot: Boot) -> Iter
             stored.ttl_ms,
             intern(stored.subject),
             dimensions,
+            allowance_amount,
+            stored.fail_open_amount,
         )
 
 

@@ -57,6 +57,7 @@ class UplinkIdentity:
     acked_sequence: int
     max_hold_ttl_ms: int
     version: str
+    birth_epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class UplinkProtocol:
         self._state = State.DISCONNECTED
         self._stream: _Stream | None = None
         self._epoch = identity.epoch
+        self._birth_epoch = identity.birth_epoch
         self._durable_epoch = identity.epoch
         self._last_sequence = identity.last_sequence
         self._acked_sequence = identity.acked_sequence
@@ -194,6 +196,7 @@ class UplinkProtocol:
             acked_sequence=self._acked_sequence,
             max_hold_ttl_ms=identity.max_hold_ttl_ms,
             version=identity.version,
+            birth_epoch=self._birth_epoch,
         )
         self._stream.control.append(pb.SyncRequest(hello=hello).SerializeToString())
 
@@ -260,8 +263,13 @@ class UplinkProtocol:
             raise BadMessage(f"epoch {welcome.epoch} after {self._epoch}")
         if welcome.heartbeat_interval_ms < 1 or welcome.lease_validity_ms < 0 or welcome.window_debit_count < 1:
             raise BadMessage("heartbeat interval, lease validity or window out of range")
+        if welcome.allowance_validity_ms < 0:
+            raise BadMessage("allowance validity out of range")
+        if self._birth_epoch and welcome.birth_epoch != self._birth_epoch:
+            raise BadMessage(f"life {welcome.birth_epoch} for a folder of life {self._birth_epoch}")
         leases = wire.lease_states(welcome.leases)
         self._epoch = stream.epoch = welcome.epoch
+        self._birth_epoch = welcome.birth_epoch
         stream.welcomed_at_ns = now_ns
         stream.heartbeat_interval_ns = welcome.heartbeat_interval_ms * _MS
         stream.next_heartbeat_ns = stream.hello_made_ns + stream.heartbeat_interval_ns
@@ -273,7 +281,16 @@ class UplinkProtocol:
         self._move(Trigger.WELCOMED)
         valid_until_ns = stream.hello_made_ns + welcome.lease_validity_ms * _MS
         self._events.append(
-            Connected(welcome.epoch, welcome.birth_epoch, welcome.acked_sequence, valid_until_ns, now_ns, leases)
+            Connected(
+                welcome.epoch,
+                welcome.birth_epoch,
+                welcome.acked_sequence,
+                valid_until_ns,
+                now_ns,
+                leases,
+                stream.hello_made_ns + welcome.allowance_validity_ms * _MS,
+                welcome.claims_wanted,
+            )
         )
         self._adopt_if_durable(stream)
 
@@ -296,11 +313,13 @@ class UplinkProtocol:
         made_ns = stream.heartbeats.get(ack.heartbeat_id)
         if made_ns is None:
             return
-        if ack.lease_validity_ms < 0:
-            raise BadMessage("lease validity out of range")
+        if ack.lease_validity_ms < 0 or ack.allowance_validity_ms < 0:
+            raise BadMessage("lease or allowance validity out of range")
         for heartbeat_id in [known for known in stream.heartbeats if known <= ack.heartbeat_id]:
             del stream.heartbeats[heartbeat_id]
-        self._events.append(LeasesRenewed(made_ns + ack.lease_validity_ms * _MS, now_ns))
+        self._events.append(
+            LeasesRenewed(made_ns + ack.lease_validity_ms * _MS, now_ns, made_ns + ack.allowance_validity_ms * _MS)
+        )
 
     def abandon(self, now_ns: int, why: str) -> None:
         """Gives up a stream on which the runner received what it could not read."""

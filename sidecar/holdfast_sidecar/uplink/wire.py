@@ -55,6 +55,12 @@ def lease_request(ask: LeaseAsk) -> bytes:
             held_amount=want.held_amount,
             consumed_total=want.consumed_total,
             returned_total=want.returned_total,
+            recall_round=want.recall_round,
+            granted_total=want.granted_total,
+            reclaimed_total=want.reclaimed_total,
+            allowance_granted_total=want.allowance_granted_total,
+            allowance_reclaimed_total=want.allowance_reclaimed_total,
+            allowance_returned_total=want.allowance_returned_total,
         )
         for want in ask.wants
     ]
@@ -85,6 +91,13 @@ def _lease_state(lease: pb.Lease) -> LeaseState:
         posted_total=lease.posted_total,
         pool_posted=lease.pool_posted,
         pool_free=lease.pool_free,
+        pool_overdraft_bound=lease.pool_overdraft_bound,
+        recall_round=lease.recall_round,
+        recall_amount=lease.recall_amount,
+        pending=lease.pending,
+        allowance_granted_total=lease.allowance_granted_total,
+        allowance_reclaimed_total=lease.allowance_reclaimed_total,
+        allowance_recall_amount=lease.allowance_recall_amount,
         enforcement=policy.enforcement or decision.ENFORCEMENT_STRICT,
         overdraft_limit=policy.overdraft_limit,
         partition_mode=policy.partition_mode or decision.PARTITION_MODE_FAIL_CLOSED,

@@ -29,6 +29,7 @@ from holdfast_sidecar.store.memory_store import MemoryDisk, MemoryStore
 
 MS = 1_000_000
 VALIDITY_MS = 10_000
+ALLOWANCE_VALIDITY_MS = 60_000
 MAX_ROUNDS = 20
 ANSWERS: dict[type[op.Operation], Any] = {
     op.Check: pb.CheckResponse,
@@ -50,6 +51,9 @@ class LedgerPool:
     posted: int
     enforcement: int = 1
     overdraft_limit: int = 0
+    partition_mode: int = 1
+    partition_after_ms: int = 0
+    allowance_granted: int = 0
     granted: int = 0
     returned: int = 0
     posted_total: int = 0
@@ -93,6 +97,9 @@ class Ledger:
             pool_free=pool.free(),
             enforcement=pool.enforcement,
             overdraft_limit=pool.overdraft_limit,
+            partition_mode=pool.partition_mode,
+            partition_after_ms=pool.partition_after_ms,
+            allowance_granted_total=pool.allowance_granted,
         )
 
     def _answer(self, want: LeaseWant) -> LeaseState:
@@ -131,11 +138,15 @@ class Host:
         self.store = MemoryStore(self.disk, sidecar_id="host-1", boot_id="boot-1", now_ns=self.now_ns)
         self.engine = Engine(self.settings, self.store.load(), Encoder(), self.now_ns)
 
-    def connect(self) -> list[Call]:
+    def connect(self, claims_wanted: bool = False) -> list[Call]:
         self.connected = True
         leases = tuple(self.ledger.lease(key) for key in self.ledger.pools if self.ledger.pools[key].granted)
         valid_until_ns = self.now_ns + VALIDITY_MS * MS
-        return self.apply([], [Connected(1, 1, self.acked(), valid_until_ns, self.now_ns, leases)])
+        allowance_until_ns = self.now_ns + ALLOWANCE_VALIDITY_MS * MS
+        return self.apply(
+            [],
+            [Connected(1, 1, self.acked(), valid_until_ns, self.now_ns, leases, allowance_until_ns, claims_wanted)],
+        )
 
     def acked(self) -> int:
         return self.engine.statistics().acked_sequence
@@ -145,7 +156,10 @@ class Host:
         self.apply([], [Disconnected()])
 
     def heartbeat(self) -> None:
-        self.apply([], [LeasesRenewed(self.now_ns + VALIDITY_MS * MS, self.now_ns)])
+        self.apply([], [self._renewed()])
+
+    def _renewed(self) -> LeasesRenewed:
+        return LeasesRenewed(self.now_ns + VALIDITY_MS * MS, self.now_ns, self.now_ns + ALLOWANCE_VALIDITY_MS * MS)
 
     def post_all(self) -> None:
         """The ledger posts and acks every debit there is."""
@@ -188,7 +202,7 @@ class Host:
         until_ns = self.now_ns + ms * MS
         while self.now_ns < until_ns:
             self.now_ns = min(until_ns, self.now_ns + 1000 * MS)
-            beat = [LeasesRenewed(self.now_ns + VALIDITY_MS * MS, self.now_ns)] if self.connected else []
+            beat = [self._renewed()] if self.connected else []
             done += self.apply([], beat)
         return done
 

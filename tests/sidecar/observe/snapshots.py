@@ -1,6 +1,6 @@
 """Snapshots of every part with numbers that tell them apart, for the tests of what is made of them."""
 
-from holdfast_sidecar.engine.statistics import EngineStatistics
+from holdfast_sidecar.engine.statistics import EngineStatistics, PoolFigures
 from holdfast_sidecar.engine.verdicts import Mode, Reason
 from holdfast_sidecar.loop import BATCH_BOUNDS, LoopStatistics
 from holdfast_sidecar.observe.collector import Sources
@@ -22,6 +22,10 @@ ENGINE = EngineStatistics(
     over_hold_amount=17,
     expired_hold_count=18,
     outcome_evicted_early_count=19,
+    allowance_decision_count=29,
+    allowance_amount=30,
+    fail_open_decision_count=31,
+    fail_open_amount=32,
     account_count=20,
     pool_count=21,
     hold_count=22,
@@ -34,6 +38,8 @@ ENGINE = EngineStatistics(
     lease_valid_until_ns=NOW_NS + 1_500_000_000,
     mode=Mode.PARTITIONED,
 )
+
+FIGURES = {"credits": PoolFigures(33, 34, 35, 36, 37, 38), "tokens": PoolFigures(held=39)}
 
 LOOP = LoopStatistics(
     batch_count=3,
@@ -85,6 +91,7 @@ def sources(*, with_uplink: bool = True) -> Sources:
         info={"version": "0.1.0", "transport": "native", "durability": "host"},
         now_ns=lambda: NOW_NS,
         engine=lambda: ENGINE,
+        pool_figures=lambda: FIGURES,
         loop=lambda: LOOP,
         store=lambda: STORE,
         transport=lambda: TRANSPORT,

@@ -37,6 +37,15 @@ def test_decisions_are_counted_by_verdict_reason_and_mode() -> None:
     assert len(decisions) == 18
 
 
+def test_amounts_are_told_by_currency_and_never_summed_over_currencies() -> None:
+    """A credit and a token have nothing to do with each other."""
+    metrics = scrape()
+    names = ("held", "lease_left", "unposted", "allowance_left", "allowance_held", "overdraft_bound")
+    credits = (("currency", "credits"),)
+    assert [metrics[f"holdfast_{name}_amount", credits] for name in names] == [33, 34, 35, 36, 37, 38]
+    assert metrics["holdfast_held_amount", (("currency", "tokens"),)] == 39
+
+
 def test_latency_is_a_cumulative_histogram_in_seconds() -> None:
     """Buckets from 50 microseconds to 50 milliseconds, and one above."""
     metrics = scrape()
@@ -118,6 +127,7 @@ def test_every_number_of_every_snapshot_is_published() -> None:
 def test_names_follow_prometheus() -> None:
     """One prefix, base units, counters end in _total; no label that a caller fills."""
     allowed = {"verdict", "reason", "mode", "method", "code", "le", "state", "version", "transport", "durability"}
+    allowed |= {"currency"}  # an operator names it at the ledger
     registry = CollectorRegistry(auto_describe=False)
     registry.register(SidecarCollector(sources()))
     for family in text_string_to_metric_families(generate_latest(registry).decode()):

@@ -18,6 +18,7 @@ from holdfast_sidecar.uplink.lifecycle import LocalProtocolError, State
 from holdfast_sidecar.uplink.limits import UplinkLimits
 
 from tests.sidecar.uplink.wiring import (
+    ALLOWANCE_VALIDITY_MS,
     HEARTBEAT_MS,
     MS,
     START_NS,
@@ -52,6 +53,19 @@ def test_a_second_hello_carries_the_epoch_and_the_marks_of_now() -> None:
     assert (hello.epoch, hello.last_sequence, hello.acked_sequence) == (1, 9, 4)
 
 
+def test_a_welcome_to_another_life_of_the_folder_is_against_the_contract() -> None:
+    """A folder's totals belong to its life: in another one they would count rights that it never had."""
+    wired = Wired()
+    wired.streaming()
+    wired.close()
+    assert wired.open().birth_epoch == 1, "Hello tells the life that Welcome told"
+    other = welcome(2)
+    other.welcome.birth_epoch = 2
+    wired.receive(other)
+    assert wired.protocol.state is State.CLOSING
+    assert "life 2" in wired.protocol.closing_reason
+
+
 def test_welcome_counts_the_leases_from_hello_not_from_its_receipt() -> None:
     wired = Wired()
     wired.open()
@@ -67,6 +81,7 @@ def test_welcome_counts_the_leases_from_hello_not_from_its_receipt() -> None:
         lease_valid_until_ns=START_NS + VALIDITY_MS * MS,
         heard_at_ns=START_NS + 700 * MS,
         leases=(LeaseState("a", "p", LeaseStatus.UNKNOWN_POOL),),
+        allowance_valid_until_ns=START_NS + ALLOWANCE_VALIDITY_MS * MS,
     )
 
 
@@ -94,7 +109,13 @@ def test_a_reconnect_in_a_durable_epoch_streams_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("epoch", 0), ("heartbeat_interval_ms", 0), ("window_debit_count", 0), ("lease_validity_ms", -1)],
+    [
+        ("epoch", 0),
+        ("heartbeat_interval_ms", 0),
+        ("window_debit_count", 0),
+        ("lease_validity_ms", -1),
+        ("allowance_validity_ms", -1),
+    ],
 )
 def test_a_welcome_out_of_range_ends_the_stream(field: str, value: int) -> None:
     wired = Wired()
@@ -278,7 +299,9 @@ def test_a_heartbeat_renews_from_the_moment_it_was_made() -> None:
     (request,) = wired.control()
     assert request.heartbeat.heartbeat_id == 1
     wired.after(900)
-    assert wired.receive(heartbeat_ack(1, 4_000)) == [LeasesRenewed(made_ns + 4_000 * MS, wired.now_ns)]
+    assert wired.receive(heartbeat_ack(1, 4_000)) == [
+        LeasesRenewed(made_ns + 4_000 * MS, wired.now_ns, made_ns + ALLOWANCE_VALIDITY_MS * MS)
+    ]
 
 
 def test_a_heartbeat_counts_once_and_an_older_one_not_after_it() -> None:

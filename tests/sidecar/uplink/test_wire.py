@@ -29,7 +29,9 @@ def test_a_varint_is_read_back_by_protobuf(value: int) -> None:
 
 
 def test_a_lease_request_carries_every_field_of_its_wants() -> None:
-    ask = LeaseAsk(7, (LeaseWant("acme", "general", 60, 50, 40, 30, 20), LeaseWant("b", "p", 0, 0, 0, 0, 1)))
+    ask = LeaseAsk(
+        7, (LeaseWant("acme", "general", 60, 50, 40, 30, 20, 7, 16, 15, 14, 13, 12), LeaseWant("b", "p", 0, 0, 0, 0, 1))
+    )
 
     request = pb.SyncRequest.FromString(wire.lease_request(ask)).lease_request
 
@@ -37,7 +39,9 @@ def test_a_lease_request_carries_every_field_of_its_wants() -> None:
     want = request.wants[0]
     assert (want.account_id, want.pool_id) == ("acme", "general")
     assert (want.want_amount, want.need_amount, want.held_amount) == (60, 50, 40)
-    assert (want.consumed_total, want.returned_total) == (30, 20)
+    assert (want.consumed_total, want.returned_total, want.recall_round) == (30, 20, 7)
+    assert (want.granted_total, want.reclaimed_total) == (16, 15)
+    assert (want.allowance_granted_total, want.allowance_reclaimed_total, want.allowance_returned_total) == (14, 13, 12)
     assert len(request.wants) == 2
 
 
@@ -59,10 +63,38 @@ def test_an_active_lease_carries_every_figure() -> None:
         pool_posted=-4,
         pool_free=-5,
         policy=policy,
+        recall_round=12,
+        recall_amount=13,
+        pending=True,
+        allowance_granted_total=14,
+        allowance_reclaimed_total=15,
+        allowance_recall_amount=16,
+        pool_overdraft_bound=17,
     )
 
     assert wire.lease_states([lease]) == (
-        LeaseState("acme", "general", LeaseStatus.ACTIVE, "credits", 1, 2, 3, -4, -5, 2, 9, 3, 11),
+        LeaseState(
+            account_id="acme",
+            pool_id="general",
+            status=LeaseStatus.ACTIVE,
+            currency="credits",
+            granted_total=1,
+            reclaimed_total=2,
+            posted_total=3,
+            pool_posted=-4,
+            pool_free=-5,
+            enforcement=2,
+            overdraft_limit=9,
+            partition_mode=3,
+            partition_after_ms=11,
+            recall_round=12,
+            recall_amount=13,
+            pending=True,
+            allowance_granted_total=14,
+            allowance_reclaimed_total=15,
+            allowance_recall_amount=16,
+            pool_overdraft_bound=17,
+        ),
     )
 
 

@@ -11,6 +11,7 @@ MS = 1_000_000
 START_NS = 1_000_000 * MS
 HEARTBEAT_MS = 1_000
 VALIDITY_MS = 10_000
+ALLOWANCE_VALIDITY_MS = 90_000
 
 
 def identity(epoch: int = 0, last_sequence: int = 0, acked_sequence: int = 0) -> UplinkIdentity:
@@ -26,6 +27,7 @@ def welcome(epoch: int = 1, acked_sequence: int = 0, window_debit_count: int = 1
             birth_epoch=1,
             acked_sequence=acked_sequence,
             lease_validity_ms=VALIDITY_MS,
+            allowance_validity_ms=ALLOWANCE_VALIDITY_MS,
             heartbeat_interval_ms=HEARTBEAT_MS,
             window_debit_count=window_debit_count,
         )
@@ -39,7 +41,9 @@ def ack(sequence: int) -> pb.SyncResponse:
 
 def heartbeat_ack(heartbeat_id: int, validity_ms: int = VALIDITY_MS) -> pb.SyncResponse:
     """Returns the answer to a heartbeat."""
-    answer = pb.HeartbeatAck(heartbeat_id=heartbeat_id, lease_validity_ms=validity_ms)
+    answer = pb.HeartbeatAck(
+        heartbeat_id=heartbeat_id, lease_validity_ms=validity_ms, allowance_validity_ms=ALLOWANCE_VALIDITY_MS
+    )
     return pb.SyncResponse(heartbeat_ack=answer)
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class MetaRecord(_message.Message):
-    __slots__ = ("format_version", "sidecar_id", "epoch", "birth_epoch", "instance", "welcomed_instance", "acked_sequence", "last_sequence", "boot_id", "lease_valid_until_ns", "boot_count", "boot_opened_at_ns")
+    __slots__ = ("format_version", "sidecar_id", "epoch", "birth_epoch", "instance", "welcomed_instance", "acked_sequence", "last_sequence", "boot_id", "lease_valid_until_ns", "boot_count", "boot_opened_at_ns", "allowance_valid_until_ns")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
     SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +20,7 @@ class MetaRecord(_message.Message):
     LEASE_VALID_UNTIL_NS_FIELD_NUMBER: _ClassVar[int]
     BOOT_COUNT_FIELD_NUMBER: _ClassVar[int]
     BOOT_OPENED_AT_NS_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_VALID_UNTIL_NS_FIELD_NUMBER: _ClassVar[int]
     format_version: int
     sidecar_id: str
     epoch: int
@@ -32,10 +33,11 @@ class MetaRecord(_message.Message):
     lease_valid_until_ns: int
     boot_count: int
     boot_opened_at_ns: int
-    def __init__(self, format_version: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., instance: _Optional[bytes] = ..., welcomed_instance: _Optional[bytes] = ..., acked_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., boot_id: _Optional[str] = ..., lease_valid_until_ns: _Optional[int] = ..., boot_count: _Optional[int] = ..., boot_opened_at_ns: _Optional[int] = ...) -> None: ...
+    allowance_valid_until_ns: int
+    def __init__(self, format_version: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., instance: _Optional[bytes] = ..., welcomed_instance: _Optional[bytes] = ..., acked_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., boot_id: _Optional[str] = ..., lease_valid_until_ns: _Optional[int] = ..., boot_count: _Optional[int] = ..., boot_opened_at_ns: _Optional[int] = ..., allowance_valid_until_ns: _Optional[int] = ...) -> None: ...
 
 class PoolRecord(_message.Message):
-    __slots__ = ("account_id", "pool_id", "currency", "granted_total", "reclaimed_total", "returned_total", "consumed_total", "posted_total", "pool_posted", "enforcement", "overdraft_limit", "partition_mode", "partition_after_ms")
+    __slots__ = ("account_id", "pool_id", "currency", "granted_total", "reclaimed_total", "returned_total", "consumed_total", "posted_total", "pool_posted", "enforcement", "overdraft_limit", "partition_mode", "partition_after_ms", "allowance_granted_total", "allowance_reclaimed_total", "allowance_returned_total", "allowance_consumed_total", "pool_overdraft_bound")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_ID_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
@@ -49,6 +51,11 @@ class PoolRecord(_message.Message):
     OVERDRAFT_LIMIT_FIELD_NUMBER: _ClassVar[int]
     PARTITION_MODE_FIELD_NUMBER: _ClassVar[int]
     PARTITION_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_GRANTED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_RECLAIMED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_RETURNED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_CONSUMED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    POOL_OVERDRAFT_BOUND_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     pool_id: str
     currency: str
@@ -62,10 +69,15 @@ class PoolRecord(_message.Message):
     overdraft_limit: int
     partition_mode: int
     partition_after_ms: int
-    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., currency: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., returned_total: _Optional[int] = ..., consumed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., enforcement: _Optional[int] = ..., overdraft_limit: _Optional[int] = ..., partition_mode: _Optional[int] = ..., partition_after_ms: _Optional[int] = ...) -> None: ...
+    allowance_granted_total: int
+    allowance_reclaimed_total: int
+    allowance_returned_total: int
+    allowance_consumed_total: int
+    pool_overdraft_bound: int
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., currency: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., returned_total: _Optional[int] = ..., consumed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., enforcement: _Optional[int] = ..., overdraft_limit: _Optional[int] = ..., partition_mode: _Optional[int] = ..., partition_after_ms: _Optional[int] = ..., allowance_granted_total: _Optional[int] = ..., allowance_reclaimed_total: _Optional[int] = ..., allowance_returned_total: _Optional[int] = ..., allowance_consumed_total: _Optional[int] = ..., pool_overdraft_bound: _Optional[int] = ...) -> None: ...
 
 class HoldRecord(_message.Message):
-    __slots__ = ("sequence", "hold_id", "account_id", "pool_id", "amount", "settled_amount", "deadline_ns", "ttl_ms", "subject", "dimensions", "boot_count")
+    __slots__ = ("sequence", "hold_id", "account_id", "pool_id", "amount", "settled_amount", "deadline_ns", "ttl_ms", "subject", "dimensions", "boot_count", "allowance_amount", "fail_open_amount")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     HOLD_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -77,6 +89,8 @@ class HoldRecord(_message.Message):
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     BOOT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    FAIL_OPEN_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     hold_id: str
     account_id: str
@@ -88,7 +102,9 @@ class HoldRecord(_message.Message):
     subject: str
     dimensions: bytes
     boot_count: int
-    def __init__(self, sequence: _Optional[int] = ..., hold_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[bytes] = ..., boot_count: _Optional[int] = ...) -> None: ...
+    allowance_amount: int
+    fail_open_amount: int
+    def __init__(self, sequence: _Optional[int] = ..., hold_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[bytes] = ..., boot_count: _Optional[int] = ..., allowance_amount: _Optional[int] = ..., fail_open_amount: _Optional[int] = ...) -> None: ...
 
 class DimensionsRecord(_message.Message):
     __slots__ = ("texts",)

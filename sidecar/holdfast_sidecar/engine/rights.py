@@ -1,0 +1,55 @@
+"""What this host may spend of one pool: pure figures over the totals that ledger and sidecar share.
+
+Rights and allowances are counted alike, see ledger_sync_service.proto. Amounts in minor units.
+"""
+
+from holdfast_sidecar.engine.events import LeaseState
+from holdfast_sidecar.engine.state import Pool
+
+
+def rights_left(pool: Pool) -> int:
+    """Returns the rights neither held nor spent, in minor units; below zero in overdraft."""
+    return pool.granted_total - pool.reclaimed_total - pool.returned_total - pool.consumed_total - pool.held
+
+
+def allowance_left(pool: Pool) -> int:
+    """Returns the allowance neither held nor spent, in minor units; below zero once some of it was reclaimed."""
+    return (
+        pool.allowance_granted_total
+        - pool.allowance_reclaimed_total
+        - pool.allowance_returned_total
+        - pool.allowance_consumed_total
+        - pool.allowance_held
+    )
+
+
+def posted(pool: Pool) -> int:
+    """Returns the settled balance as known here: the ledger's last word less the debits it has not posted."""
+    return pool.pool_posted - (pool.consumed_total - pool.posted_total)
+
+
+def available(pool: Pool) -> int:
+    """Returns posted - held + permitted overdraft, in minor units."""
+    return posted(pool) - pool.held + pool.overdraft_limit
+
+
+def apply_lease(pool: Pool, lease: LeaseState) -> None:
+    """Takes in the ledger's word. Totals never go back, so an old message does no harm."""
+    pool.currency = lease.currency
+    pool.granted_total = max(pool.granted_total, lease.granted_total)
+    pool.reclaimed_total = max(pool.reclaimed_total, lease.reclaimed_total)
+    if lease.posted_total >= pool.posted_total:
+        pool.posted_total = lease.posted_total
+        pool.pool_posted = lease.pool_posted
+    pool.enforcement = lease.enforcement
+    pool.overdraft_limit = lease.overdraft_limit
+    pool.partition_mode = lease.partition_mode
+    pool.partition_after_ms = lease.partition_after_ms
+    pool.allowance_granted_total = max(pool.allowance_granted_total, lease.allowance_granted_total)
+    pool.allowance_reclaimed_total = max(pool.allowance_reclaimed_total, lease.allowance_reclaimed_total)
+    pool.pool_overdraft_bound = lease.pool_overdraft_bound
+
+
+def taken(pool: Pool) -> int:
+    """Returns what was ever taken out of the rights here and not given back to them: consumed + held."""
+    return pool.consumed_total + pool.held
