@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ from holdfast.v1.enforcement_service_pb2 import CheckRequest
 from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
 from holdfast.v1.ledger_service_pb2 import ListSidecarsRequest
 from holdfast.v1.ledger_service_pb2_grpc import LedgerServiceStub
+from prometheus_client.parser import text_string_to_metric_families
 
 from holdfast_bench.options import Durability, Options, Transport
 from holdfast_bench.work import ACCOUNT, AMOUNT, POOL
@@ -168,6 +170,13 @@ def sink(folder: Path, *, acks: bool = True) -> Process:
     return start("sink", command, folder)
 
 
+def metric(process: Process, name: str) -> float:
+    """Sum over the labels of one of the sidecar's metrics; 0 if there is none. Needs `metrics_target`."""
+    with urllib.request.urlopen(f"http://{process.metrics_target}/metrics", timeout=START_TIMEOUT_S) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+        return sum(sample.value for family in families for sample in family.samples if sample.name == name)
+
+
 def ledger(folder: Path, *, own_group: bool = False) -> Process:
     """The ledger on SQLite, in `folder`."""
     command = [*_holdfast("ledger"), "--listen", "127.0.0.1:0", "--database", str(folder / "ledger.db")]
@@ -178,6 +187,7 @@ def sidecar(
     folder: Path,
     ledger_target: str,
     *,
+    sidecar_id: str = "bench",
     transport: Transport,
     durability: Durability,
     unix_socket: bool = False,
@@ -186,7 +196,7 @@ def sidecar(
     flags: Sequence[str] = (),
 ) -> Process:
     """A sidecar with its data in `folder`; returns once its health service says SERVING. Raises ProcessFailed."""
-    command = [*_holdfast("sidecar"), "--folder", str(folder / "sidecar"), "--sidecar-id", "bench"]
+    command = [*_holdfast("sidecar"), "--folder", str(folder / "sidecar"), "--sidecar-id", sidecar_id]
     command += ["--listen-tcp", "127.0.0.1:0", "--ledger-target", ledger_target]
     command += ["--metrics-address", "127.0.0.1:0" if metrics else "off"]
     command += ["--transport", transport, "--durability", durability, *flags]

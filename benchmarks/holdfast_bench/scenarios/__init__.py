@@ -9,6 +9,7 @@ from holdfast_bench.scenarios import (
     check,
     fanout,
     holds,
+    hot_pool,
     ledger,
     lifecycle,
     python_client,
@@ -39,5 +40,6 @@ SCENARIOS: Mapping[str, Scenario] = {
     "trace": Scenario("LLM calls over time: reserve, extend, settle", trace.run),
     "holds": Scenario("start, memory and cost an operation with many open holds", holds.run),
     "uplink": Scenario("what streaming the debits costs the decisions", uplink.run),
+    "hot-pool": Scenario("eight sidecars on one pool of a real ledger, demand skewed", hot_pool.run),
     "ledger": Scenario("debits a second that the ledger posts on SQLite from one stream", ledger.run),
 }

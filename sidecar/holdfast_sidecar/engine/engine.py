@@ -169,6 +169,9 @@ class Engine:
         waiting.amount += wait.amount
         call.waits_for = wait.key
         call.waited_amount = wait.amount
+        if not call.waited:
+            call.waited = True
+            self._tally.waited_call_count += 1
         self._wait_deadlines.push(call.wait_until_ns, call)
         self._leases.want(wait.key)
 

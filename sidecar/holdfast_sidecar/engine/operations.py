@@ -161,5 +161,7 @@ class Call:
     wait_until_ns: int = 0
     waits_for: Key | None = None
     waited_amount: int = 0
+    waited: bool = False
+    """Whether it ever had to wait for the ledger."""
     changed: bool = False
     """Whether the answer may only leave once the batch is durable."""

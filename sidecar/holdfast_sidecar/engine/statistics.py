@@ -42,6 +42,8 @@ class EngineStatistics:
     outcome_count: int
     counter_count: int
     waiting_call_count: int
+    waited_call_count: int
+    """Calls that ever had to wait for the ledger, to get rights or to be denied."""
     epoch: int
     acked_sequence: int
     last_sequence: int
@@ -77,6 +79,7 @@ class Tally:
     over_hold_amount: int = 0
     expired_hold_count: int = 0
     outcome_evicted_early_count: int = 0
+    waited_call_count: int = 0
     allowance_decision_count: int = 0
     allowance_amount: int = 0
     fail_open_decision_count: int = 0
@@ -124,6 +127,7 @@ class Tally:
             outcome_count=len(accounts.outcome_order),
             counter_count=accounts.counter_count,
             waiting_call_count=waiting_call_count,
+            waited_call_count=self.waited_call_count,
             epoch=meta.epoch,
             acked_sequence=meta.acked_sequence,
             last_sequence=meta.last_sequence,

@@ -125,6 +125,7 @@ def engine_metrics(engine: EngineStatistics, now_ns: int) -> Iterator[Metric]:
     yield _gauge("outcomes", "Recorded answers", engine.outcome_count)
     yield _gauge("counters", "Counters of Charge's set", engine.counter_count)
     yield _gauge("waiting_calls", "Decisions waiting for the ledger", engine.waiting_call_count)
+    yield _counter("waited_calls", "Calls that had to wait for the ledger", engine.waited_call_count)
     yield _gauge("epoch", "The ledger's count of this sidecar's lives; 0: never connected", engine.epoch)
     yield _gauge("partitioned", "1 while the sidecar counts itself cut off", engine.mode is Mode.PARTITIONED)
     yield _gauge(

@@ -32,6 +32,7 @@ ENGINE = EngineStatistics(
     outcome_count=23,
     counter_count=24,
     waiting_call_count=25,
+    waited_call_count=40,
     epoch=26,
     acked_sequence=27,
     last_sequence=28,
