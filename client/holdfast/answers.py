@@ -130,6 +130,8 @@ class Reserved(Decision):
     """Time the hold had left when it was decided."""
     retention_ms: int
     """How long this answer is kept for a repeated operation id."""
+    unleased_amount: int = 0
+    """The part that no leased right covers: let through by the pool's partition mode while cut off from the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,8 @@ class Extended(Decision):
     """What the hold has now, parts already settled not counted."""
     remaining_ttl_ms: int
     retention_ms: int
+    unleased_amount: int = 0
+    """As in `Reserved`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,8 @@ class Charged(Decision):
     counter_total: int
     """The counter's total after a charge by total; else 0."""
     retention_ms: int
+    unleased_amount: int = 0
+    """As in `Reserved`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +224,14 @@ class Balance:
     hold_count: int
     mode: Mode
     policy: Policy
+    allowance_left: int = 0
+    """This host's partition allowance, as far as it is neither held nor spent."""
+    allowance_used: int = 0
+    """What of it is held, and what was ever spent of it in this life of the host's folder."""
+    allowance_remaining_ms: int = 0
+    """Time for which the allowance is still valid; 0: expired or never had."""
+    overdraft_bound: int = 0
+    """What the pool's overdraft can come to over all hosts, by the ledger's last word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +308,7 @@ def _reserved(message: ReserveResponse) -> Reserved:
         message.granted_amount,
         message.remaining_ttl_ms,
         message.retention_ms,
+        message.unleased_amount,
     )
 
 
@@ -304,6 +319,7 @@ def _extended(message: ExtendResponse) -> Extended:
         message.hold_amount,
         message.remaining_ttl_ms,
         message.retention_ms,
+        message.unleased_amount,
     )
 
 
@@ -313,6 +329,7 @@ def _charged(message: ChargeResponse) -> Charged:
         message.debited_amount,
         message.counter_total,
         message.retention_ms,
+        message.unleased_amount,
     )
 
 
@@ -407,6 +424,10 @@ def read_balance(message: GetBalanceResponse) -> Balance:
             partition_overdraft_limit=policy.partition_overdraft_limit,
             partition_after_ms=policy.partition_after_ms,
         ),
+        allowance_left=message.allowance_left,
+        allowance_used=message.allowance_used,
+        allowance_remaining_ms=message.allowance_remaining_ms,
+        overdraft_bound=message.overdraft_bound,
     )
 
 

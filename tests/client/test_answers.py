@@ -1,11 +1,12 @@
 """Answers of a sidecar that is newer than this client, or that contradicts the contract."""
 
+from collections.abc import Callable
 from typing import Any
 
 import holdfast
 import pytest
 from holdfast import operations
-from holdfast.answers import expect, read_answer, read_results
+from holdfast.answers import expect, read_answer, read_balance, read_results
 from holdfast.v1 import enforcement_service_pb2 as pb
 
 
@@ -19,6 +20,23 @@ def test_a_reason_of_a_newer_sidecar_is_taken() -> None:
         holdfast.Reason.UNRECOGNIZED,
         holdfast.Mode.UNRECOGNIZED,
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [("reserve", pb.ReserveResponse), ("extend", pb.ExtendResponse), ("charge", pb.ChargeResponse)],
+)
+def test_what_a_cut_off_host_lets_through_is_told(kind: str, message: Callable[..., object]) -> None:
+    answer: Any = read_answer(kind, message(verdict="VERDICT_ALLOW", reason="REASON_OK", unleased_amount=7))
+    assert answer.unleased_amount == 7
+
+
+def test_a_balance_tells_the_allowance_and_the_bound() -> None:
+    policy: Any = {"enforcement": 1, "partition_mode": 2}
+    figures: Any = {"allowance_left": 1, "allowance_used": 2, "allowance_remaining_ms": 3, "overdraft_bound": 4}
+    balance = read_balance(pb.GetBalanceResponse(mode="MODE_PARTITIONED", policy=policy, **figures))
+    assert balance.policy.partition_mode is holdfast.PartitionMode.ALLOWANCE
+    assert {name: getattr(balance, name) for name in figures} == figures
 
 
 @pytest.mark.parametrize("verdict", [0, 3])
