@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from holdfast.v1.ledger_sync_service_pb2 import Debit
+
 from holdfast_ledger.posting.books import EXPIRED, ISSUANCE, OVERDRAFT, SPEND, books_of, grant_book
 from holdfast_ledger.store.interface import Grant, GrantState, Lease, Pool, Reader
 
@@ -39,6 +41,7 @@ def audit(reader: Reader) -> AuditReport:
         findings += [f"{name}: {text}" for text in _pool_findings(pool, grants[key], books[key], leased)]
     findings += _lease_findings(reader, leases)
     findings += _mark_findings(reader)
+    findings += _replay_findings(reader)
     findings += [f"debit {key}: its entries do not add up to it" for key in reader.debits_not_balanced(MAX_FINDINGS)]
     grant_count = sum(map(len, grants.values()))
     return AuditReport(len(pools), grant_count, len(leases), entry_count, tuple(findings[:MAX_FINDINGS]))
@@ -129,3 +132,18 @@ def _mark_findings(reader: Reader) -> Iterator[str]:
                 yield (
                     f"sidecar {sidecar.sidecar_id}: acked {sidecar.acked_sequence}, kept {count} debits up to {highest}"
                 )
+
+
+def _replay_findings(reader: Reader) -> Iterator[str]:
+    """What was replayed is recorded and was posted once; what left the quarantine is the debit that was posted."""
+    for key in reader.replays_not_matched(MAX_FINDINGS):
+        yield f"debit {key}: what is recorded of its replay is not what was posted"
+    after = (0, 0)
+    while lines := reader.quarantined(True, after, PAGE):
+        after = lines[-1].position
+        for line in lines:
+            debit = Debit.FromString(line.debit)
+            account = reader.account(debit.account_id)
+            traces = reader.debit_traces(account.account_key, debit.operation_id) if account else []
+            if not any(trace.debit_key == line.debit_key for trace in traces):
+                yield f"sidecar {line.sidecar_id}: debit {line.sequence} left the quarantine and was not posted"

@@ -19,13 +19,13 @@ from holdfast_ledger.errors import (
     GrantNotFound,
     InvalidArgument,
     PoolNotFound,
-    SidecarNotFound,
     Unavailable,
 )
 from holdfast_ledger.paging import page_limit, read_token, write_token
 from holdfast_ledger.posting.books import books_of
 from holdfast_ledger.posting.grants import add_grant, take_due
 from holdfast_ledger.posting.order import burn_position
+from holdfast_ledger.replays import ReplayCalls, find_sidecar
 from holdfast_ledger.store.interface import (
     NEVER,
     Account,
@@ -50,7 +50,7 @@ from holdfast_ledger.writer import GroupWriter
 T = TypeVar("T")
 
 
-class LedgerServicer:
+class LedgerServicer(ReplayCalls):
     """The calls of `holdfast.v1.LedgerService`, by name; each raises a `LedgerError`."""
 
     def __init__(
@@ -252,7 +252,7 @@ class LedgerServicer:
         def query(reader: Reader) -> tuple[list[Lease], dict[int, Pool]]:
             account_key = find_account(reader, account_id).account_key if account_id else None
             pool_key = find_pool(reader, account_id, pool_id).pool_key if pool_id else None
-            sidecar_key = _find_sidecar(reader, sidecar_id).sidecar_key if sidecar_id else None
+            sidecar_key = find_sidecar(reader, sidecar_id).sidecar_key if sidecar_id else None
             rows = reader.leases(account_key, pool_key, sidecar_key, after, limit + 1)
             return rows, reader.pools_by_key({row.pool_key for row in rows})
 
@@ -289,13 +289,6 @@ def find_pool(reader: Reader, account_id: str, pool_id: str) -> Pool:
         find_account(reader, account_id)
         raise PoolNotFound("the account has no such pool", account_id=account_id, pool_id=pool_id)
     return pool
-
-
-def _find_sidecar(reader: Reader, sidecar_id: str) -> Sidecar:
-    sidecar = reader.sidecar(sidecar_id)
-    if sidecar is None:
-        raise SidecarNotFound("no such sidecar has said Hello", sidecar_id=sidecar_id)
-    return sidecar
 
 
 def _pool_query(account_id: str, pool_id: str) -> Callable[[Reader], Pool]:
@@ -385,6 +378,7 @@ def entry_message(pool: Pool, line: JournalLine) -> wire.Entry:
         sequence=line.sequence,
         operation_id=line.operation_id,
         hold_id=line.hold_id,
+        replayed=line.replayed,
     )
 
 

@@ -18,6 +18,10 @@ MAX_AMOUNT = 2**63 - 1
 """Largest amount or total, in minor units: int64, in the contract and in the database."""
 
 
+REPLAY_LIFE = 0
+"""Birth epoch of the leases under which debits are posted that an operator replays: lives begin with epoch 1, so no
+sidecar is ever told of them."""
+
 STRICT, OPTIMISTIC = 1, 2
 """`Policy.enforcement`, as `holdfast.v1.Enforcement`."""
 
@@ -344,6 +348,80 @@ class QuarantineRow(NamedTuple):
     posted_at_ms: int
 
 
+class ReplayRow(NamedTuple):
+    """A debit that an operator replayed, in the order of the table's columns."""
+
+    lease_key: int
+    """Of the sidecar's `REPLAY_LIFE`."""
+    sequence: int
+    epoch: int
+    amount: int
+    debit_key: int
+    """The debit that it was posted as, or the one that had its operation."""
+    posted: int
+    """1: posted; 0: a duplicate."""
+    posted_at_ms: int
+
+
+class DebitTrace(NamedTuple):
+    """One debit of an operation, posted or duplicate: whose it is."""
+
+    debit_key: int
+    """Of the one that is posted."""
+    sidecar_key: int
+    birth_epoch: int
+    epoch: int
+    sequence: int
+    pool_key: int
+    amount: int
+    posted: int
+    """1: posted; 0: a duplicate."""
+
+
+class DuplicateLine(NamedTuple):
+    """A duplicate beside the debit that is posted, with the names that the keys stand for."""
+
+    account_id: str
+    operation_id: str
+    posted_sidecar_id: str
+    posted_epoch: int
+    posted_sequence: int
+    posted_pool_id: str
+    posted_amount: int
+    sidecar_id: str
+    epoch: int
+    sequence: int
+    pool_id: str
+    amount: int
+    received_at_ms: int
+    replayed: bool
+    lease_key: int
+    debit_key: int
+
+    @property
+    def position(self) -> "DuplicatePosition":
+        """Its place in the list."""
+        return self.lease_key, self.sequence, self.epoch, self.debit_key
+
+
+class QuarantineLine(NamedTuple):
+    """A debit that no pool could take."""
+
+    sidecar_id: str
+    sidecar_key: int
+    sequence: int
+    reason: str
+    debit: bytes
+    posted_at_ms: int
+    debit_key: int
+    """The debit that it was posted as later, or that had its operation; 0: it is in quarantine."""
+
+    @property
+    def position(self) -> "QuarantinePosition":
+        """Its place in the list."""
+        return self.sidecar_key, self.sequence
+
+
 class JournalLine(NamedTuple):
     """A line of the journal with the names that its keys stand for; empty or 0 where no debit made it."""
 
@@ -357,6 +435,7 @@ class JournalLine(NamedTuple):
     sequence: int
     operation_id: str
     hold_id: str
+    replayed: bool
 
 
 class BookLine(NamedTuple):
@@ -416,6 +495,12 @@ class CurrencyTotal(NamedTuple):
 
 BurnPosition = tuple[int, int, int, int, str]
 """A grant's place in the order of burn-down: priority, category, expiry, effective time, id."""
+
+DuplicatePosition = tuple[int, int, int, int]
+"""A duplicate's place in their list: lease, sequence, epoch, debit."""
+
+QuarantinePosition = tuple[int, int]
+"""A debit's place in the quarantine: sidecar, sequence."""
 
 
 class Reader(Protocol):
@@ -504,7 +589,21 @@ class Reader(Protocol):
         """Returns keys of debits whose journal lines do not add up to their amount."""
 
     def sequence_sums(self) -> list[SequenceSum]:
-        """Counts the sequences of each sidecar."""
+        """Counts the sequences of each sidecar; those that came by a replay are not among them."""
+
+    def debit_traces(self, account_key: int, operation_id: str) -> list[DebitTrace]:
+        """Returns the debits of an operation, first the one that is posted."""
+
+    def duplicates(
+        self, account_key: int | None, conflicting_only: bool, after: DuplicatePosition, limit: int
+    ) -> list[DuplicateLine]:
+        """Lists duplicates by position; None does not filter. Conflicting: with another amount or another pool."""
+
+    def quarantined(self, released: bool, after: QuarantinePosition, limit: int) -> list[QuarantineLine]:
+        """Lists the debits that are in quarantine, or those that were released from it, by position."""
+
+    def replays_not_matched(self, limit: int) -> list[int]:
+        """Returns keys of debits that were replayed and are not recorded so, or the other way round."""
 
 
 class Writer(Reader, Protocol):
@@ -581,6 +680,12 @@ class Writer(Reader, Protocol):
 
     def insert_quarantined(self, rows: Sequence[QuarantineRow]) -> None:
         """Keeps debits that no pool could take."""
+
+    def insert_replayed(self, rows: Sequence[ReplayRow]) -> None:
+        """Keeps that debits were replayed."""
+
+    def release_quarantined(self, sidecar_key: int, sequence: int, debit_key: int) -> None:
+        """Lets a debit out of quarantine that is posted now, or whose operation is."""
 
     def savepoint(self) -> AbstractContextManager[None]:
         """Undoes what was done within it if it is left by an exception, and passes the exception on."""

@@ -11,10 +11,14 @@ from holdfast_ledger.store.interface import (
     LEASE_FIGURES,
     NEVER,
     POOL_FIGURES,
+    REPLAY_LIFE,
     Account,
     BookLine,
     BurnPosition,
     CurrencyTotal,
+    DebitTrace,
+    DuplicateLine,
+    DuplicatePosition,
     DuplicateRow,
     EntryRow,
     EntryType,
@@ -28,7 +32,10 @@ from holdfast_ledger.store.interface import (
     Life,
     Policy,
     Pool,
+    QuarantineLine,
+    QuarantinePosition,
     QuarantineRow,
+    ReplayRow,
     SequenceSum,
     Sidecar,
     lease_figures,
@@ -54,11 +61,25 @@ _LEASE = """SELECT l.sidecar_key, l.birth_epoch, l.pool_key, l.granted_total, l.
  l.allowance_posted_total, l.needed, l.answered_round, l.lease_key, s.sidecar_id,
  CASE WHEN s.birth_epoch = l.birth_epoch THEN s.last_seen_at_ms ELSE 0 END
  FROM leases l JOIN sidecars s USING (sidecar_key) """
-_JOURNAL = """SELECT e.entry_key, e.type, coalesce(g.grant_id, ''), e.amount, e.posted_at_ms,
+_JOURNAL = f"""SELECT e.entry_key, e.type, coalesce(g.grant_id, ''), e.amount, e.posted_at_ms,
  coalesce(s.sidecar_id, ''), coalesce(d.epoch, 0), coalesce(d.sequence, 0), coalesce(d.operation_id, ''),
- coalesce(d.hold_id, '') FROM entries e
+ coalesce(d.hold_id, ''), CASE WHEN l.birth_epoch = {REPLAY_LIFE} THEN 1 ELSE 0 END FROM entries e
  LEFT JOIN grants g USING (grant_key) LEFT JOIN debits d USING (debit_key)
  LEFT JOIN leases l USING (lease_key) LEFT JOIN sidecars s USING (sidecar_key) """
+_QUARANTINE = """SELECT s.sidecar_id, q.sidecar_key, q.sequence, q.reason, q.debit, q.posted_at_ms,
+ coalesce(q.debit_key, 0) FROM quarantined_debits q JOIN sidecars s USING (sidecar_key) """
+
+_DUPLICATES = f"""SELECT a.account_id, p.operation_id,
+ ps.sidecar_id, p.epoch, p.sequence, pp.pool_id, p.amount,
+ ds.sidecar_id, d.epoch, d.sequence, dp.pool_id, d.amount,
+ d.posted_at_ms, CASE WHEN dl.birth_epoch = {REPLAY_LIFE} THEN 1 ELSE 0 END, d.lease_key, d.debit_key
+ FROM (SELECT lease_key, sequence, epoch, amount, debit_key, posted_at_ms FROM duplicate_debits
+  UNION ALL SELECT lease_key, sequence, epoch, amount, debit_key, posted_at_ms FROM replayed_debits WHERE posted = 0) d
+ JOIN leases dl ON dl.lease_key = d.lease_key JOIN sidecars ds ON ds.sidecar_key = dl.sidecar_key
+ JOIN pools dp ON dp.pool_key = dl.pool_key
+ JOIN debits p ON p.debit_key = d.debit_key JOIN leases pl ON pl.lease_key = p.lease_key
+ JOIN sidecars ps ON ps.sidecar_key = pl.sidecar_key JOIN pools pp ON pp.pool_key = pl.pool_key
+ JOIN accounts a ON a.account_key = p.account_key """
 _ACCOUNT_COLUMNS = ("account_id", "display_name", "created_at_ms")
 _POOL_COLUMNS = (
     "account_key", "pool_id", "currency", "currency_exponent", "enforcement", "overdraft_limit", "overdraft_limit_bps",
@@ -175,7 +196,7 @@ class SqlReader(ABC):
     def _journal(self, where: str, *values: Value) -> list[JournalLine]:
         tail = "AND e.entry_key > ? ORDER BY e.entry_key LIMIT ?"
         rows = self._rows(f"{_JOURNAL} {where} {tail}", *values)
-        return [JournalLine(row[0], EntryType(row[1]), *row[2:]) for row in rows]
+        return [JournalLine(*(row[0], EntryType(row[1]), *row[2:10], bool(row[10]))) for row in rows]
 
     def journal(self, pool_key: int, after_key: int, limit: int) -> list[JournalLine]:
         """See `Reader`."""
@@ -213,7 +234,7 @@ class SqlReader(ABC):
 
     def leases_of_pool(self, pool_key: int) -> list[Lease]:
         """See `Reader`."""
-        where = f"""JOIN lives v USING (sidecar_key, birth_epoch) WHERE l.pool_key = ?
+        where = f"""JOIN lives v ON v.sidecar_key = l.sidecar_key AND v.birth_epoch = l.birth_epoch WHERE l.pool_key = ?
             AND (v.reclaim_at_ms < {NEVER} OR v.allowance_reclaim_at_ms < {NEVER}) ORDER BY l.lease_key"""
         return [Lease(*row) for row in self._rows(_LEASE + where, pool_key)]
 
@@ -294,11 +315,56 @@ class SqlReader(ABC):
 
     def sequence_sums(self) -> list[SequenceSum]:
         """See `Reader`."""
-        sql = """SELECT sidecar_key, count(DISTINCT sequence), max(sequence) FROM (
+        sql = f"""SELECT sidecar_key, count(DISTINCT sequence), max(sequence) FROM (
             SELECT l.sidecar_key, d.sequence FROM debits d JOIN leases l USING (lease_key)
+             WHERE l.birth_epoch <> {REPLAY_LIFE}
             UNION ALL SELECT l.sidecar_key, d.sequence FROM duplicate_debits d JOIN leases l USING (lease_key)
             UNION ALL SELECT sidecar_key, sequence FROM quarantined_debits) d GROUP BY sidecar_key"""
         return [SequenceSum(*row) for row in self._rows(sql)]
+
+    def debit_traces(self, account_key: int, operation_id: str) -> list[DebitTrace]:
+        """See `Reader`."""
+        sql = """WITH known AS (SELECT debit_key FROM debits WHERE account_key = ? AND operation_id = ?)
+            SELECT d.debit_key, l.sidecar_key, l.birth_epoch, d.epoch, d.sequence, l.pool_key, d.amount, d.posted FROM (
+             SELECT debit_key, lease_key, epoch, sequence, amount, 1 AS posted FROM debits
+              WHERE debit_key IN (SELECT debit_key FROM known)
+             UNION ALL SELECT debit_key, lease_key, epoch, sequence, amount, 0 FROM duplicate_debits
+              WHERE debit_key IN (SELECT debit_key FROM known)
+             UNION ALL SELECT debit_key, lease_key, epoch, sequence, amount, 0 FROM replayed_debits
+              WHERE posted = 0 AND debit_key IN (SELECT debit_key FROM known)
+            ) d JOIN leases l USING (lease_key) ORDER BY d.posted DESC"""
+        return [DebitTrace(*row) for row in self._rows(sql, account_key, operation_id)]
+
+    def duplicates(
+        self, account_key: int | None, conflicting_only: bool, after: DuplicatePosition, limit: int
+    ) -> list[DuplicateLine]:
+        """See `Reader`."""
+        where = "WHERE (d.lease_key, d.sequence, d.epoch, d.debit_key) > (?, ?, ?, ?) "
+        values: list[Value] = [*after]
+        if account_key is not None:
+            where += "AND p.account_key = ? "
+            values.append(account_key)
+        if conflicting_only:
+            where += "AND (p.amount <> d.amount OR pl.pool_key <> dl.pool_key) "
+        order = "ORDER BY d.lease_key, d.sequence, d.epoch, d.debit_key LIMIT ?"
+        rows = self._rows(_DUPLICATES + where + order, *values, limit)
+        return [DuplicateLine(*(*row[:13], bool(row[13]), *row[14:])) for row in rows]
+
+    def quarantined(self, released: bool, after: QuarantinePosition, limit: int) -> list[QuarantineLine]:
+        """See `Reader`."""
+        where = f"WHERE q.debit_key IS {'NOT ' if released else ''}NULL AND (q.sidecar_key, q.sequence) > (?, ?) "
+        rows = self._rows(f"{_QUARANTINE}{where}ORDER BY q.sidecar_key, q.sequence LIMIT ?", *after, limit)
+        return [QuarantineLine(*(*row[:4], bytes(row[4]), *row[5:])) for row in rows]
+
+    def replays_not_matched(self, limit: int) -> list[int]:
+        """See `Reader`."""
+        sql = f"""SELECT d.debit_key FROM debits d JOIN leases l USING (lease_key) WHERE l.birth_epoch = {REPLAY_LIFE}
+             AND NOT EXISTS (SELECT 1 FROM replayed_debits r WHERE r.debit_key = d.debit_key AND r.posted = 1
+              AND r.lease_key = d.lease_key AND r.sequence = d.sequence AND r.epoch = d.epoch AND r.amount = d.amount)
+            UNION SELECT r.debit_key FROM replayed_debits r JOIN debits d USING (debit_key)
+             WHERE (r.posted = 1) <> (r.lease_key = d.lease_key AND r.sequence = d.sequence AND r.epoch = d.epoch)
+            LIMIT ?"""
+        return [row[0] for row in self._rows(sql, limit)]
 
 
 class SqlWriter(SqlReader):
@@ -425,3 +491,12 @@ class SqlWriter(SqlReader):
     def insert_quarantined(self, rows: Sequence[QuarantineRow]) -> None:
         """See `Writer`."""
         self._insert_many("quarantined_debits", QuarantineRow._fields, rows)
+
+    def insert_replayed(self, rows: Sequence[ReplayRow]) -> None:
+        """See `Writer`."""
+        self._insert_many("replayed_debits", ReplayRow._fields, rows)
+
+    def release_quarantined(self, sidecar_key: int, sequence: int, debit_key: int) -> None:
+        """See `Writer`."""
+        sql = "UPDATE quarantined_debits SET debit_key = ? WHERE sidecar_key = ? AND sequence = ?"
+        self._rows(sql, debit_key, sidecar_key, sequence)

@@ -42,3 +42,21 @@ CREATE TABLE ledger (
     recover_until_ms INTEGER NOT NULL
 ) STRICT;
 INSERT INTO ledger (ledger_key, generation, recover_until_ms) VALUES (1, 1, 0);
+
+-- Debits that an operator replayed. They lie under leases of the sidecar's life 0, which no sidecar ever has.
+CREATE TABLE replayed_debits (
+    lease_key INTEGER NOT NULL REFERENCES leases,
+    sequence INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    amount INTEGER NOT NULL,
+    -- The debit that it was posted as, or (posted = 0) the one that had its operation.
+    debit_key INTEGER NOT NULL REFERENCES debits,
+    posted INTEGER NOT NULL CHECK (posted BETWEEN 0 AND 1),
+    posted_at_ms INTEGER NOT NULL,
+    -- One folder's sequence may be that of another copy's debit, so the operation is a part of the name.
+    PRIMARY KEY (lease_key, sequence, epoch, debit_key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX replays_of_debit ON replayed_debits (debit_key);
+CREATE INDEX duplicates_of_debit ON duplicate_debits (debit_key);
+-- Set when the debit leaves the quarantine; the row stays, as its sequence counts.
+ALTER TABLE quarantined_debits ADD COLUMN debit_key INTEGER REFERENCES debits;
