@@ -7,6 +7,7 @@ from holdfast_bench.options import Options
 from holdfast_bench.results import Report
 from holdfast_bench.scenarios import (
     check,
+    failover,
     fanout,
     holds,
     hot_pool,
@@ -40,6 +41,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "trace": Scenario("LLM calls over time: reserve, extend, settle", trace.run),
     "holds": Scenario("start, memory and cost an operation with many open holds", holds.run),
     "uplink": Scenario("what streaming the debits costs the decisions", uplink.run),
+    "failover": Scenario("a ledger killed under load: time until all sidecars are in step again", failover.run),
     "hot-pool": Scenario("eight sidecars on one pool of a real ledger, demand skewed", hot_pool.run),
     "ledger": Scenario("debits a second that the ledger posts on SQLite from one stream", ledger.run),
 }

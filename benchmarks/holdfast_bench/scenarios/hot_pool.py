@@ -16,7 +16,7 @@ from pathlib import Path
 import grpc
 import grpc.aio
 from holdfast.v1 import ledger_service_pb2 as ledger_pb
-from holdfast.v1.decision_pb2 import VERDICT_ALLOW
+from holdfast.v1.decision_pb2 import VERDICT_ALLOW, Reason
 from holdfast.v1.enforcement_service_pb2 import ChargeRequest
 from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
 from holdfast.v1.ledger_service_pb2_grpc import LedgerServiceStub
@@ -51,7 +51,8 @@ class _End:
     spent_at_denial_share: float
     spent: int
     charge_count: int
-    denied_count: int
+    denials: dict[str, int]
+    """By reason; each of the callers stops at its first one."""
 
 
 def run(options: Options) -> Report:
@@ -171,11 +172,12 @@ def _without_slowest(counts: Counter[int], left_out: int) -> list[tuple[int, int
 
 async def _empty(ledger_target: str, targets: Sequence[str]) -> _End:
     """Charges a pool from all sidecars until each has denied."""
-    spent, denied_count, charge_count = 0, 0, 0
+    spent, charge_count = 0, 0
+    denials: Counter[str] = Counter()
     spent_at_denial: int | None = None
 
     async def caller(place: int, lane: int) -> None:
-        nonlocal spent, denied_count, charge_count, spent_at_denial
+        nonlocal spent, charge_count, spent_at_denial
         async with grpc.aio.insecure_channel(targets[place]) as channel:
             stub = EnforcementServiceStub(channel)
             for number in range(10**9):
@@ -185,7 +187,7 @@ async def _empty(ledger_target: str, targets: Sequence[str]) -> _End:
                 answer = await stub.Charge(request, timeout=system.START_TIMEOUT_S)
                 charge_count += 1
                 if answer.verdict != VERDICT_ALLOW:
-                    denied_count += 1
+                    denials[Reason.Name(answer.reason)] += 1
                     if spent_at_denial is None:
                         spent_at_denial = spent
                     return
@@ -195,7 +197,7 @@ async def _empty(ledger_target: str, targets: Sequence[str]) -> _End:
     await asyncio.gather(*(caller(place, lane) for place, count in enumerate(lanes) for lane in range(count)))
     assert spent_at_denial is not None
     await _await_posted(ledger_target, spent)
-    return _End(spent_at_denial / END_AMOUNT, spent, charge_count, denied_count)
+    return _End(spent_at_denial / END_AMOUNT, spent, charge_count, dict(denials))
 
 
 async def _await_posted(ledger_target: str, spent: int) -> None:
