@@ -1,4 +1,4 @@
-"""`holdfast ledger`: the composition root, the only file that names SQLite, the clock and the process's signals."""
+"""`holdfast ledger`: the composition root, the only file that names databases, the clock and the process's signals."""
 
 import argparse
 import asyncio
@@ -16,7 +16,7 @@ from holdfast_ledger.clock import SteadyClock
 from holdfast_ledger.config import ConfigError, LedgerConfig, from_arguments
 from holdfast_ledger.crash import CrashPlan
 from holdfast_ledger.server import LedgerServer
-from holdfast_ledger.store.interface import StoreError
+from holdfast_ledger.store.interface import Store, StoreError, StoreFailed
 from holdfast_ledger.store.sqlite import SqliteStore
 
 EXIT_USAGE = 64
@@ -28,7 +28,7 @@ SWITCH_INTERVAL_S = 0.0005
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs `holdfast ledger [flags]` or `holdfast ledger audit --database FILE`; returns the exit status."""
+    """Runs `holdfast ledger [flags]` or `holdfast ledger audit --database …`; returns the exit status."""
     if argv and argv[0] == "audit":
         return _audit(argv[1:])
     try:
@@ -43,12 +43,27 @@ def main(argv: Sequence[str]) -> int:
         return _complain(str(fault), EXIT_UNAVAILABLE)
 
 
+def _is_url(database: str) -> bool:
+    return database.startswith(("postgresql://", "postgres://"))
+
+
+def open_store(database: str) -> Store:
+    """Opens a file with SQLite, a postgresql:// URL with PostgreSQL. Raises `StoreError`."""
+    if not _is_url(database):
+        return SqliteStore(Path(database))
+    try:
+        from holdfast_ledger.store.postgres import PostgresStore  # noqa: PLC0415 - its driver is an extra
+    except ModuleNotFoundError as fault:
+        raise StoreFailed(f"PostgreSQL needs the extra holdfast[postgres]: {fault}") from fault
+    return PostgresStore(database)
+
+
 async def _serve(config: LedgerConfig) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    store = SqliteStore(config.database)
+    store = open_store(config.database)
     crash = CrashPlan.parse(os.environ.get("HOLDFAST_CRASH_AT", ""))
     server = LedgerServer(config, store, SteadyClock().now_ms, crash)
     try:
@@ -65,12 +80,12 @@ async def _serve(config: LedgerConfig) -> int:
 
 def _audit(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="holdfast ledger audit", description="Rebuilds all figures from the journal.")
-    parser.add_argument("--database", type=Path, required=True, help="file of the SQLite database")
-    path = parser.parse_args(arguments).database
-    if not path.is_file():
-        return _complain(f"{path}: there is no such file", EXIT_USAGE)
+    parser.add_argument("--database", required=True, help="file of the SQLite database, or a postgresql:// URL")
+    database: str = parser.parse_args(arguments).database
+    if not _is_url(database) and not Path(database).is_file():
+        return _complain(f"{database}: there is no such file", EXIT_USAGE)
     try:
-        store = SqliteStore(path)
+        store = open_store(database)
     except StoreError as fault:
         return _complain(str(fault), EXIT_UNAVAILABLE)
     with store.reading() as reader:

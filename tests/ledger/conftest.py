@@ -2,14 +2,20 @@
 
 import asyncio
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from holdfast_bench.postgres import Server
+from holdfast_ledger.bootstrap import open_store
 from holdfast_ledger.store.interface import Store
-from holdfast_ledger.store.sqlite import SqliteStore
+from holdfast_ledger.store.postgres import PostgresStore
 
+from tests.ledger import harness
 from tests.ledger.harness import Books, Clock
+
+TEMPLATE = "with_tables"
+"""A database with the tables of a ledger, of which each test gets a copy."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -22,12 +28,45 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-@pytest.fixture(params=["sqlite"])
-def store(tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL that does not wait for the disk: none of its tests is about a crash of the host."""
+    server = Server(fsync="off", shared_buffers="64MB", max_connections="200")
+    PostgresStore(server.create(TEMPLATE)).close()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres_url(postgres: Server) -> Iterator[str]:
+    """A database with the tables of a ledger."""
+    url = postgres.create(template=TEMPLATE)
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A place for a ledger, one of each kind in turn, for the setting `database`."""
+    if request.param == "sqlite":
+        return str(tmp_path / "ledger.sqlite")
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
     """Every implementation of the store in turn, empty."""
-    result = SqliteStore(tmp_path / "ledger.sqlite")
+    result = open_store(database)
     yield result
     result.close()
+
+
+@pytest.fixture
+def every_store(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes `running` put the ledger of the test's folder into every kind of store in turn."""
+    place: Callable[[Path], str] = lambda folder: database if folder == tmp_path else harness.file_in(folder)  # noqa: E731
+    monkeypatch.setattr(harness, "place_of", place)
 
 
 @pytest.fixture

