@@ -9,6 +9,8 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from holdfast_ledger.leasing.terms import LeaseTerms
+
 ENVIRONMENT_PREFIX = "HOLDFAST_LEDGER_"
 
 _ADDRESS = r"^.+:\d{1,5}$"
@@ -44,6 +46,13 @@ class LedgerConfig(BaseSettings):
         description="validity of leases: sidecars go on for so long without the ledger; short beside the hour of a "
         "hold that the ledger waits for anyway before it takes rights back",
     )
+    allowance_validity_ms: int = Field(
+        86_400_000,
+        ge=100,
+        le=31 * 86_400_000,
+        description="validity of partition allowances, not below lease_validity_ms: they are there for outages, and "
+        "nobody else can use them meanwhile",
+    )
     heartbeat_interval_ms: int = Field(
         1_000,
         ge=10,
@@ -55,6 +64,19 @@ class LedgerConfig(BaseSettings):
     )
     sweep_interval_ms: int = Field(
         1_000, ge=10, le=60_000, description="interval of the sweep that expires grants and reclaims leases"
+    )
+    recall_timeout_ms: int = Field(
+        100,
+        ge=1,
+        le=60_000,
+        description="time for sidecars to answer when rights are called back; two such rounds fit into the 250 ms for "
+        "which sidecars let a decision wait",
+    )
+    snapshot_interval_ms: int = Field(
+        50,
+        ge=1,
+        le=60_000,
+        description="time after which the sidecars of an OPTIMISTIC pool hear what others spent: blocked within 200 ms",
     )
     window_debit_count: int = Field(
         4_096,
@@ -76,6 +98,17 @@ class LedgerConfig(BaseSettings):
         5_000, ge=0, le=60_000, description="time for calls under way after SIGTERM; Kubernetes gives 30 s in all"
     )
     read_thread_count: int = Field(2, ge=1, le=64, description="threads that answer reads, each with a connection")
+
+    @property
+    def lease_terms(self) -> LeaseTerms:
+        """The times that leasing keeps to."""
+        return LeaseTerms(
+            self.lease_validity_ms,
+            self.allowance_validity_ms,
+            self.clock_slack_ms,
+            self.heartbeat_interval_ms,
+            self.recall_timeout_ms,
+        )
 
     @classmethod
     def settings_customise_sources(
@@ -121,6 +154,8 @@ def load(
         raise ConfigError("; ".join(mistakes)) from fault
     if config.heartbeat_interval_ms * 2 > config.lease_validity_ms:
         raise ConfigError("heartbeat_interval_ms: is more than half of lease_validity_ms, one lost heartbeat would cut")
+    if config.allowance_validity_ms < config.lease_validity_ms:
+        raise ConfigError("allowance_validity_ms: is below lease_validity_ms, allowances begin where leases end")
     return config
 
 

@@ -93,6 +93,12 @@ class LedgerBehind(LedgerError):
     reason: ClassVar[str] = "LEDGER_BEHIND"
 
 
+class RightsUnknown(LedgerError):
+    """The sidecar has rights that this ledger never gave: it was restored from an older backup and does not know."""
+
+    reason: ClassVar[str] = "RIGHTS_UNKNOWN"
+
+
 class WindowExceeded(LedgerError):
     """A sidecar sent more unacked debits than its window allows."""
 

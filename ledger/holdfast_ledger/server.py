@@ -17,12 +17,12 @@ from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.crash import CrashPlan
 from holdfast_ledger.errors import LedgerError, ShuttingDown
 from holdfast_ledger.handlers import unary_handlers
-from holdfast_ledger.leasing import rights
+from holdfast_ledger.leasing import recall, rights
 from holdfast_ledger.metrics import LedgerStatistics, MetricsServer
 from holdfast_ledger.posting import grants
 from holdfast_ledger.service import LedgerServicer
 from holdfast_ledger.status import abort
-from holdfast_ledger.store.interface import Store, Writer
+from holdfast_ledger.store.interface import Locks, Store, StoreError, Writer
 from holdfast_ledger.sync.jobs import SyncJobs
 from holdfast_ledger.sync.registry import Registry
 from holdfast_ledger.sync.stream import Stream, StreamSettings, SyncServices
@@ -39,6 +39,9 @@ MIN_PING_INTERVAL_MS = 10_000
 
 SEND_BYTES = 64 * 1024 * 1024
 """Largest message sent: a Welcome with some hundred thousand leases."""
+
+NEEDY_LIMIT = 1_000
+"""Pools of one sweep of which somebody waits for rights; the others are found by the next ones."""
 
 _log = logging.getLogger(__name__)
 
@@ -85,9 +88,9 @@ class LedgerServer:
     def _sync_services(self) -> SyncServices:
         config = self._config
         settings = StreamSettings(
-            config.lease_validity_ms, config.heartbeat_interval_ms, config.window_debit_count, config.post_debit_count
+            config.lease_terms, config.window_debit_count, config.post_debit_count, config.snapshot_interval_ms
         )
-        jobs = SyncJobs(self._now_ms, config.lease_validity_ms, config.clock_slack_ms)
+        jobs = SyncJobs(self._now_ms, config.lease_terms)
         return SyncServices(settings, jobs, self._writer, self._registry, self._crash)
 
     async def start(self) -> None:
@@ -149,16 +152,31 @@ class LedgerServer:
             await asyncio.sleep(self._config.sweep_interval_ms / 1_000)
             try:
                 await self.sweep_once()
-            except LedgerError as fault:
+            except (LedgerError, StoreError) as fault:
                 _log.warning("the sweep failed and will be repeated: %s", fault)
 
     async def sweep_once(self) -> None:
-        """One turn of the sweep, in as many transactions as it takes. Raises `Unavailable`."""
-
-        self._registry.pools_changed(self._sync.moved_pools)
+        """One turn of the sweep, in as many transactions as it takes. Raises `Unavailable`, `StoreError`."""
+        self._registry.pools_changed(self._sync.moved_pools | self._registry.waiting_pools())
         self._sync.moved_pools.clear()
         for sweep in (grants.sweep, rights.sweep):
             await self._sweep_with(sweep)
+        await self._sweep_needs()
+
+    async def _sweep_needs(self) -> None:
+        """Finds the pools of which somebody waits for rights, should all who were to hurry have died."""
+
+        def query() -> list[int]:
+            with self._store.reading() as reader:
+                return reader.pools_needy(NEEDY_LIMIT)
+
+        keys = frozenset(await asyncio.get_running_loop().run_in_executor(self._readers, query))
+        if keys:
+            terms = self._config.lease_terms
+            await self._writer.run(
+                lambda writer: recall.forget_silent(writer, keys, self._now_ms(), terms), Locks(pool_keys=keys)
+            )
+            self._registry.pools_changed(keys)
 
     async def _sweep_with(self, sweep: Callable[[Writer, int], tuple[set[int], bool]]) -> None:
         """Repeats one sweep until nothing is due. Alone: it finds the rows that it has to lock."""

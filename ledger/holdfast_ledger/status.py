@@ -24,6 +24,7 @@ _CODES: tuple[tuple[type[errors.LedgerError], grpc.StatusCode], ...] = (
     (errors.Fenced, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.SequenceGap, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.LedgerBehind, grpc.StatusCode.FAILED_PRECONDITION),
+    (errors.RightsUnknown, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.Replaced, grpc.StatusCode.ABORTED),
     (errors.WindowExceeded, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),

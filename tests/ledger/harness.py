@@ -19,7 +19,9 @@ from holdfast_ledger.audit import audit
 from holdfast_ledger.bootstrap import open_store
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.leasing import rights
-from holdfast_ledger.leasing.rights import Granted, Want, serve
+from holdfast_ledger.leasing.claims import Claim
+from holdfast_ledger.leasing.rights import Desk, Granted, Served, Want
+from holdfast_ledger.leasing.terms import LeaseTerms
 from holdfast_ledger.posting import grants
 from holdfast_ledger.posting.grants import add_grant
 from holdfast_ledger.posting.post import Posted, post
@@ -39,13 +41,16 @@ from holdfast_ledger.store.interface import (
 )
 from holdfast_ledger.store.postgres import PostgresStore
 from holdfast_ledger.store.sqlite import SqliteStore
-from holdfast_ledger.sync.lives import Introduction, admit
+from holdfast_ledger.sync.lives import Introduction, admit, renew
 
 T = TypeVar("T")
 
 START_MS = 1_800_000_000_000
 VALIDITY_MS, SLACK_MS, TTL_MS = 10_000, 2_000, 60_000
 RECLAIM_AFTER_MS = VALIDITY_MS + SLACK_MS + TTL_MS
+ALLOWANCE_VALIDITY_MS, HEARTBEAT_MS, RECALL_MS = 100_000, 1_000, 100
+ALLOWANCE_RECLAIM_AFTER_MS = ALLOWANCE_VALIDITY_MS + SLACK_MS + TTL_MS
+TERMS = LeaseTerms(VALIDITY_MS, ALLOWANCE_VALIDITY_MS, SLACK_MS, HEARTBEAT_MS, RECALL_MS)
 TIMEOUT_S = 20
 
 
@@ -141,7 +146,7 @@ class Books:
             "version": "1",
         }
         said = Introduction(sidecar_id, **(values | fields))
-        return self.write(lambda writer: admit(writer, said, self.clock.now_ms(), VALIDITY_MS, SLACK_MS))
+        return self.write(lambda writer: admit(writer, said, self.clock.now_ms(), TERMS))
 
     def sidecar(self, sidecar_id: str = "s") -> Sidecar:
         """The sidecar as it is stored."""
@@ -161,6 +166,17 @@ class Books:
 
         return self.write(job)
 
+    def heartbeat(self, sidecar_id: str = "s") -> None:
+        """Renews a sidecar's leases."""
+
+        def job(writer: Writer) -> None:
+            sidecar = writer.sidecar(sidecar_id)
+            assert sidecar is not None
+            renew(sidecar, self.clock.now_ms(), TERMS)
+            writer.save_sidecar(sidecar)
+
+        self.write(job)
+
     def lease_for(self, amount: int, sidecar_id: str = "s", **fields: Any) -> Lease:
         """Asks for rights (see `want`) to a pool that is there."""
         lease = self.want(amount, sidecar_id, **fields).lease
@@ -168,22 +184,37 @@ class Books:
         return lease
 
     def want(self, amount: int, sidecar_id: str = "s", **fields: Any) -> Granted:
-        """Asks for rights to a/general unless told."""
-        values: dict[str, Any] = {
-            "account_id": "a",
-            "pool_id": "general",
-            "held_amount": 0,
-            "consumed_total": 0,
-            "returned_total": 0,
-        }
+        """Asks for rights to a/general unless told, all of them needed unless told."""
+        return self.serve(amount, sidecar_id, **fields).granted[0]
+
+    def serve(self, amount: int, sidecar_id: str = "s", **fields: Any) -> Served:
+        """As `want`, with the pools that others are to hear of."""
+        names = [name for name in Claim.__slots__ if name in fields]
+        claim = Claim(**{name: fields.pop(name) for name in names})
+        values: dict[str, Any] = {"account_id": "a", "pool_id": "general", "need_amount": amount, "claim": claim}
         want = Want(want_amount=amount, **(values | fields))
 
-        def job(writer: Writer) -> Granted:
+        def job(writer: Writer) -> Served:
             sidecar = writer.sidecar(sidecar_id)
             assert sidecar is not None
-            return serve(writer, sidecar, [want])[0]
+            return Desk(writer, sidecar, self.clock.now_ms(), TERMS).serve([want])
 
         return self.write(job)
+
+    def tell(self, sidecar_id: str = "s", pool_id: str = "general") -> Served:
+        """Looks at a lease again, as when its pool has changed."""
+        key = self.pool(pool_id).pool_key
+
+        def job(writer: Writer) -> Served:
+            sidecar = writer.sidecar(sidecar_id)
+            assert sidecar is not None
+            return Desk(writer, sidecar, self.clock.now_ms(), TERMS).tell([key])
+
+        return self.write(job)
+
+    def told(self, sidecar_id: str = "s", pool_id: str = "general") -> Granted:
+        """What the sidecar is told of a lease that it has."""
+        return self.tell(sidecar_id, pool_id).granted[0]
 
     def sweep(self) -> set[int]:
         """Expires, lets take effect, reclaims."""
@@ -280,9 +311,9 @@ class SyncStream:
                 return
 
     async def want(self, amount: int, **fields: Any) -> wire.Lease:
-        """Asks for rights to a/general unless told; returns the answer."""
+        """Asks for rights to a/general unless told, all of them needed unless told; returns the answer."""
         number = next(self._numbers)
-        names: dict[str, Any] = {"account_id": "a", "pool_id": "general"}
+        names: dict[str, Any] = {"account_id": "a", "pool_id": "general", "need_amount": amount}
         want = wire.LeaseWant(want_amount=amount, **(names | fields))
         await self.send(lease_request=wire.LeaseRequest(request_id=number, wants=[want]))
         while True:
@@ -401,6 +432,7 @@ async def running(
     values: dict[str, Any] = {
         "listen": "127.0.0.1:0",
         "lease_validity_ms": VALIDITY_MS,
+        "allowance_validity_ms": ALLOWANCE_VALIDITY_MS,
         "database": place_of(folder),
     }
     config = LedgerConfig(**(values | settings))

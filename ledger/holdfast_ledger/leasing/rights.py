@@ -4,11 +4,25 @@ Upstream: `sync`. Every change keeps `free + leased = posted` of its pool.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from holdfast_ledger.errors import InvalidArgument
+from holdfast_ledger.leasing import allowances, claims, recall
 from holdfast_ledger.leasing.allocate import allocate
-from holdfast_ledger.store.interface import NEVER, Lease, Life, Pool, Reader, Sidecar, Writer
+from holdfast_ledger.leasing.circle import Circle
+from holdfast_ledger.leasing.claims import Claim
+from holdfast_ledger.leasing.terms import LeaseTerms
+from holdfast_ledger.store.interface import (
+    NEVER,
+    Lease,
+    Life,
+    Pool,
+    Reader,
+    Sidecar,
+    Writer,
+    lease_figures,
+    pool_figures,
+)
 
 SWEEP_LIMIT = 100
 """Lives that one transaction reclaims: bounds how long the others wait for it."""
@@ -20,10 +34,12 @@ class Want:
 
     account_id: str
     pool_id: str
-    want_amount: int
-    held_amount: int
-    consumed_total: int
-    returned_total: int
+    want_amount: int = 0
+    need_amount: int = 0
+    held_amount: int = 0
+    consumed_total: int = 0
+    recall_round: int = 0
+    claim: Claim = field(default_factory=Claim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,96 +51,238 @@ class Granted:
     account_known: bool
     pool: Pool | None = None
     lease: Lease | None = None
+    recall_round: int = 0
+    """The round that asks the sidecar; 0: none does."""
+    recall_amount: int = 0
+    allowance_recall_amount: int = 0
+    allowance_missing: bool = False
+    """Whether the sidecar has less than its share of the threshold, since others have more than theirs."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether the answer to what the sidecar needs is still to come."""
+        return self.lease is not None and self.lease.needed > 0
 
 
-def serve(writer: Writer, sidecar: Sidecar, wants: Sequence[Want]) -> list[Granted]:
-    """Takes what is given back and gives what is wanted, as far as it is free; one answer a want, in order.
+@dataclass(slots=True)
+class Served:
+    """What was granted, and which pools others must hear of."""
 
-    Raises:
-        InvalidArgument: more is given back than was ever out. Nothing is changed.
-    """
-    answers = []
-    for place, want in enumerate(wants):
-        pool = writer.pool(want.account_id, want.pool_id)
-        if pool is None:
-            known = writer.account(want.account_id) is not None
-            answers.append(Granted(want.account_id, want.pool_id, known))
-            continue
-        lease = _lease(writer, sidecar, pool)
-        before = (pool.free, lease.granted_total, lease.returned_total)
-        _give_back(pool, lease, want, f"lease_request.wants[{place}].returned_total")
-        _top_up(pool, lease, want)
-        if before != (pool.free, lease.granted_total, lease.returned_total):
+    granted: list[Granted] = field(default_factory=list)
+    changed_pools: set[int] = field(default_factory=set)
+    """Pools that concern every sidecar that leases from them."""
+    freed_pools: set[int] = field(default_factory=set)
+    """Pools that concern those that wait for rights or allowance of them."""
+
+
+class Desk:
+    """Serves one sidecar in one transaction."""
+
+    def __init__(self, writer: Writer, sidecar: Sidecar, now_ms: int, terms: LeaseTerms) -> None:
+        self._writer = writer
+        self._sidecar = sidecar
+        self._now_ms = now_ms
+        self._terms = terms
+        state = writer.ledger()
+        self._claiming = sidecar.generation < state.generation
+        self._gives = state.recover_until_ms <= now_ms and sidecar.reclaim_at_ms != NEVER
+        """Not while sidecars may have rights that a restored ledger does not know, nor to a life that has ended."""
+        self._served = Served()
+
+    def serve(self, wants: Sequence[Want]) -> Served:
+        """Takes what is given back and gives what is wanted, as far as it is free; one answer a want, in order.
+
+        Raises:
+            InvalidArgument: more is given back than was ever out. Nothing is changed.
+            RightsUnknown: the sidecar was told more than this ledger ever gave. Nothing is changed.
+        """
+        for place, want in enumerate(wants):
+            pool = self._writer.pool(want.account_id, want.pool_id)
+            if pool is None:
+                known = self._writer.account(want.account_id) is not None
+                self._served.granted.append(Granted(want.account_id, want.pool_id, known))
+                continue
+            self._serve(pool, want, f"lease_request.wants[{place}]")
+        return self._served
+
+    def _serve(self, pool: Pool, want: Want, path: str) -> None:
+        lease, is_new = self._lease(pool)
+        before = (pool_figures(pool), lease_figures(lease))
+        free, allowance_leased = pool.free, pool.allowance_leased
+        if self._claiming:
+            claims.take_over(pool, lease, want.claim, path)
+        else:
+            claims.check(pool, lease, want.claim)
+        _give_back(pool, lease, want.claim.returned_total, f"{path}.returned_total")
+        allowances.give_back(pool, lease, want.claim.allowance_returned_total, f"{path}.allowance_returned_total")
+        freed = pool.free > free or pool.allowance_leased < allowance_leased
+        circle = Circle(self._writer, pool, lease, self._now_ms, self._terms)
+        answered = recall.answered(pool, lease, want.recall_round)
+        turn = recall.need(circle, self._top_up(circle, want))
+        self._finish(circle, before, turn, is_new)
+        if freed or answered:
+            self._served.freed_pools.add(pool.pool_key)
+
+    def tell(self, pool_keys: Collection[int]) -> Served:
+        """Looks at leases again: what is needed and came free is given, and allowances are set right."""
+        for lease, pool in _leases(self._writer, self._sidecar, pool_keys):
+            before = (pool_figures(pool), lease_figures(lease))
+            circle = Circle(self._writer, pool, lease, self._now_ms, self._terms)
+            turn = recall.Turn()
+            if lease.needed:
+                if self._gives:
+                    given = _give(pool, lease, max(0, min(pool.free, lease.needed)))
+                    lease.needed -= given
+                turn = recall.review(circle)
+            self._finish(circle, before, turn)
+        return self._served
+
+    def _lease(self, pool: Pool) -> tuple[Lease, bool]:
+        sidecar = self._sidecar
+        for lease in self._writer.leases_of_life(sidecar.sidecar_key, sidecar.birth_epoch, [pool.pool_key]):
+            return lease, False
+        lease = Lease(sidecar.sidecar_key, sidecar.birth_epoch, pool.pool_key)
+        self._writer.insert_lease(lease)
+        return lease, True
+
+    def _top_up(self, circle: Circle, want: Want) -> int:
+        """Gives what is needed and wanted, as far as it is free; returns what is needed and was not."""
+        pool, lease = circle.pool, circle.lease
+        # Debits and requests travel in different jobs: the posted total may be ahead of what the request says.
+        consumed = max(want.consumed_total, lease.posted_total)
+        left = lease.granted_total - lease.reclaimed_total - lease.returned_total - consumed - want.held_amount
+        if not self._gives or want.want_amount <= left:
+            return 0
+        needed = want.need_amount - left
+        given = allocate(
+            free=pool.free,
+            needed=needed,
+            wanted=want.want_amount - left,
+            waiting=circle.waiting,
+            sharers=circle.sharers,
+            granted_total=lease.granted_total,
+        )
+        return max(0, needed - _give(pool, lease, given))
+
+    def _finish(
+        self, circle: Circle, before: tuple[tuple[int, ...], tuple[int, ...]], turn: recall.Turn, is_new: bool = False
+    ) -> None:
+        """Sets the allowance right, writes back what changed, and notes the answer and who else must hear of it."""
+        pool, lease, served = circle.pool, circle.lease, self._served
+        asked_back, missing = self._allowance(circle) if allowances.matters(pool, lease) else (0, False)
+        if before != (pool_figures(pool), lease_figures(lease)):
             assert pool.free + pool.leased == pool.posted
-            writer.save_leases([lease])
-            writer.save_pools([pool])
-        answers.append(Granted(want.account_id, want.pool_id, True, pool, lease))
-    return answers
+            self._writer.save_leases([lease])
+            self._writer.save_pools([pool])
+        if turn.began or (is_new and missing):
+            served.changed_pools.add(pool.pool_key)
+        if turn.ended:
+            served.freed_pools.add(pool.pool_key)
+        asks = circle.recalling and circle.is_asked(lease) and circle.shortage > 0
+        served.granted.append(
+            Granted(
+                pool.account_id,
+                pool.pool_id,
+                True,
+                pool,
+                lease,
+                pool.recall_round if asks else 0,
+                circle.shortage if asks else 0,
+                asked_back,
+                missing,
+            )
+        )
+
+    def _allowance(self, circle: Circle) -> tuple[int, bool]:
+        """Returns what the sidecar shall give back, and whether it has less than its share."""
+        sidecar, terms = self._sidecar, self._terms
+        if self._gives and allowances.give(circle) and sidecar.allowance_reclaim_at_ms == NEVER:
+            sidecar.allowance_reclaim_at_ms = min(
+                sidecar.last_seen_at_ms + terms.allowance_validity_ms + sidecar.max_hold_ttl_ms + terms.clock_slack_ms,
+                NEVER - 1,
+            )
+            self._writer.save_life(sidecar.life)
+        surplus = circle.lease.allowance_outstanding - allowances.target(circle)
+        return max(0, surplus), self._gives and surplus < 0
 
 
-def _lease(writer: Writer, sidecar: Sidecar, pool: Pool) -> Lease:
-    for lease in writer.leases_of_life(sidecar.sidecar_key, sidecar.birth_epoch, [pool.pool_key]):
-        return lease
-    lease = Lease(sidecar.sidecar_key, sidecar.birth_epoch, pool.pool_key)
-    writer.insert_lease(lease)
-    return lease
+def _give(pool: Pool, lease: Lease, amount: int) -> int:
+    lease.granted_total += amount
+    pool.free -= amount
+    pool.leased += amount
+    return amount
 
 
-def _give_back(pool: Pool, lease: Lease, want: Want, field: str) -> None:
+def _give_back(pool: Pool, lease: Lease, returned_total: int, path: str) -> None:
     """Takes rights back. An older total than the one known is a message that came late: it changes nothing.
 
     A sidecar may give back what was reclaimed before it heard of that: then the right is granted once more on paper,
     so that its totals and ours agree, and no right comes into being.
     """
-    returned = want.returned_total - lease.returned_total
+    returned = returned_total - lease.returned_total
     if returned <= 0:
         return
     if returned > lease.outstanding + lease.reclaimed_total:
-        raise InvalidArgument(field, f"gives back {returned}, but {lease.outstanding} are out")
+        raise InvalidArgument(path, f"gives back {returned}, but {lease.outstanding} are out")
     deficit = max(0, returned - lease.outstanding)
     lease.granted_total += deficit
-    lease.returned_total = want.returned_total
+    lease.returned_total = returned_total
     pool.free += returned - deficit
     pool.leased -= returned - deficit
 
 
-def _top_up(pool: Pool, lease: Lease, want: Want) -> None:
-    # Debits and requests travel in different jobs: the posted total may be ahead of what the request says.
-    consumed = max(want.consumed_total, lease.posted_total)
-    left = lease.granted_total - lease.reclaimed_total - lease.returned_total - consumed - want.held_amount
-    given = allocate(free=pool.free, missing=want.want_amount - left, granted_total=lease.granted_total)
-    lease.granted_total += given
-    pool.free -= given
-    pool.leased += given
-
-
 def sweep(writer: Writer, now_ms: int) -> tuple[set[int], bool]:
-    """Takes back the rights of up to `SWEEP_LIMIT` lives that have not been heard of in time.
+    """Takes back rights and allowances of up to `SWEEP_LIMIT` lives that have not been heard of in time.
+
+    Not while a restored ledger recovers: who could not reach it yet is no older than the backup makes him look.
 
     Returns the pools that changed, and whether to go on.
     """
-    touched: set[int] = set()
-    lives = writer.lives_due(now_ms, SWEEP_LIMIT)
+    lives, touched = writer.lives_due(now_ms, SWEEP_LIMIT), set[int]()
+    if writer.ledger().recover_until_ms > now_ms:
+        return touched, False
     for life in lives:
-        out = [x for x in writer.leases_of_life(life.sidecar_key, life.birth_epoch, None) if x.outstanding]
-        pools = writer.pools_by_key({lease.pool_key for lease in out})
-        for lease in out:
-            pool, amount = pools[lease.pool_key], lease.outstanding
-            lease.reclaimed_total += amount
-            pool.leased -= amount
-            pool.free += amount
-            assert pool.free + pool.leased == pool.posted
-        writer.save_leases(out)
-        writer.save_pools(pools.values())
-        writer.save_life(Life(life.sidecar_key, life.birth_epoch, NEVER))
-        touched |= pools.keys()
+        leases = writer.leases_of_life(life.sidecar_key, life.birth_epoch, None)
+        pools = writer.pools_by_key({lease.pool_key for lease in leases})
+        changed = [lease for lease in leases if _reclaim(pools[lease.pool_key], lease, life, now_ms)]
+        keys = {lease.pool_key for lease in changed}
+        writer.save_leases(changed)
+        writer.save_pools(pools[key] for key in keys)
+        writer.save_life(
+            Life(
+                life.sidecar_key,
+                life.birth_epoch,
+                NEVER if life.reclaim_at_ms <= now_ms else life.reclaim_at_ms,
+                NEVER if life.allowance_reclaim_at_ms <= now_ms else life.allowance_reclaim_at_ms,
+            )
+        )
+        touched |= keys
     return touched, len(lives) == SWEEP_LIMIT
+
+
+def _reclaim(pool: Pool, lease: Lease, life: Life, now_ms: int) -> bool:
+    """Takes back what is due of a lease; whether anything changed."""
+    before = lease_figures(lease)
+    if life.reclaim_at_ms <= now_ms:
+        amount = lease.outstanding
+        lease.reclaimed_total += amount
+        lease.needed = 0
+        pool.leased -= amount
+        pool.free += amount
+    if life.allowance_reclaim_at_ms <= now_ms:
+        allowances.reclaim(pool, lease)
+    assert pool.free + pool.leased == pool.posted
+    return before != lease_figures(lease)
 
 
 def leases_now(reader: Reader, sidecar: Sidecar, pool_keys: Collection[int] | None) -> list[Granted]:
     """Returns leases of the sidecar's present life as they are, of some pools or (None) of all."""
+    return [
+        Granted(pool.account_id, pool.pool_id, True, pool, lease) for lease, pool in _leases(reader, sidecar, pool_keys)
+    ]
+
+
+def _leases(reader: Reader, sidecar: Sidecar, pool_keys: Collection[int] | None) -> list[tuple[Lease, Pool]]:
     leases = reader.leases_of_life(sidecar.sidecar_key, sidecar.birth_epoch, pool_keys)
     pools = reader.pools_by_key({lease.pool_key for lease in leases})
-    return [
-        Granted(pools[x.pool_key].account_id, pools[x.pool_key].pool_id, True, pools[x.pool_key], x) for x in leases
-    ]
+    return [(lease, pools[lease.pool_key]) for lease in leases]

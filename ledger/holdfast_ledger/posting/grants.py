@@ -38,9 +38,10 @@ def expire(grant: Grant, pool: Pool, now_ms: int) -> list[EntryRow]:
     Rights that are already out stay out, so `free` may fall below zero; nothing more is leased until it recovers.
     """
     assert grant.state is GrantState.ACTIVE
-    lost = grant.remaining
+    lost, owed = grant.remaining, max(0, -pool.free)
     pool.expired_total += lost
     pool.free -= lost
+    pool.expired_leased_total += max(0, -pool.free) - owed
     grant.remaining = 0
     grant.state = GrantState.EXPIRED
     grant.due_at_ms = NEVER

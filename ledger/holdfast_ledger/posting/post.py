@@ -8,8 +8,9 @@ Upstream: `sync`. Three fates besides being posted, none of them silent:
   as consumed, so `posted_total` advances all the same, and since `posted` did not fall the amount goes to `free`.
 - Quarantined: there is no such pool, or a total would pass int64. The mark moves; the debit is kept whole.
 
-A debit may exceed what is leased (late, or above its hold). The deficit is granted after the fact: `granted_total`
-and `free` take it, so that `outstanding` is zero and not below, and `free + leased = posted` holds.
+A debit may exceed what is leased (late, above its hold, or let through while cut off). The deficit is granted after
+the fact: `granted_total` and `free` take it, so that `outstanding` is zero and not below, and `free + leased =
+posted` holds.
 """
 
 import json
@@ -19,11 +20,13 @@ from dataclasses import dataclass, field
 from holdfast.v1 import ledger_sync_service_pb2 as wire
 
 from holdfast_ledger.errors import SequenceGap
+from holdfast_ledger.leasing.allowances import spend
 from holdfast_ledger.posting.burn import burn
 from holdfast_ledger.posting.grants import due_at_ms, take_due
 from holdfast_ledger.posting.order import burn_position
 from holdfast_ledger.store.interface import (
     MAX_AMOUNT,
+    OPTIMISTIC,
     DebitRow,
     DuplicateRow,
     EntryRow,
@@ -52,6 +55,8 @@ class Posted:
     """Pools whose grants took effect or expired on the way; the sidecars that lease from them are told at once."""
     moved_pools: set[int] = field(default_factory=set)
     """Pools whose settled balance moved; the sidecars that lease from them are told at the next sweep."""
+    optimistic_pools: set[int] = field(default_factory=set)
+    """Those among them in which that is told sooner."""
 
 
 @dataclass(slots=True)
@@ -64,6 +69,25 @@ class _Share:
     """Amount of all its debits, duplicates included."""
     burning: list[tuple[int, int]] = field(default_factory=list)
     """(debit_key, amount) of those that are posted."""
+    allowance: int = 0
+    """The part of `consumed` that was taken from the lease's allowance."""
+    allowance_spent: int = 0
+    """This and the next three: what the posted ones say of themselves, in minor units."""
+    fail_open: int = 0
+    over_hold: int = 0
+    late: int = 0
+    explained: int = 0
+    """The part of what is posted for which no rights have to be there."""
+
+    def count(self, row: DebitRow) -> None:
+        """Adds up what a posted debit says of itself."""
+        flagged = row.allowance_amount + row.fail_open_amount + row.over_hold_amount
+        if flagged or row.late:
+            self.allowance_spent += row.allowance_amount
+            self.fail_open += row.fail_open_amount
+            self.over_hold += row.over_hold_amount
+            self.late += row.amount if row.late else 0
+            self.explained += row.amount if row.late else min(row.amount, flagged)
 
 
 _Shares = dict[tuple[str, str], _Share | None]
@@ -143,6 +167,7 @@ def _insert(
             refused.append((debit, "UNKNOWN_POOL" if share is None else "OVERFLOW"))
             continue
         share.consumed += amount
+        share.allowance += debit.allowance_amount
         owners.append(share)
         rows.append(_row(debit, amount, share, now_ms))
     keys = writer.insert_debits(rows) if rows else []
@@ -150,9 +175,12 @@ def _insert(
     for key, row, share in zip(keys, rows, owners, strict=True):
         if key:
             share.burning.append((key, row.amount))
+            share.count(row)
             continue
         first = writer.debit_of_operation(row.account_key, row.operation_id)
-        duplicates.append(DuplicateRow(row.lease_key, row.sequence, row.epoch, row.amount, first, now_ms))
+        duplicates.append(
+            DuplicateRow(row.lease_key, row.sequence, row.epoch, row.amount, first, now_ms, row.allowance_amount)
+        )
     writer.insert_duplicates(duplicates)
     result.debit_count = len(rows) - len(duplicates)
     result.duplicate_count = len(duplicates)
@@ -167,6 +195,7 @@ def _fits(share: _Share, amount: int) -> bool:
         pool.spent_total + due <= MAX_AMOUNT
         and lease.posted_total + due <= MAX_AMOUNT
         and lease.granted_total + due <= MAX_AMOUNT
+        and lease.allowance_granted_total + due <= MAX_AMOUNT
         and pool.free - due >= -MAX_AMOUNT
     )
 
@@ -189,6 +218,8 @@ def _row(debit: wire.Debit, amount: int, share: _Share, now_ms: int) -> DebitRow
         debit.over_hold_amount,
         int(debit.estimated),
         debit.mode,
+        debit.allowance_amount,
+        debit.fail_open_amount,
     )
 
 
@@ -211,6 +242,8 @@ def _burn(writer: Writer, shares: list[_Share], now_ms: int, result: Posted) -> 
         _move_figures(share, spent, done.overdraft_amount)
         result.overdraft_amount += done.overdraft_amount
         result.moved_pools.add(pool_key)
+        if share.pool.policy.enforcement == OPTIMISTIC:
+            result.optimistic_pools.add(pool_key)
     writer.insert_entries(lines)
     writer.save_grants(burned)
     writer.save_leases(share.lease for share in shares)
@@ -239,5 +272,12 @@ def _move_figures(share: _Share, spent: int, overdraft: int) -> None:
     pool.free += share.consumed - spent - deficit
     pool.spent_total += spent
     pool.overdraft += overdraft
+    pool.allowance_spent_total += share.allowance_spent
+    pool.fail_open_total += share.fail_open
+    pool.over_hold_total += share.over_hold
+    pool.late_total += share.late
+    # What was spent beyond the lease is what `free` lost; duplicates gave theirs back to it.
+    pool.unleased_total += max(0, spent - before - share.explained)
+    spend(pool, lease, share.allowance)
     assert lease.outstanding >= 0
     assert pool.free + pool.leased == pool.posted

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from holdfast.v1 import ledger_sync_service_pb2 as wire
 
 from holdfast_ledger.errors import Fenced, Replaced
-from holdfast_ledger.leasing.rights import Granted, leases_now, serve
+from holdfast_ledger.leasing import allowances
+from holdfast_ledger.leasing.rights import Desk, Granted, Served, leases_now
+from holdfast_ledger.leasing.terms import LeaseTerms
 from holdfast_ledger.posting.grants import take_due
 from holdfast_ledger.posting.post import Posted, post
 from holdfast_ledger.store.interface import Sidecar, Writer
@@ -33,15 +35,10 @@ class Admitted:
     stream_id: StreamId
     sidecar: Sidecar
     leases: tuple[Granted, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """The answer to a lease request."""
-
-    granted: tuple[Granted, ...]
-    due_pools: frozenset[int]
-    """Pools whose grants took effect or expired on the way."""
+    claims_wanted: bool
+    """Whether the ledger may know less of the sidecar's rights than the sidecar."""
+    unsettled_pools: frozenset[int]
+    """Pools of which there is more to tell than Welcome does: a recall round under way, allowances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +46,43 @@ class SyncJobs:
     """Makes the jobs; holds the settings that they share."""
 
     now_ms: Callable[[], int]
-    lease_validity_ms: int
-    clock_slack_ms: int
+    terms: LeaseTerms
 
     def hello(self, writer: Writer, said: Introduction) -> Admitted:
         """Admits a stream. Raises `Fenced`."""
-        sidecar = admit(writer, said, self.now_ms(), self.lease_validity_ms, self.clock_slack_ms)
+        now_ms = self.now_ms()
+        sidecar = admit(writer, said, now_ms, self.terms)
         stream_id = StreamId(sidecar.sidecar_id, sidecar.epoch, sidecar.stream_number)
-        return Admitted(stream_id, sidecar, tuple(leases_now(writer, sidecar, None)))
+        granted = tuple(leases_now(writer, sidecar, None))
+        needy = [one.lease for one in granted if one.lease and one.lease.needed]
+        for lease in needy:
+            lease.needed = 0  # what waits at the sidecar asks anew on the new stream
+        writer.save_leases(needy)
+        unsettled = frozenset(
+            one.pool.pool_key
+            for one in granted
+            if one.pool and one.lease
+            if one.pool.recall_until_ms > now_ms or allowances.matters(one.pool, one.lease)
+        )
+        claims_wanted = sidecar.generation < writer.ledger().generation
+        return Admitted(stream_id, sidecar, granted, claims_wanted, unsettled)
 
     def debits(self, writer: Writer, stream_id: StreamId, debits: Sequence[wire.Debit]) -> Posted:
         """Posts a run of debits."""
         return post(writer, present(writer, stream_id), debits, self.now_ms())
 
-    def heartbeat(self, writer: Writer, stream_id: StreamId) -> None:
-        """Renews the leases of the present life."""
-        self._renew(writer, present(writer, stream_id), self.now_ms())
+    def heartbeat(self, writer: Writer, stream_id: StreamId, claimed: bool) -> None:
+        """Renews the leases of the present life.
+
+        Args:
+            writer: The transaction.
+            stream_id: The stream.
+            claimed: Whether the sidecar has told its rights, all of them, if it was asked to.
+        """
+        sidecar = present(writer, stream_id)
+        if claimed:
+            sidecar.generation = writer.ledger().generation
+        self._renew(writer, sidecar, self.now_ms())
 
     def wants(self, writer: Writer, stream_id: StreamId, ask: Ask) -> Served:
         """Answers a lease request. It is a sign of life too: rights given are never without a time to reclaim them."""
@@ -72,14 +90,16 @@ class SyncJobs:
         pools = [writer.pool(want.account_id, want.pool_id) for want in ask.wants]
         due_pools = take_due(writer, now_ms, {pool.pool_key for pool in pools if pool})
         self._renew(writer, sidecar, now_ms)
-        return Served(tuple(serve(writer, sidecar, ask.wants)), frozenset(due_pools))
+        served = Desk(writer, sidecar, now_ms, self.terms).serve(ask.wants)
+        served.changed_pools |= due_pools
+        return served
 
-    def tell(self, writer: Writer, stream_id: StreamId, pool_keys: Collection[int]) -> list[Granted]:
-        """Reads leases that changed. In the writer's order, so that what is told never goes back."""
-        return leases_now(writer, present(writer, stream_id), pool_keys)
+    def tell(self, writer: Writer, stream_id: StreamId, pool_keys: Collection[int]) -> Served:
+        """Looks at leases again. In the writer's order, so that what is told never goes back."""
+        return Desk(writer, present(writer, stream_id), self.now_ms(), self.terms).tell(pool_keys)
 
     def _renew(self, writer: Writer, sidecar: Sidecar, now_ms: int) -> None:
-        renew(sidecar, now_ms, self.lease_validity_ms, self.clock_slack_ms)
+        renew(sidecar, now_ms, self.terms)
         writer.save_sidecar(sidecar)
 
 

@@ -6,18 +6,9 @@ from typing import cast
 from holdfast.v1 import decision_pb2 as decision
 from holdfast.v1 import ledger_sync_service_pb2 as wire
 
+from holdfast_ledger.leasing.bound import overdraft_bound, overdraft_limit
 from holdfast_ledger.leasing.rights import Granted
 from holdfast_ledger.store.interface import Pool
-
-BPS = 10_000
-"""Basis points of the whole."""
-
-
-def overdraft_limit(pool: Pool) -> int:
-    """Returns how far below zero the pool's settled balance may go, in minor units."""
-    if pool.policy.overdraft_limit_bps:
-        return pool.granted_total * pool.policy.overdraft_limit_bps // BPS
-    return pool.policy.overdraft_limit
 
 
 def policy_message(pool: Pool) -> decision.Policy:
@@ -49,6 +40,13 @@ def lease_message(granted: Granted) -> wire.Lease:
         pool_posted=pool.posted,
         pool_free=pool.free,
         policy=policy_message(pool),
+        recall_round=granted.recall_round,
+        recall_amount=granted.recall_amount,
+        pending=granted.pending,
+        allowance_granted_total=lease.allowance_granted_total,
+        allowance_reclaimed_total=lease.allowance_reclaimed_total,
+        allowance_recall_amount=granted.allowance_recall_amount,
+        pool_overdraft_bound=overdraft_bound(pool),
     )
 
 

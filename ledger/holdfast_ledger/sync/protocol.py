@@ -6,13 +6,14 @@
 slower the store, the larger its transactions.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 
 from google.protobuf.message import DecodeError
 from holdfast.v1 import ledger_sync_service_pb2 as wire
 
 from holdfast_ledger.errors import InvalidArgument, LedgerBehind, SequenceGap, WindowExceeded
+from holdfast_ledger.leasing.claims import Claim
 from holdfast_ledger.leasing.rights import Want
 from holdfast_ledger.store.interface import MAX_AMOUNT
 from holdfast_ledger.sync.lives import Introduction
@@ -34,6 +35,10 @@ MAX_SEQUENCE = MAX_AMOUNT
 MAX_DEBIT_BYTES = 8_192
 """Average size of the debits of a message, at most: 16 dimensions and all ids at their longest are 6 KiB. With the
 window it bounds the memory of a stream."""
+
+
+CLAIMS = tuple(one.name for one in fields(Claim))
+"""Totals of a want that are checked against what the ledger knows."""
 
 
 class Phase(Enum):
@@ -181,6 +186,7 @@ def introduction(hello: wire.Hello) -> Introduction:
     check_range("hello.last_sequence", hello.last_sequence, 0, MAX_SEQUENCE)
     check_range("hello.acked_sequence", hello.acked_sequence, 0, MAX_SEQUENCE)
     check_range("hello.max_hold_ttl_ms", hello.max_hold_ttl_ms, 0, MAX_HOLD_TTL_MS)
+    check_range("hello.birth_epoch", hello.birth_epoch, 0, hello.epoch)
     if len(hello.version.encode()) > MAX_VERSION_BYTES:
         raise InvalidArgument("hello.version", f"is longer than {MAX_VERSION_BYTES} bytes")
     return Introduction(
@@ -191,6 +197,7 @@ def introduction(hello: wire.Hello) -> Introduction:
         hello.acked_sequence,
         hello.max_hold_ttl_ms,
         hello.version,
+        hello.birth_epoch,
     )
 
 
@@ -205,6 +212,11 @@ def check_debit(debit: wire.Debit, field_path: str, epoch: int) -> None:
         raise InvalidArgument(f"{field_path}.epoch", f"is {debit.epoch}, not in 1..{epoch}")
     if not 0 <= debit.over_hold_amount <= debit.amount:
         raise InvalidArgument(f"{field_path}.over_hold_amount", f"is {debit.over_hold_amount}")
+    for name in ("allowance_amount", "fail_open_amount"):
+        if getattr(debit, name) < 0:
+            raise InvalidArgument(f"{field_path}.{name}", f"is {getattr(debit, name)}, below 0")
+    if debit.allowance_amount + debit.fail_open_amount > debit.amount:
+        raise InvalidArgument(f"{field_path}.allowance_amount", "is with fail_open_amount more than amount")
     if not debit.operation_id:
         raise InvalidArgument(f"{field_path}.operation_id", "is empty")
 
@@ -212,24 +224,26 @@ def check_debit(debit: wire.Debit, field_path: str, epoch: int) -> None:
 def ask(request: wire.LeaseRequest) -> Ask:
     """Checks a lease request. Raises `InvalidArgument`."""
     check_range("lease_request.wants", len(request.wants), 0, MAX_WANTS)
-    wants = []
-    for place, want in enumerate(request.wants):
-        path = f"lease_request.wants[{place}]"
-        check_optional_id(f"{path}.account_id", want.account_id)
-        check_optional_id(f"{path}.pool_id", want.pool_id)
-        check_range(f"{path}.want_amount", want.want_amount, 0, MAX_AMOUNT)
-        check_range(f"{path}.need_amount", want.need_amount, 0, want.want_amount)
-        check_range(f"{path}.held_amount", want.held_amount, 0, MAX_AMOUNT)
-        check_range(f"{path}.consumed_total", want.consumed_total, 0, MAX_AMOUNT)
-        check_range(f"{path}.returned_total", want.returned_total, 0, MAX_AMOUNT)
-        wants.append(
-            Want(
-                want.account_id,
-                want.pool_id,
-                want.want_amount,
-                want.held_amount,
-                want.consumed_total,
-                want.returned_total,
-            )
-        )
-    return Ask(request.request_id, tuple(wants))
+    return Ask(
+        request.request_id, tuple(_want(want, f"lease_request.wants[{n}]") for n, want in enumerate(request.wants))
+    )
+
+
+def _want(want: wire.LeaseWant, path: str) -> Want:
+    check_optional_id(f"{path}.account_id", want.account_id)
+    check_optional_id(f"{path}.pool_id", want.pool_id)
+    check_range(f"{path}.want_amount", want.want_amount, 0, MAX_AMOUNT)
+    check_range(f"{path}.need_amount", want.need_amount, 0, want.want_amount)
+    for name in ("held_amount", "consumed_total", *CLAIMS):
+        check_range(f"{path}.{name}", getattr(want, name), 0, MAX_AMOUNT)
+    claim = Claim(*(getattr(want, name) for name in CLAIMS))
+    return Want(
+        want.account_id,
+        want.pool_id,
+        want.want_amount,
+        want.need_amount,
+        want.held_amount,
+        want.consumed_total,
+        want.recall_round,
+        claim,
+    )

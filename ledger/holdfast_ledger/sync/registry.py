@@ -14,6 +14,10 @@ class OpenStream(Protocol):
     def stream_id(self) -> StreamId:
         """Its name."""
 
+    @property
+    def waiting_pools(self) -> set[int]:
+        """Pools of which its sidecar waits for rights or allowance."""
+
     def end(self, fault: LedgerError) -> None:
         """Ends it soon, with this fault."""
 
@@ -59,6 +63,21 @@ class Registry:
         if keys:
             self.pools_changed_elsewhere(keys)
             self._announce(keys)
+
+    def pools_freed(self, pool_keys: Iterable[int]) -> None:
+        """Has the streams tell their leases in these pools that wait for what others give back of them.
+
+        The other replicas do not know who waits where: there every stream tells.
+        """
+        keys = set(pool_keys)
+        if keys:
+            for stream in self._streams.values():
+                stream.tell(keys & stream.waiting_pools)
+            self._announce(keys)
+
+    def waiting_pools(self) -> set[int]:
+        """Returns the pools of which anyone here waits for rights or allowance."""
+        return set().union(*(stream.waiting_pools for stream in self._streams.values()))
 
     def pools_changed_elsewhere(self, pool_keys: Collection[int] | None) -> None:
         """Has every stream here tell its leases in these pools, or (None) in all."""

@@ -16,8 +16,10 @@ from holdfast.v1 import ledger_sync_service_pb2 as wire
 
 from holdfast_ledger.crash import CrashPlan, CrashPoint
 from holdfast_ledger.errors import InvalidArgument, LedgerError, WindowExceeded
+from holdfast_ledger.leasing.rights import Granted, Served
+from holdfast_ledger.leasing.terms import LeaseTerms
 from holdfast_ledger.posting.post import Posted
-from holdfast_ledger.store.interface import Locks
+from holdfast_ledger.store.interface import Locks, Pool
 from holdfast_ledger.sync.jobs import Admitted, StreamId, SyncJobs
 from holdfast_ledger.sync.messages import lease_messages
 from holdfast_ledger.sync.protocol import Ask, SyncProtocol
@@ -48,11 +50,12 @@ class Channel(Protocol):
 class StreamSettings:
     """What the streams are told and held to; see `config` for the reasons."""
 
-    lease_validity_ms: int
-    heartbeat_interval_ms: int
+    terms: LeaseTerms
     window_debit_count: int
     post_debit_count: int
     """Debits of one job, at most: bounds how long a job of another stream waits behind it."""
+    snapshot_interval_ms: int
+    """Time after which the sidecars of an OPTIMISTIC pool hear that it was posted to, at most."""
 
 
 @dataclass(slots=True)
@@ -88,6 +91,21 @@ class SyncServices:
     counters: SyncCounters = field(default_factory=SyncCounters)
     moved_pools: set[int] = field(default_factory=set)
     """Pools posted to since the last sweep, which tells the sidecars and empties it."""
+    snapshot_pools: set[int] = field(default_factory=set)
+    """OPTIMISTIC ones among them, which are told soon: what one host spends is to stop the others."""
+
+    def moved(self, posted: Posted) -> None:
+        """Has the sidecars of pools that were posted to told: some at once, some soon, some at the next sweep."""
+        self.registry.pools_changed(posted.due_pools)
+        self.moved_pools.update(posted.moved_pools - posted.optimistic_pools)
+        if posted.optimistic_pools and not self.snapshot_pools:
+            delay_s = self.settings.snapshot_interval_ms / 1_000
+            asyncio.get_running_loop().call_later(delay_s, self._tell_snapshots)
+        self.snapshot_pools.update(posted.optimistic_pools)
+
+    def _tell_snapshots(self) -> None:
+        self.registry.pools_changed(self.snapshot_pools)
+        self.snapshot_pools.clear()
 
 
 class Stream:
@@ -100,6 +118,9 @@ class Stream:
         self._outgoing: deque[wire.SyncResponse] = deque()
         self._pools: set[int] = set()
         self._changed: set[int] = set()
+        self._waiting: set[int] = set()
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._is_claiming = self._has_claimed = False
         self._post_wanted = asyncio.Event()
         self._control_wanted = asyncio.Event()
         self._write_wanted = asyncio.Event()
@@ -125,6 +146,11 @@ class Stream:
             self._changed |= mine
             self._control_wanted.set()
 
+    @property
+    def waiting_pools(self) -> set[int]:
+        """See `OpenStream`."""
+        return self._waiting
+
     async def run(self) -> None:
         """Serves the stream until the sidecar half-closes it. Raises the `LedgerError` that ends it."""
         try:
@@ -148,6 +174,8 @@ class Stream:
             await self._serve()
         finally:
             self._services.registry.remove(self)
+            for timer in self._timers.values():
+                timer.cancel()
 
     async def _first(self) -> object:
         """Waits for Hello, or for the end."""
@@ -169,6 +197,7 @@ class Stream:
     def _welcome(self, admitted: Admitted) -> None:
         self._id = admitted.stream_id
         self._pools = {one.pool.pool_key for one in admitted.leases if one.pool}
+        self._is_claiming = admitted.claims_wanted
         sidecar, settings = admitted.sidecar, self._services.settings
         _log.info(
             "sidecar %s connected: epoch %d, life %d, acked %d",
@@ -182,12 +211,15 @@ class Stream:
             epoch=sidecar.epoch,
             birth_epoch=sidecar.birth_epoch,
             acked_sequence=sidecar.acked_sequence,
-            lease_validity_ms=settings.lease_validity_ms,
-            heartbeat_interval_ms=settings.heartbeat_interval_ms,
+            lease_validity_ms=settings.terms.lease_validity_ms,
+            allowance_validity_ms=settings.terms.allowance_validity_ms,
+            heartbeat_interval_ms=settings.terms.heartbeat_interval_ms,
             window_debit_count=settings.window_debit_count,
             leases=lease_messages(admitted.leases),
+            claims_wanted=admitted.claims_wanted,
         )
         self._send(wire.SyncResponse(welcome=welcome))
+        self.tell(set(admitted.unsettled_pools))
 
     async def _serve(self) -> None:
         """Runs the four tasks; the first fault ends them all, and they are gone before this returns."""
@@ -264,8 +296,7 @@ class Stream:
                 posted.quarantined_count,
                 posted.duplicate_count,
             )
-        self._services.registry.pools_changed(posted.due_pools)
-        self._services.moved_pools.update(posted.moved_pools)
+        self._services.moved(posted)
         self._services.crash.reach(CrashPoint.BEFORE_ACK)
         self._send(self._protocol.posted(posted.acked_sequence))
         return True
@@ -276,14 +307,22 @@ class Stream:
         for ask in asks:
             await self._answer(ask)
         if heartbeat_id is not None:
-            jobs = self._services.jobs
-            await self._services.writer.run(lambda writer: jobs.heartbeat(writer, self._id), self._locks())
-            validity_ms = self._services.settings.lease_validity_ms
-            ack = wire.HeartbeatAck(heartbeat_id=heartbeat_id, lease_validity_ms=validity_ms)
-            self._send(wire.SyncResponse(heartbeat_ack=ack))
+            await self._renew(heartbeat_id)
         if changed:
             await self._tell(changed)
         return bool(asks or changed) or heartbeat_id is not None
+
+    async def _renew(self, heartbeat_id: int) -> None:
+        jobs, claimed = self._services.jobs, self._is_claiming and self._has_claimed
+        await self._services.writer.run(lambda writer: jobs.heartbeat(writer, self._id, claimed), self._locks())
+        self._is_claiming = self._is_claiming and not claimed
+        terms = self._services.settings.terms
+        ack = wire.HeartbeatAck(
+            heartbeat_id=heartbeat_id,
+            lease_validity_ms=terms.lease_validity_ms,
+            allowance_validity_ms=terms.allowance_validity_ms,
+        )
+        self._send(wire.SyncResponse(heartbeat_ack=ack))
 
     async def _answer(self, ask: Ask) -> None:
         jobs = self._services.jobs
@@ -291,18 +330,43 @@ class Stream:
             lambda writer: jobs.wants(writer, self._id, ask),
             self._locks(pools=frozenset((want.account_id, want.pool_id) for want in ask.wants)),
         )
+        self._has_claimed = True
         self._pools |= {one.pool.pool_key for one in served.granted if one.pool}
         update = wire.LeaseUpdate(request_id=ask.request_id, leases=lease_messages(served.granted))
         self._send(wire.SyncResponse(lease_update=update))
-        self._services.registry.pools_changed(served.due_pools)
+        self._pass_on(served)
 
     async def _tell(self, pool_keys: set[int]) -> None:
         jobs = self._services.jobs
-        granted = await self._services.writer.run(
+        served = await self._services.writer.run(
             lambda writer: jobs.tell(writer, self._id, pool_keys), self._locks(pool_keys=frozenset(pool_keys))
         )
-        if granted:
-            self._send(wire.SyncResponse(lease_update=wire.LeaseUpdate(leases=lease_messages(granted))))
+        if served.granted:
+            self._send(wire.SyncResponse(lease_update=wire.LeaseUpdate(leases=lease_messages(served.granted))))
+            self._pass_on(served)
+
+    def _pass_on(self, served: Served) -> None:
+        """Remembers which pools the sidecar waits for, and has the others told."""
+        for one in served.granted:
+            if one.pool is not None:
+                self._await(one.pool, one)
+        self._services.registry.pools_changed(served.changed_pools)
+        self._services.registry.pools_freed(served.freed_pools - served.changed_pools)
+
+    def _await(self, pool: Pool, granted: Granted) -> None:
+        """Waits for rights or allowance of a pool, or no longer; a timer hurries the end of a recall round."""
+        timer = self._timers.pop(pool.pool_key, None)
+        if timer is not None:
+            timer.cancel()
+        if granted.pending:
+            wait_ms = max(1, pool.recall_until_ms - self._services.jobs.now_ms())
+            self._timers[pool.pool_key] = asyncio.get_running_loop().call_later(
+                wait_ms / 1_000, self.tell, {pool.pool_key}
+            )
+        if granted.pending or granted.allowance_missing:
+            self._waiting.add(pool.pool_key)
+        else:
+            self._waiting.discard(pool.pool_key)
 
     def _locks(self, pools: frozenset[tuple[str, str]] = frozenset(), pool_keys: frozenset[int] = frozenset()) -> Locks:
         return Locks(frozenset({self._id.sidecar_id}), pools, pool_keys)

@@ -11,6 +11,7 @@ from holdfast.v1 import ledger_service_pb2 as api
 from holdfast.v1 import ledger_sync_service_pb2 as wire
 
 from tests.ledger.harness import (
+    ALLOWANCE_VALIDITY_MS,
     RECLAIM_AFTER_MS,
     START_MS,
     VALIDITY_MS,
@@ -153,7 +154,7 @@ async def test_each_heartbeat_moves_the_reclaim(tmp_path: Path) -> None:
         for number in range(5):
             ledger.clock.advance(RECLAIM_AFTER_MS - 1)
             assert await stream.heartbeat(number) == wire.HeartbeatAck(
-                heartbeat_id=number, lease_validity_ms=VALIDITY_MS
+                heartbeat_id=number, lease_validity_ms=VALIDITY_MS, allowance_validity_ms=ALLOWANCE_VALIDITY_MS
             )
             await ledger.server.sweep_once()
             assert (await ledger.balance()).leased == 60
