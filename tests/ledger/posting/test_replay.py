@@ -99,7 +99,8 @@ def test_an_operation_of_another_host_is_kept_and_flagged(
     opened.open_pool("other")
     opened.hello("t", instance=instance(2))
     opened.post(debit(1, 30, operation_id="same"), sidecar_id="t")
-    late = debit(9, **({"amount": 30, "operation_id": "same"} | fields))
+    content: dict[str, Any] = {"amount": 30, "operation_id": "same"} | fields
+    late = debit(9, **content)
     (fate,) = bring(opened, late)
     assert (fate.outcome, fate.conflicting) == (DUPLICATE, conflicting)
     assert outcomes(bring(opened, late)) == [REPLAYED]
