@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from holdfast.v1.ledger_sync_service_pb2 import Debit
 
 from holdfast_ledger.posting.books import EXPIRED, ISSUANCE, OVERDRAFT, SPEND, books_of, grant_book
-from holdfast_ledger.store.interface import Grant, GrantState, Lease, Pool, Reader
+from holdfast_ledger.store.interface import FlagSum, Grant, GrantState, Lease, LeaseSum, Pool, Reader
 
 PAGE = 1_000
 MAX_FINDINGS = 1_000
@@ -32,13 +32,16 @@ def audit(reader: Reader) -> AuditReport:
     """Checks that books sum to zero, and that pools, grants, leases and marks are what the journal makes of them."""
     pools = {pool.pool_key: pool for pool in _pools(reader)}
     grants = {key: list(_grants(reader, key)) for key in pools}
-    leases = list(_leases(reader))
+    leases, leases_of = list(_leases(reader)), defaultdict[int, list[Lease]](list)
+    for lease in leases:
+        leases_of[lease.pool_key].append(lease)
+    flags = {line.pool_key: line for line in reader.flag_sums()}
     books, entry_count = _books(reader, {g.grant_key: g.grant_id for x in grants.values() for g in x})
     findings: list[str] = []
     for key, pool in pools.items():
         name = f"pool {pool.account_id}/{pool.pool_id}"
-        leased = sum(lease.outstanding for lease in leases if lease.pool_key == key)
-        findings += [f"{name}: {text}" for text in _pool_findings(pool, grants[key], books[key], leased)]
+        findings += [f"{name}: {text}" for text in _pool_findings(pool, grants[key], books[key])]
+        findings += [f"{name}: {text}" for text in _figure_findings(pool, leases_of[key], flags.get(key))]
     findings += _lease_findings(reader, leases)
     findings += _mark_findings(reader)
     findings += _replay_findings(reader)
@@ -87,13 +90,12 @@ def _books(reader: Reader, grant_ids: dict[int, str]) -> tuple[dict[int, Books],
     return books, entry_count
 
 
-def _pool_findings(pool: Pool, grants: list[Grant], books: Books, leased: int) -> Iterator[str]:
+def _pool_findings(pool: Pool, grants: list[Grant], books: Books) -> Iterator[str]:
     expected = (
         ("granted_total", pool.granted_total, -books[ISSUANCE]),
         ("spent_total", pool.spent_total, books[SPEND]),
         ("expired_total", pool.expired_total, books[EXPIRED]),
         ("overdraft", pool.overdraft, -books[OVERDRAFT]),
-        ("leased", pool.leased, leased),
         ("free + leased", pool.free + pool.leased, pool.posted),
         ("posted", pool.posted, sum(books[grant_book(g.grant_id)] for g in grants) + books[OVERDRAFT]),
     )
@@ -110,14 +112,45 @@ def _pool_findings(pool: Pool, grants: list[Grant], books: Books, leased: int) -
             yield f"grant {grant.grant_id}: is {grant.state.name} with {grant.remaining} left"
 
 
+def _figure_findings(pool: Pool, leases: list[Lease], flags: FlagSum | None) -> Iterator[str]:
+    """What leases and debits say of a pool. The last two totals depend on what was leased when, so they have bounds."""
+    flags = flags or FlagSum(pool.pool_key, 0, 0, 0, 0)
+    expected = (
+        ("leased", pool.leased, sum(lease.outstanding for lease in leases)),
+        ("allowance_leased", pool.allowance_leased, sum(lease.allowance_outstanding for lease in leases)),
+        ("allowance_spent_total", pool.allowance_spent_total, flags.allowance_amount),
+        ("fail_open_total", pool.fail_open_total, flags.fail_open_amount),
+        ("over_hold_total", pool.over_hold_total, flags.over_hold_amount),
+        ("late_total", pool.late_total, flags.late_amount),
+    )
+    for figure, stored, computed in expected:
+        if stored != computed:
+            yield f"{figure} is {stored}, its leases and debits say {computed}"
+    bounded = (
+        ("unleased_total", pool.unleased_total, pool.spent_total),
+        ("expired_leased_total", pool.expired_leased_total, pool.expired_total),
+    )
+    for figure, stored, most in bounded:
+        if not 0 <= stored <= most:
+            yield f"{figure} is {stored}, not in 0..{most}"
+
+
 def _lease_findings(reader: Reader, leases: list[Lease]) -> Iterator[str]:
-    posted = {line.lease_key: line.amount for line in reader.lease_sums()}
+    sums = {line.lease_key: line for line in reader.lease_sums()}
     for lease in leases:
         name = f"lease of pool {lease.pool_key} by {lease.sidecar_id} (life {lease.birth_epoch})"
         if lease.outstanding < 0:
             yield f"{name}: {lease.outstanding} are out"
-        if lease.posted_total != posted.get(lease.lease_key, 0):
-            yield f"{name}: posted_total is {lease.posted_total}, its debits are {posted.get(lease.lease_key, 0)}"
+        if lease.allowance_outstanding < 0:
+            yield f"{name}: allowances of {lease.allowance_outstanding} are out"
+        posted = sums.get(lease.lease_key) or LeaseSum(lease.lease_key, 0, 0)
+        if lease.posted_total != posted.amount:
+            yield f"{name}: posted_total is {lease.posted_total}, its debits are {posted.amount}"
+        if lease.allowance_posted_total != posted.allowance_amount:
+            yield (
+                f"{name}: allowance_posted_total is {lease.allowance_posted_total}, its debits used "
+                f"{posted.allowance_amount}"
+            )
 
 
 def _mark_findings(reader: Reader) -> Iterator[str]:

@@ -13,8 +13,10 @@ import uvloop
 
 from holdfast_ledger.audit import audit
 from holdfast_ledger.clock import SteadyClock
-from holdfast_ledger.config import ConfigError, LedgerConfig, from_arguments
+from holdfast_ledger.config import ConfigError, LedgerConfig, from_arguments, load
+from holdfast_ledger.config import parser as config_parser
 from holdfast_ledger.crash import CrashPlan
+from holdfast_ledger.restoring import restored
 from holdfast_ledger.server import LedgerServer
 from holdfast_ledger.store.interface import Store, StoreError, StoreFailed
 from holdfast_ledger.store.sqlite import SqliteStore
@@ -23,14 +25,19 @@ EXIT_USAGE = 64
 EXIT_FINDINGS = 1
 EXIT_UNAVAILABLE = 69
 
+MAX_WAIT_MS = 31 * 24 * 3_600_000
+"""A month, as long as the longest hold."""
+
 SWITCH_INTERVAL_S = 0.0005
 """The writer gives the interpreter up for each statement, and would wait the default 5 ms to get it back."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs `holdfast ledger [flags]` or `holdfast ledger audit --database …`; returns the exit status."""
+    """Runs `holdfast ledger`, plain or with `audit` or `restored`; returns the exit status."""
     if argv and argv[0] == "audit":
         return _audit(argv[1:])
+    if argv and argv[0] == "restored":
+        return _restored(argv[1:])
     try:
         config = from_arguments(argv)
     except ConfigError as fault:
@@ -99,6 +106,35 @@ def _audit(arguments: Sequence[str]) -> int:
     ]
     sys.stdout.write("\n".join(lines) + "\n")
     return EXIT_FINDINGS if report.findings else 0
+
+
+def _restored(arguments: Sequence[str]) -> int:
+    own = argparse.ArgumentParser(add_help=False)
+    wait_help = "time in which nobody is given new rights; by default lease_validity_ms (the ledger's settings count)"
+    own.add_argument("--wait-ms", type=int, help=wait_help)
+    parser = config_parser("holdfast ledger restored", [own])
+    parser.description = "Tells a ledger that its database was restored from an older backup."
+    flags = vars(parser.parse_args(arguments))
+    wait_ms: int | None = flags.pop("wait_ms")
+    try:
+        config = load(flags, flags.pop("config"))
+    except ConfigError as fault:
+        return _complain(str(fault), EXIT_USAGE)
+    wait_ms = config.lease_validity_ms if wait_ms is None else wait_ms
+    if not 0 <= wait_ms <= MAX_WAIT_MS:
+        return _complain(f"--wait-ms: is {wait_ms}, not in 0..{MAX_WAIT_MS}", EXIT_USAGE)
+    if not _is_url(config.database) and not Path(config.database).is_file():
+        return _complain(f"{config.database}: there is no such file", EXIT_USAGE)
+    try:
+        store = open_store(config.database)
+        try:
+            state = restored(store, SteadyClock().now_ms(), wait_ms, config.lease_terms)
+        finally:
+            store.close()
+    except StoreError as fault:
+        return _complain(str(fault), EXIT_UNAVAILABLE)
+    sys.stdout.write(f"generation {state.generation}: no new rights for {wait_ms} ms, sidecars claim what they have\n")
+    return 0
 
 
 def _complain(message: str, status: int) -> int:

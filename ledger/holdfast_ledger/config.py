@@ -123,9 +123,9 @@ class LedgerConfig(BaseSettings):
         return (init_settings,)
 
 
-def parser(prog: str) -> argparse.ArgumentParser:
-    """Returns the parser of the flags: one for each setting, and --config."""
-    result = argparse.ArgumentParser(prog=prog, description="The central ledger.")
+def parser(prog: str, parents: Sequence[argparse.ArgumentParser] = ()) -> argparse.ArgumentParser:
+    """Returns the parser of the flags: those of `parents`, one for each setting, and --config."""
+    result = argparse.ArgumentParser(prog=prog, description="The central ledger.", parents=list(parents))
     result.add_argument("--config", type=Path, help="TOML file with settings")
     for name, field in LedgerConfig.model_fields.items():
         help_text = f"{field.description} (default: {field.default})".replace("%", "%%")

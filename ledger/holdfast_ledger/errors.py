@@ -60,15 +60,6 @@ class AlreadyExists(LedgerError):
         super().__init__(f"{field}: {message}", field=field)
 
 
-class NotSupported(LedgerError):
-    """The contract knows it and this version of the ledger does not do it."""
-
-    reason: ClassVar[str] = "NOT_SUPPORTED"
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}", field=field)
-
-
 class Fenced(LedgerError):
     """Another life of the sidecar has taken over. Final: never retried."""
 

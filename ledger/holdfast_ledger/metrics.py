@@ -10,6 +10,26 @@ from prometheus_client.registry import Collector
 from holdfast_ledger.store.interface import CurrencyTotal
 from holdfast_ledger.writer import COMMIT_BOUNDS_US, WriterStatistics
 
+GAUGES = (
+    ("leased_amount", "Rights out at sidecars, in minor units.", "leased"),
+    ("overdraft_amount", "Spend that no grant covers, in minor units.", "overdraft"),
+    ("overdrawn_pools", "Pools in overdraft.", "overdrawn_pool_count"),
+    ("allowance_leased_amount", "Partition allowances out at sidecars, in minor units.", "allowance_leased"),
+    ("overdraft_bound_amount", "What the overdraft can come to, in minor units.", "overdraft_bound"),
+)
+"""Name, text, and field of `CurrencyTotal`."""
+
+COUNTERS = (
+    ("allowance_spent_amount", "Spend taken from allowances, in minor units.", "allowance_spent_total"),
+    ("fail_open_amount", "Spend that nothing covered, let through in FAIL_OPEN mode.", "fail_open_total"),
+    ("over_hold_amount", "Amounts by which settles passed their hold, in minor units.", "over_hold_total"),
+    ("late_amount", "Spend of settles whose hold was no longer open, in minor units.", "late_total"),
+    ("unleased_amount", "Spend beyond what was leased for no other reason, in minor units.", "unleased_total"),
+    ("expired_leased_amount", "Amounts that expired while rights to them were out.", "expired_leased_total"),
+    ("recall_rounds", "Rounds in which rights were called back for another sidecar.", "recall_round_count"),
+)
+"""The same, of what only grows."""
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerStatistics:
@@ -63,18 +83,16 @@ class LedgerCollector(Collector):
         yield self._durations(now.writer)
 
     def _amounts(self, currencies: tuple[CurrencyTotal, ...]) -> Iterator[Metric]:
-        leased = GaugeMetricFamily(
-            "holdfast_ledger_leased_amount", "Rights out at sidecars, in minor units.", labels=["currency"]
-        )
-        overdraft = GaugeMetricFamily(
-            "holdfast_ledger_overdraft_amount", "Spend that no grant covers, in minor units.", labels=["currency"]
-        )
-        pools = GaugeMetricFamily("holdfast_ledger_overdrawn_pools", "Pools in overdraft.", labels=["currency"])
-        for one in currencies:
-            leased.add_metric([one.currency], one.leased)
-            overdraft.add_metric([one.currency], one.overdraft)
-            pools.add_metric([one.currency], one.overdrawn_pool_count)
-        yield from (leased, overdraft, pools)
+        for name, text, field in GAUGES:
+            gauge = GaugeMetricFamily(f"holdfast_ledger_{name}", text, labels=["currency"])
+            for one in currencies:
+                gauge.add_metric([one.currency], getattr(one, field))
+            yield gauge
+        for name, text, field in COUNTERS:
+            counter = CounterMetricFamily(f"holdfast_ledger_{name}", text, labels=["currency"])
+            for one in currencies:
+                counter.add_metric([one.currency], getattr(one, field))
+            yield counter
 
     def _durations(self, writer: WriterStatistics) -> Metric:
         total, buckets = 0, []

@@ -3,7 +3,7 @@
 from holdfast.v1 import decision_pb2 as decision
 from holdfast.v1 import ledger_service_pb2 as wire
 
-from holdfast_ledger.errors import AlreadyExists, InvalidArgument, NotSupported
+from holdfast_ledger.errors import AlreadyExists, InvalidArgument
 from holdfast_ledger.store.interface import MAX_AMOUNT, NEVER, Account, Grant, GrantState, Policy, Pool
 from holdfast_ledger.validation import check_cost_currency, check_currency, check_id, check_range, check_text
 
@@ -22,7 +22,7 @@ def account(said: wire.Account) -> Account:
 
 
 def pool(said: wire.Pool) -> Pool:
-    """Reads a pool. Raises `InvalidArgument`, `NotSupported`."""
+    """Reads a pool. Raises `InvalidArgument`."""
     check_id("pool.account_id", said.account_id)
     check_id("pool.pool_id", said.pool_id)
     currency, exponent = said.currency, said.currency_exponent
@@ -47,7 +47,7 @@ def same_pool(there: Pool, said: Pool) -> None:
 
 
 def policy(field: str, said: decision.Policy) -> Policy:
-    """Reads a policy, unset fields as their defaults. Raises `InvalidArgument`, `NotSupported`."""
+    """Reads a policy, unset fields as their defaults. Raises `InvalidArgument`."""
     enforcement = said.enforcement or decision.ENFORCEMENT_STRICT
     mode = said.partition_mode or decision.PARTITION_MODE_FAIL_CLOSED
     if enforcement not in (decision.ENFORCEMENT_STRICT, decision.ENFORCEMENT_OPTIMISTIC):
@@ -64,11 +64,16 @@ def policy(field: str, said: decision.Policy) -> Policy:
                 raise InvalidArgument(f"{field}.{name}", "goes with OPTIMISTIC only")
     if said.overdraft_limit and said.overdraft_limit_bps:
         raise InvalidArgument(f"{field}.overdraft_limit_bps", "excludes overdraft_limit")
-    if mode != decision.PARTITION_MODE_FAIL_CLOSED:
-        raise NotSupported(f"{field}.partition_mode", "this version of the ledger knows FAIL_CLOSED only")
-    if said.partition_overdraft_limit:
+    if said.partition_overdraft_limit and mode != decision.PARTITION_MODE_ALLOWANCE:
         raise InvalidArgument(f"{field}.partition_overdraft_limit", "goes with ALLOWANCE only")
-    return Policy(enforcement, said.overdraft_limit, said.overdraft_limit_bps, mode, 0, said.partition_after_ms)
+    return Policy(
+        enforcement,
+        said.overdraft_limit,
+        said.overdraft_limit_bps,
+        mode,
+        said.partition_overdraft_limit,
+        said.partition_after_ms,
+    )
 
 
 def grant(said: wire.Grant) -> Grant:

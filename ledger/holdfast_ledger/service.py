@@ -21,6 +21,7 @@ from holdfast_ledger.errors import (
     PoolNotFound,
     Unavailable,
 )
+from holdfast_ledger.leasing.bound import overdraft_bound
 from holdfast_ledger.paging import page_limit, read_token, write_token
 from holdfast_ledger.posting.books import books_of
 from holdfast_ledger.posting.grants import add_grant, take_due
@@ -338,6 +339,14 @@ def balance_message(pool: Pool) -> wire.PoolBalance:
         spent_total=pool.spent_total,
         expired_total=pool.expired_total,
         overdraft=pool.overdraft,
+        allowance_leased=pool.allowance_leased,
+        overdraft_bound=overdraft_bound(pool),
+        allowance_spent_total=pool.allowance_spent_total,
+        fail_open_total=pool.fail_open_total,
+        over_hold_total=pool.over_hold_total,
+        late_total=pool.late_total,
+        unleased_total=pool.unleased_total,
+        expired_leased_total=pool.expired_leased_total,
     )
 
 
@@ -408,4 +417,6 @@ def lease_message(pool: Pool, lease: Lease) -> wire.LeaseInfo:
         returned_total=lease.returned_total,
         posted_total=lease.posted_total,
         outstanding=lease.outstanding,
+        allowance_outstanding=lease.allowance_outstanding,
+        needed=lease.needed,
     )

@@ -86,14 +86,14 @@ async def test_policies(tmp_path: Path) -> None:
         (decision.Policy(partition_after_ms=-1), INVALID, "partition_after_ms"),
         (decision.Policy(partition_overdraft_limit=1), INVALID, "partition_overdraft_limit"),
         (
-            decision.Policy(partition_mode=decision.PARTITION_MODE_ALLOWANCE),
-            grpc.StatusCode.UNIMPLEMENTED,
-            "partition_mode",
+            decision.Policy(partition_mode=decision.PARTITION_MODE_FAIL_OPEN, partition_overdraft_limit=1),
+            INVALID,
+            "partition_overdraft_limit",
         ),
         (
-            decision.Policy(partition_mode=decision.PARTITION_MODE_FAIL_OPEN),
-            grpc.StatusCode.UNIMPLEMENTED,
-            "partition_mode",
+            decision.Policy(partition_mode=decision.PARTITION_MODE_ALLOWANCE, partition_overdraft_limit=-1),
+            INVALID,
+            "partition_overdraft_limit",
         ),
     ],
 )
