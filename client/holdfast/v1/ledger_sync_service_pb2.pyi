@@ -64,7 +64,7 @@ class Hello(_message.Message):
     def __init__(self, sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., instance: _Optional[bytes] = ..., last_sequence: _Optional[int] = ..., acked_sequence: _Optional[int] = ..., max_hold_ttl_ms: _Optional[int] = ..., version: _Optional[str] = ..., birth_epoch: _Optional[int] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("epoch", "birth_epoch", "acked_sequence", "lease_validity_ms", "heartbeat_interval_ms", "window_debit_count", "leases", "claims_wanted", "allowance_validity_ms")
+    __slots__ = ("epoch", "birth_epoch", "acked_sequence", "lease_validity_ms", "heartbeat_interval_ms", "window_debit_count", "leases", "claims_wanted", "allowance_validity_ms", "acked_operation_id")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     BIRTH_EPOCH_FIELD_NUMBER: _ClassVar[int]
     ACKED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,7 @@ class Welcome(_message.Message):
     LEASES_FIELD_NUMBER: _ClassVar[int]
     CLAIMS_WANTED_FIELD_NUMBER: _ClassVar[int]
     ALLOWANCE_VALIDITY_MS_FIELD_NUMBER: _ClassVar[int]
+    ACKED_OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     birth_epoch: int
     acked_sequence: int
@@ -83,7 +84,8 @@ class Welcome(_message.Message):
     leases: _containers.RepeatedCompositeFieldContainer[Lease]
     claims_wanted: bool
     allowance_validity_ms: int
-    def __init__(self, epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., acked_sequence: _Optional[int] = ..., lease_validity_ms: _Optional[int] = ..., heartbeat_interval_ms: _Optional[int] = ..., window_debit_count: _Optional[int] = ..., leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., claims_wanted: _Optional[bool] = ..., allowance_validity_ms: _Optional[int] = ...) -> None: ...
+    acked_operation_id: str
+    def __init__(self, epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., acked_sequence: _Optional[int] = ..., lease_validity_ms: _Optional[int] = ..., heartbeat_interval_ms: _Optional[int] = ..., window_debit_count: _Optional[int] = ..., leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., claims_wanted: _Optional[bool] = ..., allowance_validity_ms: _Optional[int] = ..., acked_operation_id: _Optional[str] = ...) -> None: ...
 
 class DebitBatch(_message.Message):
     __slots__ = ("debits",)

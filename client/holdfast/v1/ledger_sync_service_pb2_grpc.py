@@ -46,8 +46,10 @@ class LedgerSyncServiceStub:
 
     Fencing: each start of a sidecar process raises the epoch by one. A stream of an older epoch is ended with
     FAILED_PRECONDITION, reason FENCED: final, never retried. FENCED too is a folder whose last sequence is below the
-    ledger's acked one: an older copy of it, whose next debits would be taken for posted ones. Of two streams of one
-    epoch the younger one wins, the older one ends with ABORTED, reason REPLACED.
+    ledger's acked one: an older copy of it, whose next debits would be taken for posted ones. A copy that went further
+    than the acked sequence finds out by Welcome.acked_operation_id, and stops by itself (DIVERGED). The debits of a
+    fenced folder are replayed by an operator. Of two streams of one epoch the younger one wins, the older one ends with
+    ABORTED, reason REPLACED.
 
     Recall: when a sidecar needs rights that are not free, the ledger asks the others for what they can spare, in
     rounds. Lease.recall_round names the round and Lease.recall_amount what is asked for; each sidecar so asked answers
@@ -114,8 +116,10 @@ class LedgerSyncServiceServicer:
 
     Fencing: each start of a sidecar process raises the epoch by one. A stream of an older epoch is ended with
     FAILED_PRECONDITION, reason FENCED: final, never retried. FENCED too is a folder whose last sequence is below the
-    ledger's acked one: an older copy of it, whose next debits would be taken for posted ones. Of two streams of one
-    epoch the younger one wins, the older one ends with ABORTED, reason REPLACED.
+    ledger's acked one: an older copy of it, whose next debits would be taken for posted ones. A copy that went further
+    than the acked sequence finds out by Welcome.acked_operation_id, and stops by itself (DIVERGED). The debits of a
+    fenced folder are replayed by an operator. Of two streams of one epoch the younger one wins, the older one ends with
+    ABORTED, reason REPLACED.
 
     Recall: when a sidecar needs rights that are not free, the ledger asks the others for what they can spare, in
     rounds. Lease.recall_round names the round and Lease.recall_amount what is asked for; each sidecar so asked answers
@@ -192,8 +196,10 @@ class LedgerSyncService:
 
     Fencing: each start of a sidecar process raises the epoch by one. A stream of an older epoch is ended with
     FAILED_PRECONDITION, reason FENCED: final, never retried. FENCED too is a folder whose last sequence is below the
-    ledger's acked one: an older copy of it, whose next debits would be taken for posted ones. Of two streams of one
-    epoch the younger one wins, the older one ends with ABORTED, reason REPLACED.
+    ledger's acked one: an older copy of it, whose next debits would be taken for posted ones. A copy that went further
+    than the acked sequence finds out by Welcome.acked_operation_id, and stops by itself (DIVERGED). The debits of a
+    fenced folder are replayed by an operator. Of two streams of one epoch the younger one wins, the older one ends with
+    ABORTED, reason REPLACED.
 
     Recall: when a sidecar needs rights that are not free, the ledger asks the others for what they can spare, in
     rounds. Lease.recall_round names the round and Lease.recall_amount what is asked for; each sidecar so asked answers

@@ -110,7 +110,7 @@ def post(writer: Writer, sidecar: Sidecar, debits: Sequence[wire.Debit], now_ms:
     if not fresh:
         return result
     result.acked_sequence = sidecar.acked_sequence = fresh[-1].sequence
-    writer.save_acked(sidecar.sidecar_key, sidecar.acked_sequence)
+    writer.save_acked(sidecar.sidecar_key, sidecar.acked_sequence, fresh[-1].operation_id)
     refused = post_under(writer, sidecar, fresh, now_ms, result)
     writer.insert_quarantined(
         [QuarantineRow(sidecar.sidecar_key, x.sequence, reason, x.SerializeToString(), now_ms) for x, reason in refused]

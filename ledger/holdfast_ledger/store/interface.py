@@ -171,6 +171,8 @@ class Sidecar:
     generation: int = 1
     """The ledger's generation in which it last told all its rights."""
     sidecar_key: int = 0
+    acked_operation_id: str = ""
+    """Of the debit with the acked sequence; empty: none, or posted by a version that did not keep it."""
 
     @property
     def life(self) -> "Life":
@@ -654,8 +656,8 @@ class Writer(Reader, Protocol):
     def save_sidecar(self, sidecar: Sidecar) -> None:
         """Writes a sidecar back, and adds or writes its present life."""
 
-    def save_acked(self, sidecar_key: int, acked_sequence: int) -> None:
-        """Moves the acked sequence."""
+    def save_acked(self, sidecar_key: int, acked_sequence: int, operation_id: str) -> None:
+        """Moves the acked sequence to a debit of this operation."""
 
     def save_life(self, life: Life) -> None:
         """Adds a life, or writes its reclaim times back."""

@@ -54,7 +54,7 @@ _GRANT = """SELECT pool_key, grant_id, amount, category, priority, effective_at_
  cost_currency, created_at_ms, remaining, state, due_at_ms, grant_key FROM grants """
 _SIDECAR = """SELECT s.sidecar_id, s.epoch, s.birth_epoch, s.instance, s.stream_number, s.acked_sequence,
  s.max_hold_ttl_ms, s.version, s.last_seen_at_ms, l.reclaim_at_ms, l.allowance_reclaim_at_ms, s.generation,
- s.sidecar_key
+ s.sidecar_key, s.acked_operation_id
  FROM sidecars s JOIN lives l USING (sidecar_key, birth_epoch) """
 _LEASE = """SELECT l.sidecar_key, l.birth_epoch, l.pool_key, l.granted_total, l.reclaimed_total, l.returned_total,
  l.posted_total, l.allowance_granted_total, l.allowance_reclaimed_total, l.allowance_returned_total,
@@ -453,9 +453,10 @@ class SqlWriter(SqlReader):
         )  # fmt: skip
         self.save_life(sidecar.life)
 
-    def save_acked(self, sidecar_key: int, acked_sequence: int) -> None:
+    def save_acked(self, sidecar_key: int, acked_sequence: int, operation_id: str) -> None:
         """See `Writer`."""
-        self._rows("UPDATE sidecars SET acked_sequence = ? WHERE sidecar_key = ?", acked_sequence, sidecar_key)
+        sql = "UPDATE sidecars SET acked_sequence = ?, acked_operation_id = ? WHERE sidecar_key = ?"
+        self._rows(sql, acked_sequence, operation_id, sidecar_key)
 
     def save_life(self, life: Life) -> None:
         """See `Writer`."""

@@ -217,6 +217,7 @@ class Stream:
             window_debit_count=settings.window_debit_count,
             leases=lease_messages(admitted.leases),
             claims_wanted=admitted.claims_wanted,
+            acked_operation_id=sidecar.acked_operation_id,
         )
         self._send(wire.SyncResponse(welcome=welcome))
         self.tell(set(admitted.unsettled_pools))

@@ -327,6 +327,12 @@ class UplinkProtocol:
         if self._state in OPEN:
             self._give_up(why)
 
+    def diverged(self, now_ns: int, message: str) -> None:
+        """Stops: the ledger has, under this sidecar's sequences, what another copy of the folder made."""
+        self._advance(now_ns)
+        if self._state in OPEN:
+            self._fence("DIVERGED", message)
+
     # From the decision loop.
 
     def notify(self, last_sequence: int, epoch: int, lease_asks: Sequence[LeaseAsk], now_ns: int) -> None:

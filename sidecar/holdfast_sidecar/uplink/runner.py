@@ -293,10 +293,30 @@ class Uplink:
         else:
             if response.HasField("ack"):
                 crash_point("after_ack_received")
+            divergence = self._divergence(response.welcome)
+            if divergence:
+                self._protocol.diverged(now_ns, divergence)
             self._protocol.receive(response, now_ns)
         self._hand_over_events()
         self._check_drained()
         self._wake.set()
+
+    def _divergence(self, welcome: pb.Welcome) -> str:
+        """Says how the ledger's last debit differs from ours of that sequence; empty: it does not, or who knows.
+
+        Only where acks were lost: what this folder takes for posted already cannot be saved by stopping.
+        """
+        sequence, operation_id = welcome.acked_sequence, welcome.acked_operation_id
+        if not operation_id or not self._protocol.acked_sequence < sequence <= self._protocol.last_sequence:
+            return ""
+        for _, debit in self._read_debits(sequence - 1, 1, self._limits.batch_bytes):
+            ours = pb.Debit.FromString(debit).operation_id
+            if ours != operation_id:
+                return (
+                    f"debit {sequence} is of operation {ours!r} here and of {operation_id!r} at the ledger: "
+                    "another copy of this folder was ahead; replay this one's debits"
+                )
+        return ""
 
     async def _write(self, call: _Call) -> None:
         """Sends what the protocol has, as fast as the ledger reads."""

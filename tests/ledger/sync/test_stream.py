@@ -237,6 +237,17 @@ async def test_unknown_names_are_answered(tmp_path: Path) -> None:
         assert (await stream.want(1, pool_id="")).status == wire.LEASE_STATUS_UNKNOWN_POOL
 
 
+async def test_welcome_tells_the_operation_at_the_mark(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(100)
+        stream = ledger.sync()
+        assert (await stream.hello()).acked_operation_id == ""
+        await stream.debits(debit(1), debit(2, operation_id="last"))
+        await stream.acked(2)
+        welcome = await ledger.sync().hello(epoch=1, last_sequence=2)
+        assert (welcome.acked_sequence, welcome.acked_operation_id) == (2, "last")
+
+
 async def test_a_restored_ledger_takes_the_sidecar_in_and_names_its_mark(tmp_path: Path) -> None:
     async with running(tmp_path) as ledger:
         await ledger.open_pool(1_000)

@@ -32,6 +32,7 @@ class Ledger(pb_grpc.LedgerSyncServiceServicer):
         self.heartbeat_interval_ms = 60_000
         self.lease_validity_ms = 30_000
         self.window_debit_count = 10_000
+        self.acked_operation_id = ""
         self.acking = True
         self.reading = threading.Event()
         self.reading.set()
@@ -156,6 +157,7 @@ class Ledger(pb_grpc.LedgerSyncServiceServicer):
                 lease_validity_ms=self.lease_validity_ms,
                 heartbeat_interval_ms=self.heartbeat_interval_ms,
                 window_debit_count=self.window_debit_count,
+                acked_operation_id=self.acked_operation_id,
             )
         down.put(pb.SyncResponse(welcome=welcome))
 

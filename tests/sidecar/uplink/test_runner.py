@@ -306,6 +306,31 @@ def test_a_fence_is_final_and_keeps_the_debits(ledger: Ledger, reason: str) -> N
     assert host.uplink.statistics().last_sequence - host.uplink.statistics().acked_sequence == 5
 
 
+def test_a_copy_whose_original_was_ahead_of_it_stops_before_it_takes_its_debits_for_posted(ledger: Ledger) -> None:
+    ledger.posted.extend(range(1, 4))
+    ledger.acked_operation_id = "the-other-copy's"
+    host = Host(ledger.start(), IMPATIENT)
+    host.settle(5)
+    with host:
+        host.thread.join(10)
+    (event,) = host.events
+    assert isinstance(event, Fenced)
+    assert event.reason == "DIVERGED"
+    assert "op-3" in event.message
+    assert "the-other-copy's" in event.message
+    assert (host.acked(), ledger.received_count) == (0, 0)
+
+
+def test_debits_whose_acks_were_lost_are_not_taken_for_another_copys(ledger: Ledger) -> None:
+    ledger.posted.extend(range(1, 4))
+    ledger.acked_operation_id = "op-3"
+    host = Host(ledger.start(), IMPATIENT)
+    host.settle(5)
+    with host:
+        host.until(lambda: host.acked() == 5)
+    assert ledger.received_count == 2
+
+
 def test_another_failed_precondition_is_tried_again(ledger: Ledger) -> None:
     ledger.refusal = ("SEQUENCE_GAP", "the next one is 1")
     with Host(ledger.start(), IMPATIENT) as host:

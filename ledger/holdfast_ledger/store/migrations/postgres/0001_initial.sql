@@ -82,7 +82,9 @@ CREATE TABLE sidecars (
     version TEXT COLLATE "C" NOT NULL,
     last_seen_at_ms BIGINT NOT NULL,
     -- The generation of the ledger in which the sidecar last told all its rights, or was new.
-    generation BIGINT NOT NULL DEFAULT 1
+    generation BIGINT NOT NULL DEFAULT 1,
+    -- Of the debit with the acked sequence; empty: none.
+    acked_operation_id TEXT COLLATE "C" NOT NULL DEFAULT ''
 ) WITH (fillfactor = 50);
 
 -- One life of a sidecar's folder. Past reclaim_at_ms its rights go back to the pools, past allowance_reclaim_at_ms its

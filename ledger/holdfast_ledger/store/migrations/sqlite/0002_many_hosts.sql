@@ -29,6 +29,8 @@ CREATE INDEX lives_allowance_due ON lives (allowance_reclaim_at_ms) WHERE allowa
 
 -- The generation of the ledger in which the sidecar last told all its rights, or was new.
 ALTER TABLE sidecars ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;
+-- Of the debit with the acked sequence; empty: none, or it was posted before this column was there.
+ALTER TABLE sidecars ADD COLUMN acked_operation_id TEXT NOT NULL DEFAULT '';
 
 ALTER TABLE debits ADD COLUMN allowance_amount INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE debits ADD COLUMN fail_open_amount INTEGER NOT NULL DEFAULT 0;
