@@ -55,6 +55,7 @@ def test_what_is_left_expires_and_what_is_leased_stays_out(books: Books) -> None
     pool = books.pool()
     assert (pool.posted, pool.expired_total, pool.leased, pool.free) == (0, 70, 50, -50)
     assert books.grants()["g"].state is GrantState.EXPIRED
+    assert pool.expired_leased_total == 50, "what expired while it was leased"
     assert books.lease_for(100).outstanding == 50, "nothing is leased from a pool that owes"
 
 

@@ -1,8 +1,10 @@
 """Each debit is posted exactly once, and none is dropped in silence."""
 
+from typing import Any
+
 import pytest
 from holdfast_ledger.errors import SequenceGap
-from holdfast_ledger.store.interface import EntryType, GrantState
+from holdfast_ledger.store.interface import OPTIMISTIC, EntryType, GrantState, Policy
 
 from tests.ledger.harness import START_MS, Books, debit, instance
 
@@ -137,3 +139,42 @@ def test_dimensions_and_flags_are_kept(opened: Books) -> None:
     connection = opened.store._writer  # type: ignore[attr-defined]  # no call reads them yet
     row = connection.execute("SELECT dimensions, late, over_hold_amount, estimated, mode FROM debits").fetchone()
     assert row == ('{"model": "g\\"€"}', 1, 2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("debits", "totals"),
+    [
+        ([{"amount": 100}], {}),
+        ([{"amount": 130}], {"unleased": 30}),
+        ([{"amount": 130, "over_hold_amount": 30}], {"over_hold": 30}),
+        ([{"amount": 130, "over_hold_amount": 20}], {"over_hold": 20, "unleased": 10}),
+        ([{"amount": 130, "late": True}], {"late": 130}),
+        ([{"amount": 130, "late": True, "over_hold_amount": 5}], {"late": 130, "over_hold": 5}),
+        ([{"amount": 130, "fail_open_amount": 30}], {"fail_open": 30}),
+        ([{"amount": 130, "allowance_amount": 30}], {"allowance_spent": 30}),
+        ([{"amount": 90}, {"amount": 50, "allowance_amount": 40}], {"allowance_spent": 40}),
+        ([{"amount": 90}, {"amount": 50, "allowance_amount": 30}], {"allowance_spent": 30, "unleased": 10}),
+        ([{"amount": 60, "over_hold_amount": 10}, {"amount": 50}], {"over_hold": 10}),
+    ],
+)
+def test_what_was_spent_beyond_the_lease_is_counted_by_its_reason(
+    opened: Books, debits: list[dict[str, Any]], totals: dict[str, int]
+) -> None:
+    opened.post(*(debit(number, **fields) for number, fields in enumerate(debits, start=1)))
+    pool = opened.pool()
+    names = ("allowance_spent", "fail_open", "over_hold", "late", "unleased")
+    assert {name: getattr(pool, f"{name}_total") for name in names if getattr(pool, f"{name}_total")} == totals
+
+
+def test_a_duplicate_is_spent_beyond_no_lease(opened: Books) -> None:
+    opened.post(debit(1, 30, operation_id="same"))
+    opened.post(debit(2, 90, operation_id="same", late=True, over_hold_amount=20), debit(3, 5))
+    pool = opened.pool()
+    assert (pool.late_total, pool.over_hold_total, pool.unleased_total) == (0, 0, 0)
+
+
+def test_optimistic_pools_are_named_since_their_sidecars_are_told_sooner(opened: Books) -> None:
+    opened.open_pool("loose", policy=Policy(enforcement=OPTIMISTIC))
+    done = opened.post(debit(1, 5), debit(2, 5, pool_id="loose"))
+    assert done.optimistic_pools == {opened.pool("loose").pool_key}
+    assert done.moved_pools == {opened.pool().pool_key, opened.pool("loose").pool_key}

@@ -2,8 +2,8 @@
 
 import pytest
 from holdfast_ledger.errors import Fenced
-from holdfast_ledger.store.interface import Sidecar
-from holdfast_ledger.sync.lives import Introduction, next_life
+from holdfast_ledger.store.interface import LedgerState, Sidecar
+from holdfast_ledger.sync.lives import Introduction, is_behind, next_life
 
 from tests.ledger.harness import Books, debit, instance
 
@@ -11,8 +11,10 @@ NOW, OTHER = instance(5), instance(9)
 KNOWN = Sidecar("s", 5, 3, NOW, 1, 100, 0, "", 0)
 
 
-def said(epoch: int, now: bytes, last_sequence: int = 100) -> Introduction:
-    return Introduction("s", epoch, now, last_sequence, 0, 0, "")
+def said(
+    epoch: int, now: bytes, last_sequence: int = 100, birth_epoch: int = 0, acked_sequence: int = 0
+) -> Introduction:
+    return Introduction("s", epoch, now, last_sequence, acked_sequence, 0, "", birth_epoch)
 
 
 @pytest.mark.parametrize(
@@ -27,10 +29,36 @@ def said(epoch: int, now: bytes, last_sequence: int = 100) -> Introduction:
         (KNOWN, said(0, OTHER, last_sequence=0), (6, 6)),
         (KNOWN, said(9, OTHER), (10, 10)),
         (KNOWN, said(6, NOW), (7, 7)),
+        (KNOWN, said(9, OTHER, birth_epoch=3), (10, 3)),
+        (KNOWN, said(9, OTHER, birth_epoch=8), (10, 8)),
+        (None, said(9, OTHER, birth_epoch=2), (10, 2)),
+        (KNOWN, said(5, OTHER, birth_epoch=3), (6, 3)),
+        (KNOWN, said(5, OTHER, birth_epoch=5), (6, 5)),
     ],
 )
 def test_life(known: Sidecar | None, hello: Introduction, life: tuple[int, int]) -> None:
     assert next_life(known, hello) == life
+
+
+@pytest.mark.parametrize(
+    ("known", "hello", "generation", "behind"),
+    [
+        (None, said(0, NOW), 1, False),
+        (None, said(0, NOW), 2, False),
+        (None, said(7, NOW), 1, True),
+        (KNOWN, said(5, OTHER), 1, False),
+        (KNOWN, said(0, OTHER), 2, False),
+        (KNOWN, said(6, OTHER), 1, True),
+        (KNOWN, said(5, OTHER, acked_sequence=100), 1, False),
+        (KNOWN, said(5, OTHER, acked_sequence=101), 1, True),
+        (KNOWN, said(5, OTHER, birth_epoch=3), 1, False),
+        (KNOWN, said(5, OTHER, birth_epoch=4), 1, True),
+        (KNOWN, said(5, OTHER), 2, True),
+        (KNOWN, said(5, NOW), 2, True),
+    ],
+)
+def test_behind(known: Sidecar | None, hello: Introduction, generation: int, behind: bool) -> None:
+    assert is_behind(known, hello, generation) is behind
 
 
 @pytest.mark.parametrize(
@@ -79,3 +107,13 @@ def test_a_fenced_hello_changes_nothing(books: Books) -> None:
     with pytest.raises(Fenced):
         books.hello(epoch=1, instance=instance(3))
     assert books.sidecar() == before
+
+
+def test_a_life_that_the_ledger_had_lost_goes_on(books: Books) -> None:
+    sidecar = books.hello(epoch=9, birth_epoch=4, acked_sequence=70, last_sequence=80)
+    assert (sidecar.epoch, sidecar.birth_epoch, sidecar.acked_sequence, sidecar.generation) == (10, 4, 0, 0)
+
+
+def test_a_new_sidecar_is_of_the_present_generation(books: Books) -> None:
+    books.write(lambda writer: writer.save_ledger(LedgerState(7, 0)))
+    assert books.hello().generation == 7
