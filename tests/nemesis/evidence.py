@@ -9,10 +9,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from zlib import crc32
 
 import lmdb
+import psycopg
 from holdfast.v1 import ledger_sync_service_pb2 as sync_pb2
 from holdfast_sidecar.store.v1 import records_pb2
 
@@ -224,7 +226,9 @@ def read_rows(database: str) -> Rows:
         )
 
 
-def _connect(database: str) -> sqlite3.Connection:
+def _connect(database: str) -> sqlite3.Connection | psycopg.Connection:
+    if database.startswith("postgresql:"):
+        return psycopg.connect(database)
     return sqlite3.connect(f"file:{database}?mode=ro", uri=True)
 
 
@@ -244,5 +248,5 @@ def _debit_row(row: tuple[object, ...]) -> Debit:
 
 
 def _int(value: object) -> int:
-    assert isinstance(value, int)
-    return value
+    assert isinstance(value, int | Decimal)  # PostgreSQL sums to decimals
+    return int(value)

@@ -12,7 +12,9 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +33,24 @@ class Network(ABC):
 
     kind: str
 
+    def __init__(self) -> None:
+        self._cuts: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
+
+    def cut(self, source: str, destination: str) -> None:
+        """Nothing from `source` reaches `destination` any more; the other direction goes on."""
+        with self._lock:
+            self._cuts[source, destination] += 1
+            if self._cuts[source, destination] == 1:
+                self._cut(source, destination)
+
+    def heal(self, source: str, destination: str) -> None:
+        """Undoes one `cut`; what is cut twice is healed twice."""
+        with self._lock:
+            self._cuts[source, destination] -= 1
+            if self._cuts[source, destination] == 0:
+                self._heal(source, destination)
+
     @abstractmethod
     def prefix(self, host: str) -> list[str]:
         """What goes before a command to run it on a host; it becomes the command, so the process id is the same."""
@@ -44,20 +64,18 @@ class Network(ABC):
         """The "host:port" by which `source` reaches that server."""
 
     @abstractmethod
-    def cut(self, source: str, destination: str) -> None:
-        """Nothing from `source` reaches `destination` any more; the other direction goes on."""
-
-    @abstractmethod
-    def heal(self, source: str, destination: str) -> None:
-        """Undoes `cut`."""
-
-    @abstractmethod
     def sent_bytes(self, host: str) -> int:
         """All that a host has put on the wire for other hosts."""
 
     @abstractmethod
     def close(self) -> None:
         """Leaves nothing behind."""
+
+    @abstractmethod
+    def _cut(self, source: str, destination: str) -> None: ...
+
+    @abstractmethod
+    def _heal(self, source: str, destination: str) -> None: ...
 
     def part(self, one: Sequence[str], other: Sequence[str]) -> None:
         """Cuts both directions between every pair of the two sides."""
@@ -77,6 +95,7 @@ class Namespaces(Network):
 
     def __init__(self, hosts: Sequence[str]) -> None:
         """Makes them. Raises `OSError` or `subprocess.CalledProcessError` where the machine does not allow it."""
+        super().__init__()
         if shutil.which("ip") is None or shutil.which("nsenter") is None:
             raise OSError("iproute2 or util-linux is not installed")
         _remove_leftovers()
@@ -99,11 +118,11 @@ class Namespaces(Network):
     def route(self, source: str, destination: str, port: int) -> str:
         return self.address(destination, port)
 
-    def cut(self, source: str, destination: str) -> None:
+    def _cut(self, source: str, destination: str) -> None:
         entry = [self._ip(destination), "lladdr", NOBODY, "dev", "eth0", "nud", "permanent"]
         _ip("-n", self._name(source), "neigh", "replace", *entry)
 
-    def heal(self, source: str, destination: str) -> None:
+    def _heal(self, source: str, destination: str) -> None:
         _ip("-n", self._name(source), "neigh", "del", self._ip(destination), "dev", "eth0")
 
     def sent_bytes(self, host: str) -> int:
@@ -149,6 +168,7 @@ class Proxies(Network):
     kind = "TCP proxies"
 
     def __init__(self) -> None:
+        super().__init__()
         self._proxy = ProxyProcess()
         self._addresses: dict[tuple[str, int], str] = {}
         self._links: dict[tuple[str, str, int], str] = {}
@@ -170,10 +190,10 @@ class Proxies(Network):
             self._links[key] = f"127.0.0.1:{self._proxy.open(_link(*key), '127.0.0.1:0', target)}"
         return self._links[key]
 
-    def cut(self, source: str, destination: str) -> None:
+    def _cut(self, source: str, destination: str) -> None:
         self._stall(source, destination, stalled=True)
 
-    def heal(self, source: str, destination: str) -> None:
+    def _heal(self, source: str, destination: str) -> None:
         self._stall(source, destination, stalled=False)
 
     def slow(self, source: str, destination: str, delay_ms: int, bytes_per_s: int = 0) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -173,6 +174,7 @@ class ProxyProcess:
         """Starts it; `prefix` goes before the command, to run it on a host."""
         command = [*prefix, sys.executable, str(Path(__file__).resolve())]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._lock = threading.Lock()
 
     def open(self, link: str, listen: str, target: str) -> int:
         """Listens on "host:port" for `target` ("host:port" or "unix:path"); returns the port."""
@@ -202,9 +204,10 @@ class ProxyProcess:
     def _ask(self, **command: str) -> dict[str, int]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(command).encode() + b"\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        with self._lock:
+            self._process.stdin.write(json.dumps(command).encode() + b"\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
         assert line, "the proxy has ended"
         answer: dict[str, int] = json.loads(line)
         return answer

@@ -1,0 +1,75 @@
+"""Processes that are stopped, killed and started again, while applications go on."""
+
+import signal
+import time
+
+from tests.nemesis.checker import check
+from tests.nemesis.history import Outcome
+from tests.nemesis.hosts import CLOSED, Cluster
+
+AMOUNT = 10**9
+RESYNC_S = 2.0
+CONVERGED_S = 5.0
+
+
+def test_a_sidecar_that_slept_past_its_lease_grants_nothing_from_it(cluster: Cluster) -> None:
+    cluster.add_pool("sleep", AMOUNT, CLOSED)
+    host = cluster.hosts[0]
+    cluster.start_application(host, ["sleep"], elsewhere=0.0, thread_count=6)
+    cluster.wait_for_attempts(100)
+    # Cut off first, so that nothing can renew the lease once it wakes.
+    cluster.network.part([host], cluster.ledger_hosts)
+    cluster.sidecars[host].send(signal.SIGSTOP)
+    asleep_ns = time.monotonic_ns()
+    time.sleep(cluster.times.lease_validity_ms / 1000 + 0.3)
+    cluster.sidecars[host].send(signal.SIGCONT)
+    time.sleep(1.0)
+    cluster.network.join([host], cluster.ledger_hosts)
+    healed_ns = time.monotonic_ns()
+    cluster.wait_connected([host])
+    cluster.stop_applications()
+    assert cluster.wait_converged() < CONVERGED_S
+    evidence = cluster.evidence()
+    decided = [
+        x
+        for x in evidence.attempts
+        if x.kind in {"reserve", "charge"}
+        and x.outcome is Outcome.OK
+        and asleep_ns < x.invoked_ns
+        and x.ended_ns < healed_ns
+    ]
+    assert len(decided) > 5
+    assert not [(x.invoked_ns - asleep_ns, x.ended_ns - asleep_ns, x) for x in decided if x.answer.allowed]
+    assert check(evidence) == []
+
+
+def test_a_ledger_that_was_killed_has_everything_again_within_two_seconds_of_its_start(cluster: Cluster) -> None:
+    cluster.add_pool("ledger", AMOUNT, CLOSED)
+    (ledger,) = cluster.ledgers.values()
+    for host in cluster.hosts:
+        cluster.start_application(host, ["ledger"])
+    cluster.wait_for_attempts(300)
+    ledger.kill()
+    time.sleep(1.0)
+    cluster.restart_ledger(ledger)
+    resynced_s = cluster.wait_connected()
+    cluster.stop_applications()
+    cluster.wait_converged()
+    assert resynced_s < RESYNC_S
+    assert check(cluster.evidence()) == []
+
+
+def test_sidecars_that_are_killed_lose_and_double_nothing(cluster: Cluster) -> None:
+    cluster.add_pool("killed", AMOUNT, CLOSED)
+    for host in cluster.hosts:
+        cluster.start_application(host, ["killed"], elsewhere=0.5)
+    for host in cluster.hosts:
+        cluster.wait_for_attempts(100)
+        cluster.sidecars[host].kill()
+        cluster.sidecars[host].restart()
+    cluster.wait_connected()
+    cluster.stop_applications()
+    assert cluster.wait_converged() < CONVERGED_S
+    evidence = cluster.evidence()
+    assert evidence.rows.duplicates, "no retry went to another host after its first try had debited"
+    assert check(evidence) == []
