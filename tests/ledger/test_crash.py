@@ -12,11 +12,10 @@ import pytest
 from holdfast.v1 import ledger_service_pb2 as api
 from holdfast.v1 import ledger_service_pb2_grpc as api_grpc
 from holdfast.v1 import ledger_sync_service_pb2_grpc as wire_grpc
-from holdfast_ledger.bootstrap import main
+from holdfast_ledger.bootstrap import main, open_store
 from holdfast_ledger.crash import CrashPlan, CrashPoint
-from holdfast_ledger.store.sqlite import SqliteStore
 
-from tests.ledger.harness import SyncStream, assert_audited, debit
+from tests.ledger.harness import SyncStream, assert_audited, debit, execute
 
 DEBIT_COUNT = 60
 BATCH = 5
@@ -25,8 +24,8 @@ BATCH = 5
 class Process:
     """A ledger process on a file."""
 
-    def __init__(self, database: Path, crash_at: str = "") -> None:
-        command = [sys.executable, "-m", "holdfast_ledger", "--database", str(database), "--listen", "127.0.0.1:0"]
+    def __init__(self, database: str, crash_at: str = "") -> None:
+        command = [sys.executable, "-m", "holdfast_ledger", "--database", database, "--listen", "127.0.0.1:0"]
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env=os.environ | {"HOLDFAST_CRASH_AT": crash_at}
         )
@@ -77,8 +76,7 @@ async def spend(address: str, epoch: int, acked: int) -> tuple[int, int, bool]:
 
 
 @pytest.mark.parametrize("point", list(CrashPoint))
-def test_killed_at_a_named_point_again_and_again(tmp_path: Path, point: CrashPoint) -> None:
-    database = tmp_path / "ledger.sqlite"
+def test_killed_at_a_named_point_again_and_again(database: str, point: CrashPoint) -> None:
     process = Process(database)
     asyncio.run(prepare(process.address))
     assert process.kill(signal.SIGKILL) == -signal.SIGKILL
@@ -94,7 +92,7 @@ def test_killed_at_a_named_point_again_and_again(tmp_path: Path, point: CrashPoi
             assert process.kill(signal.SIGTERM) == 0
         assert_store_holds_at_least(database, acked)
     assert (done, acked, crash_count) == (True, DEBIT_COUNT, 3)
-    store = SqliteStore(database)
+    store = open_store(database)
     with store.reading() as reader:
         pool = reader.pool("a", "general")
         assert pool is not None
@@ -104,8 +102,8 @@ def test_killed_at_a_named_point_again_and_again(tmp_path: Path, point: CrashPoi
     store.close()
 
 
-def assert_store_holds_at_least(database: Path, acked: int) -> None:
-    store = SqliteStore(database)
+def assert_store_holds_at_least(database: str, acked: int) -> None:
+    store = open_store(database)
     assert_audited(store)
     with store.reading() as reader:
         sidecar = reader.sidecar("s")
@@ -114,18 +112,17 @@ def assert_store_holds_at_least(database: Path, acked: int) -> None:
     store.close()
 
 
-def test_audit_as_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    database = tmp_path / "ledger.sqlite"
+def test_audit_as_a_command(database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     process = Process(database)
     asyncio.run(prepare(process.address))
     asyncio.run(spend(process.address, 0, 0))
     assert process.kill(signal.SIGTERM) == 0
-    assert main(["audit", "--database", str(database)]) == 0
+    assert main(["audit", "--database", database]) == 0
     assert "all figures agree" in capsys.readouterr().out
-    store = SqliteStore(database)
-    store._writer.execute("UPDATE entries SET amount = amount + 1 WHERE entry_key = 3")
+    store = open_store(database)
+    execute(store, "UPDATE entries SET amount = amount + 1 WHERE entry_key = 3")
     store.close()
-    assert main(["audit", "--database", str(database)]) == 1
+    assert main(["audit", "--database", database]) == 1
     assert "the journal says" in capsys.readouterr().out
     assert main(["audit", "--database", str(tmp_path / "none")]) == 64
 

@@ -1,17 +1,27 @@
 """Any order of grants, rights, debits, restarts and time keeps the books of a model that knows only sums."""
 
-import shutil
-import tempfile
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from holdfast_bench.postgres import Server
 from holdfast_ledger.errors import InvalidArgument
-from holdfast_ledger.store.interface import NEVER
+from holdfast_ledger.store.interface import NEVER, Store
+from holdfast_ledger.store.postgres import PostgresStore
 from holdfast_ledger.store.sqlite import SqliteStore
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
+from tests.ledger.conftest import TEMPLATE
 from tests.ledger.harness import RECLAIM_AFTER_MS, Books, Clock, debit, instance
 
 POOLS = ("general", "bound")
@@ -33,11 +43,10 @@ class Host:
 class LedgerMachine(RuleBasedStateMachine):
     """Drives the rules on a real store; `spent` and `granted` are the model."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
         self.clock = Clock()
-        self.books = Books(SqliteStore(self.folder / "l.sqlite"), self.clock)
+        self.books = Books(store, self.clock)
         self.hosts = {name: Host(number) for number, name in enumerate(SIDECARS)}
         self.grant_count = self.operation_count = 0
         self.spent = dict.fromkeys(POOLS, 0)
@@ -170,15 +179,28 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.books.store.close()
-        shutil.rmtree(self.folder)
 
 
-LedgerMachine.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-)
+def run_model(open_fresh: Callable[[], Store], max_examples: int) -> None:
+    run_state_machine_as_test(
+        lambda: LedgerMachine(open_fresh()),
+        settings=settings(
+            max_examples=max_examples,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
 
 
-TestLedger = LedgerMachine.TestCase
+def test_the_books_are_those_of_the_model(tmp_path: Path) -> None:
+    numbers = itertools.count()
+    run_model(lambda: SqliteStore(tmp_path / f"{next(numbers)}.sqlite"), max_examples=40)
+
+
+def test_the_books_are_those_of_the_model_on_postgres(postgres: Server) -> None:
+    """Fewer cases: the rules are the same, and each case takes a database and some hundred audits."""
+    run_model(lambda: PostgresStore(postgres.create(template=TEMPLATE)), max_examples=10)
 
 
 @pytest.mark.parametrize("amount", [1, 99, 100])

@@ -11,6 +11,8 @@ from holdfast.v1 import ledger_service_pb2 as api
 
 from tests.ledger.harness import START_MS, Ledger, debit, fault_of, running
 
+pytestmark = pytest.mark.usefixtures("every_store")
+
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 EXISTS = grpc.StatusCode.ALREADY_EXISTS
 OPTIMISTIC = decision.ENFORCEMENT_OPTIMISTIC

@@ -195,7 +195,7 @@ class PostgresStore:
             self._roll_back()
             raise StoreFailed("the database ended the transaction")
         try:
-            ended = connection.execute("COMMIT").statusmessage
+            ended = connection.execute("COMMIT", prepare=False).statusmessage
         except psycopg.Error as fault:
             self._writer.close()
             known = store_error(fault)

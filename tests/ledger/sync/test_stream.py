@@ -23,6 +23,8 @@ from tests.ledger.harness import (
     running,
 )
 
+pytestmark = pytest.mark.usefixtures("every_store")
+
 INVALID, PRECONDITION = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION
 
 
