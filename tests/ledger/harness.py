@@ -336,6 +336,13 @@ class SyncStream:
             if message.HasField("lease_update") and message.lease_update.request_id == 0:
                 return message.lease_update.leases[0]
 
+    async def told_until(self, so: Callable[[wire.Lease], bool]) -> wire.Lease:
+        """Waits for a lease that the ledger tells of its own accord and that is so."""
+        while True:
+            lease = await self.told()
+            if so(lease):
+                return lease
+
     async def read(self) -> wire.SyncResponse:
         """Returns the next message. Raises grpc.RpcError after a fault, EOFError after the end."""
         message = await asyncio.wait_for(self._call.read(), TIMEOUT_S)

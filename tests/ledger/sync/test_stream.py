@@ -9,11 +9,14 @@ import pytest
 from holdfast.v1 import decision_pb2 as decision
 from holdfast.v1 import ledger_service_pb2 as api
 from holdfast.v1 import ledger_sync_service_pb2 as wire
+from holdfast_ledger.restoring import restored
 
 from tests.ledger.harness import (
     ALLOWANCE_VALIDITY_MS,
+    RECALL_MS,
     RECLAIM_AFTER_MS,
     START_MS,
+    TERMS,
     VALIDITY_MS,
     Ledger,
     SyncStream,
@@ -254,14 +257,150 @@ async def test_a_restored_ledger_takes_the_sidecar_in_and_names_its_mark(tmp_pat
     async with running(tmp_path) as ledger:
         await ledger.open_pool(1_000)
         stream = ledger.sync()
-        welcome = await stream.hello(epoch=7, last_sequence=50, acked_sequence=40)
-        assert (welcome.epoch, welcome.birth_epoch, welcome.acked_sequence) == (8, 8, 0)
+        welcome = await stream.hello(epoch=7, last_sequence=50, acked_sequence=40, birth_epoch=3)
+        assert (welcome.epoch, welcome.birth_epoch, welcome.acked_sequence) == (8, 3, 0)
+        assert welcome.claims_wanted
         await stream.debits(debit(1, epoch=6), debit(2, epoch=8))
         await stream.acked(2)
         short = ledger.sync()
-        await short.hello(epoch=8, last_sequence=50, acked_sequence=40)
+        await short.hello(epoch=8, last_sequence=50, acked_sequence=40, birth_epoch=3)
         await short.debits(debit(30, epoch=7))
         assert (await short.fault())[:2] == (PRECONDITION, "LEDGER_BEHIND")
+
+
+async def test_a_restored_ledger_takes_rights_over_until_all_are_told(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(1_000)
+        first = ledger.sync()
+        assert not (await first.hello()).claims_wanted
+        await first.finish()
+        restored(ledger.store, ledger.clock.now_ms(), 0, TERMS)
+        cut = ledger.sync()
+        assert (await cut.hello(epoch=1)).claims_wanted
+        await cut.heartbeat(1)
+        cut.cancel()
+        stream = ledger.sync()
+        assert (await stream.hello(epoch=1)).claims_wanted, "they were never told"
+        assert (await stream.want(0, granted_total=300)).granted_total == 300
+        await stream.heartbeat(1)
+        assert (await ledger.balance()).leased == 300
+        with pytest.raises(grpc.RpcError) as caught:
+            await stream.want(0, granted_total=301)
+        assert fault_of(caught.value)[:2] == (PRECONDITION, "RIGHTS_UNKNOWN")
+        assert not (await ledger.sync().hello(epoch=1)).claims_wanted
+
+
+async def test_rights_are_called_back_for_whoever_needs_them(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(100)
+        rich, needy = ledger.sync(), ledger.sync()
+        await rich.hello()
+        await needy.hello("t")
+        await rich.want(100)
+        assert (await needy.want(30)).pending
+        asked = await rich.told()
+        assert (asked.recall_round, asked.recall_amount) == (1, 30)
+        await rich.want(0, returned_total=30, recall_round=1)
+        told = await needy.told_until(lambda lease: not lease.pending)
+        assert (told.granted_total, told.pool_free) == (30, 0)
+
+
+async def test_nobody_answers_so_the_time_is_up(tmp_path: Path) -> None:
+    async with running(tmp_path, recall_timeout_ms=RECALL_MS) as ledger:
+        await ledger.open_pool(100)
+        rich, needy = ledger.sync(), ledger.sync()
+        await rich.hello()
+        await needy.hello("t")
+        await rich.want(100)
+        assert (await needy.want(30)).pending
+        ledger.clock.advance(RECALL_MS)
+        told = await needy.told_until(lambda lease: not lease.pending)
+        assert (told.granted_total, told.recall_round) == (0, 0)
+
+
+async def test_a_recall_reaches_the_sidecars_of_another_replica(tmp_path: Path) -> None:
+    """Over a store that announces nothing: each replica's sweep finds in rows what is to be told."""
+    async with running(tmp_path, sweep_interval_ms=10) as one, running(tmp_path, sweep_interval_ms=10) as two:
+        await one.open_pool(100)
+        rich, needy = one.sync(), two.sync()
+        await rich.hello()
+        await needy.hello("t")
+        await rich.want(100)
+        assert (await needy.want(30)).pending
+        assert (await rich.told_until(lambda lease: lease.recall_round == 1)).recall_amount == 30
+        await rich.want(0, returned_total=30, recall_round=1)
+        assert (await needy.told_until(lambda lease: not lease.pending)).granted_total == 30
+
+
+async def test_what_waits_asks_anew_on_a_new_stream(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(100)
+        rich, needy = ledger.sync(), ledger.sync()
+        await rich.hello()
+        await needy.hello("t")
+        await rich.want(100)
+        assert (await needy.want(30)).pending
+        needy.cancel()
+        assert not (await ledger.sync().hello("t", epoch=1)).leases[0].pending
+
+
+async def test_a_recall_under_way_reaches_who_connects_meanwhile(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(100)
+        rich, needy = ledger.sync(), ledger.sync()
+        await rich.hello()
+        await needy.hello("t")
+        await rich.want(100)
+        rich.cancel()
+        assert (await needy.want(30)).pending
+        again = ledger.sync()
+        await again.hello(epoch=1)
+        assert (await again.told_until(lambda lease: lease.recall_round == 1)).recall_amount == 30
+
+
+async def test_allowances_are_split_among_those_who_lease(tmp_path: Path) -> None:
+    policy = decision.Policy(partition_mode=decision.PARTITION_MODE_ALLOWANCE, partition_overdraft_limit=90)
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(100, policy)
+        first, second = ledger.sync(), ledger.sync()
+        assert (await first.hello()).allowance_validity_ms == ALLOWANCE_VALIDITY_MS
+        await second.hello("t")
+        assert (await first.want(10)).allowance_granted_total == 90
+        assert (await second.want(10)).allowance_granted_total == 0
+        assert (await first.told_until(lambda lease: lease.allowance_recall_amount > 0)).allowance_recall_amount == 45
+        await first.want(0, allowance_returned_total=45)
+        assert (await second.told_until(lambda lease: lease.allowance_granted_total > 0)).allowance_granted_total == 45
+        balance = await ledger.balance()
+        assert (balance.allowance_leased, balance.overdraft_bound, balance.free) == (90, 10, 80)
+        leases = (await ledger.api.ListLeases(api.ListLeasesRequest(account_id="a"))).leases
+        assert [lease.allowance_outstanding for lease in leases] == [45, 45]
+
+
+async def test_a_policy_that_is_set_moves_the_allowances(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(100)
+        stream = ledger.sync()
+        await stream.hello()
+        await stream.want(10)
+        for limit, figures in ((50, (50, 0)), (20, (50, 30))):
+            policy = decision.Policy(partition_mode=decision.PARTITION_MODE_ALLOWANCE, partition_overdraft_limit=limit)
+            await ledger.api.SetPolicy(api.SetPolicyRequest(account_id="a", pool_id="general", policy=policy))
+            told = await stream.told()
+            assert (told.allowance_granted_total, told.allowance_recall_amount) == figures
+            assert told.policy.partition_overdraft_limit == limit
+
+
+async def test_sidecars_of_an_optimistic_pool_hear_of_debits_before_the_sweep(tmp_path: Path) -> None:
+    settings = {"sweep_interval_ms": 60_000, "snapshot_interval_ms": 5}
+    async with running(tmp_path, **settings) as ledger:
+        await ledger.open_pool(100, decision.Policy(enforcement=decision.ENFORCEMENT_OPTIMISTIC))
+        spender, other = ledger.sync(), ledger.sync()
+        await spender.hello()
+        await other.hello("t")
+        await other.want(0)
+        for sequence, posted in ((1, 60), (2, 20)):
+            await spender.debits(debit(sequence, 40))
+            assert (await other.told()).pool_posted == posted
 
 
 GOOD: dict[str, Any] = {"sidecar_id": "s", "instance": instance(1)}
@@ -281,6 +420,7 @@ GOOD: dict[str, Any] = {"sidecar_id": "s", "instance": instance(1)}
         ({"max_hold_ttl_ms": -1}, "hello.max_hold_ttl_ms"),
         ({"max_hold_ttl_ms": 2**63 - 1}, "hello.max_hold_ttl_ms"),
         ({"version": "v" * 129}, "hello.version"),
+        ({"epoch": 3, "birth_epoch": 4}, "hello.birth_epoch"),
     ],
 )
 async def test_a_bad_hello_is_refused(tmp_path: Path, hello: dict[str, Any], field: str) -> None:
@@ -310,6 +450,21 @@ async def test_a_bad_hello_is_refused(tmp_path: Path, hello: dict[str, Any], fie
             {"debits": wire.DebitBatch(debits=[debit(1, operation_id="")])},
             "BAD_MESSAGE",
             "debits.debits[0].operation_id",
+        ),
+        (
+            {"debits": wire.DebitBatch(debits=[debit(1, 5, allowance_amount=-1)])},
+            "BAD_MESSAGE",
+            "debits.debits[0].allowance_amount",
+        ),
+        (
+            {"debits": wire.DebitBatch(debits=[debit(1, 5, fail_open_amount=-1)])},
+            "BAD_MESSAGE",
+            "debits.debits[0].fail_open_amount",
+        ),
+        (
+            {"debits": wire.DebitBatch(debits=[debit(1, 5, allowance_amount=3, fail_open_amount=3)])},
+            "BAD_MESSAGE",
+            "debits.debits[0].allowance_amount",
         ),
         ({"debits": wire.DebitBatch(debits=[debit(1, subject="x" * 20_000)])}, "BAD_MESSAGE", "debits.debits"),
         ({"debits": wire.DebitBatch(debits=[debit(2)])}, "SEQUENCE_GAP", ""),
@@ -349,6 +504,29 @@ async def test_a_bad_hello_is_refused(tmp_path: Path, hello: dict[str, Any], fie
             },
             "BAD_MESSAGE",
             "lease_request.wants[0].returned_total",
+        ),
+        (
+            {
+                "lease_request": wire.LeaseRequest(
+                    wants=[wire.LeaseWant(account_id="a", pool_id="general", allowance_returned_total=1)]
+                )
+            },
+            "BAD_MESSAGE",
+            "lease_request.wants[0].allowance_returned_total",
+        ),
+        (
+            {"lease_request": wire.LeaseRequest(wants=[wire.LeaseWant(allowance_granted_total=-1)])},
+            "BAD_MESSAGE",
+            "lease_request.wants[0].allowance_granted_total",
+        ),
+        (
+            {
+                "lease_request": wire.LeaseRequest(
+                    wants=[wire.LeaseWant(account_id="a", pool_id="general", granted_total=1)]
+                )
+            },
+            "RIGHTS_UNKNOWN",
+            "",
         ),
     ],
 )
