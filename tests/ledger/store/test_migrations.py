@@ -1,0 +1,67 @@
+"""A database of every earlier format opens, is what it was, and goes on; both stores end up with the same tables."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from holdfast_bench.postgres import Server
+from holdfast_ledger.bootstrap import open_store
+from holdfast_ledger.store.postgres import PostgresStore
+from holdfast_ledger.store.sqlite import SqliteStore
+
+from tests.ledger.harness import Books, Clock, debit, instance
+
+FIXTURES = Path(__file__).parent / "fixtures"
+FORMATS = sorted(FIXTURES.glob("sqlite_format_*.sql"))
+
+
+@pytest.mark.parametrize("dump", FORMATS, ids=lambda path: path.stem)
+def test_an_earlier_format_opens_audits_and_goes_on(tmp_path: Path, dump: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript(dump.read_text("utf-8"))
+    connection.close()
+    store = open_store(str(path))
+    books = Books(store, Clock())
+    books.audit()
+    assert [line.operation_id for line in books.journal("bound") if line.operation_id] == ["op-11", "op-11"]
+    assert (books.pool().spent_total, books.pool("bound").overdraft) == (87, 10)
+    books.hello("s", epoch=1, last_sequence=12)
+    books.post(debit(12, 25), debit(13, 5), debit(14, 1, operation_id="op-12"))
+    books.hello("t", epoch=2, instance=instance(4), last_sequence=3)
+    books.want(30, "t")
+    books.audit()
+    assert books.pool().spent_total == 92
+    store.close()
+
+
+def test_every_format_before_this_one_has_a_fixture(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "l.sqlite")
+    (present,) = store._writer.execute("PRAGMA user_version").fetchone()
+    store.close()
+    assert [path.stem for path in FORMATS] == [f"sqlite_format_{number}" for number in range(1, present)]
+
+
+def test_both_stores_have_the_same_columns_and_indexes(tmp_path: Path, postgres: Server) -> None:
+    sqlite = SqliteStore(tmp_path / "l.sqlite")
+    in_sqlite = sqlite._writer.execute(
+        """SELECT t.name, c.name, c.type, c."notnull" FROM pragma_table_list t JOIN pragma_table_xinfo(t.name) c
+        WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite_%' ORDER BY 1, 2"""
+    ).fetchall()
+    indexes_in_sqlite = {row[0] for row in sqlite._writer.execute(_INDEXES_OF_SQLITE)}
+    sqlite.close()
+    store = PostgresStore(postgres.create())
+    in_postgres = store._writer.execute(_COLUMNS_OF_POSTGRES).fetchall()
+    indexes_in_postgres = {row[0] for row in store._writer.execute(_INDEXES_OF_POSTGRES)}
+    store.close()
+    types = {"BIGINT": "INTEGER", "BYTEA": "BLOB", "TEXT": "TEXT"}
+    assert sorted((table, name) for table, name, *_ in in_sqlite) == sorted((t, n) for t, n, _ in in_postgres)
+    assert {(t, n, types[str(kind).upper()]) for t, n, kind in in_postgres} == {(t, n, k) for t, n, k, _ in in_sqlite}
+    assert indexes_in_sqlite == indexes_in_postgres
+
+
+_INDEXES_OF_SQLITE = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
+_COLUMNS_OF_POSTGRES = b"""SELECT table_name, column_name, data_type FROM information_schema.columns
+    WHERE table_schema = 'public' AND table_name <> 'schema_version' ORDER BY 1, 2"""
+_INDEXES_OF_POSTGRES = b"""SELECT indexname FROM pg_indexes WHERE schemaname = 'public'
+    AND NOT EXISTS (SELECT FROM pg_constraint WHERE conname = indexname)"""
