@@ -103,15 +103,16 @@ class World:
 
     def __init__(self, folder: Path, *sidecar_flags: str, lease_validity_ms: int = 60_000) -> None:
         self.folder = folder
+        self._others: list[Server] = []
         self.ledger = Server("ledger", [], folder / "ledger.log")
         self.ledger._flags = ["--listen", self.ledger.address, "--database", str(folder / "ledger.db")]
         self.ledger._flags += ["--metrics-port", "0", "--lease-validity-ms", str(lease_validity_ms)]
         self.sidecar = Server("sidecar", [], folder / "sidecar.log")
         self.sidecar._flags = self.sidecar_flags(folder / "sidecar", self.sidecar.address, *sidecar_flags)
 
-    def sidecar_flags(self, folder: Path, address: str, *flags: str) -> list[str]:
+    def sidecar_flags(self, folder: Path, address: str, *flags: str, sidecar_id: str = "host-1") -> list[str]:
         """Flags for a sidecar of this world."""
-        common = ["--sidecar-id", "host-1", "--ledger-target", self.ledger.address, "--metrics-address", "off"]
+        common = ["--sidecar-id", sidecar_id, "--ledger-target", self.ledger.address, "--metrics-address", "off"]
         return ["--folder", str(folder), "--listen-tcp", address, *common, *flags]
 
     def begin(self, amount: int = 10**15) -> None:
@@ -127,6 +128,13 @@ class World:
         self.sidecar.start()
         self.wait_until_deciding()
 
+    def another_sidecar(self, name: str, *flags: str, sidecar_id: str = "host-1") -> Server:
+        """A sidecar of this world in a folder of its own, not started; it ends with the world."""
+        server = Server("sidecar", [], self.folder / f"{name}.log")
+        server._flags = self.sidecar_flags(self.folder / name, server.address, *flags, sidecar_id=sidecar_id)
+        self._others.append(server)
+        return server
+
     def grant(self, grant_id: str, amount: int) -> None:
         """Puts credits into the pool."""
         grant = ledger_pb.Grant(
@@ -139,9 +147,9 @@ class World:
         with self.ledger_stub() as stub:
             stub.CreateGrant(ledger_pb.CreateGrantRequest(grant=grant))
 
-    def wait_until_deciding(self) -> None:
-        """Waits until a Check is answered by a sidecar that has heard from the ledger."""
-        with self.stub() as stub:
+    def wait_until_deciding(self, address: str | None = None) -> None:
+        """Waits until a Check is answered by a sidecar that has heard from the ledger, or counts as cut off."""
+        with self.stub(address) as stub:
 
             def decides() -> bool:
                 try:
@@ -164,9 +172,9 @@ class World:
         with grpc.insecure_channel(self.ledger.address, options=CHANNEL_OPTIONS) as channel:
             yield LedgerServiceStub(channel)
 
-    def balance(self) -> pb.GetBalanceResponse:
+    def balance(self, address: str | None = None) -> pb.GetBalanceResponse:
         """The sidecar's figures."""
-        with self.stub() as stub:
+        with self.stub(address) as stub:
             request = pb.GetBalanceRequest(account_id=ACCOUNT)
             answer: pb.GetBalanceResponse = stub.GetBalance(request, timeout=5, wait_for_ready=True)
             return answer
@@ -203,8 +211,8 @@ class World:
 
     def end(self) -> None:
         """Leaves nothing running."""
-        self.sidecar.end()
-        self.ledger.end()
+        for server in (self.sidecar, *self._others, self.ledger):
+            server.end()
 
 
 class Storm:

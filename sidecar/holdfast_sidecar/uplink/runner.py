@@ -223,6 +223,7 @@ class Uplink:
         if not await self._reach(channel):
             return _Ending(grpc.StatusCode.UNAVAILABLE.value[0], "", "no connection")
         call: _Call = channel.stream_stream(_METHOD)()
+        self._take_notified()  # Hello tells the last sequence
         self._protocol.stream_opened(self._now_ns())
         try:
             await self._tick_while(self._greet(call))
