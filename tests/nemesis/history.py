@@ -102,7 +102,8 @@ def read_histories(paths: Iterable[Path]) -> list[Attempt]:
 
 def _read(path: Path) -> Iterator[Attempt]:
     attempts: dict[int, Attempt] = {}
-    for line in path.read_text().splitlines():
+    # What follows the last line feed is a line that is being written, or that died with its client.
+    for line in path.read_text().split("\n")[:-1]:
         fields = json.loads(line)
         event = fields.pop("event")
         if event == "invoke":
