@@ -8,7 +8,7 @@ CRATE := sidecar/native/Cargo.toml
 CRATE_SOURCES := $(CRATE) sidecar/native/Cargo.lock $(shell find sidecar/native/src -name '*.rs' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format proto lock bench
+.PHONY: help setup demo test lint format proto lock bench sim
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -47,3 +47,6 @@ lock: ## Resolves the dependencies again into requirements/*.lock; ARGS=--upgrad
 
 bench: setup ## Runs one benchmark scenario: SCENARIO=reserve ARGS="--json FILE"
 	@$(BIN)/holdfast bench $(or $(SCENARIO),reserve) $(ARGS)
+
+sim: setup ## Simulates seeds: SEEDS=200 FIRST_SEED=1; a failing one is told as a short history
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),200) --first-seed $(or $(FIRST_SEED),1) $(ARGS)

@@ -1,0 +1,182 @@
+"""Clients of the sidecars: each piece of work is a generator that calls, waits, and tries again as callers do.
+
+A retry bears the same operation id, on the same host or, after a failure, on another one.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from random import Random
+from typing import TypeAlias
+
+from holdfast.v1 import enforcement_service_pb2 as pb
+from holdfast_sidecar.engine.operations import Charge, Extend, Fault, Operation, Release, Reserve, Result, Settle
+
+from tests.simulation.clock import MS, SimLoop
+from tests.simulation.history import History
+from tests.simulation.host import Host
+from tests.simulation.plan import ACCOUNT, Action
+
+ALLOW = 1
+PATIENCE_MS = 600
+"""How long a client waits for an answer before it takes the call for lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call to a host."""
+
+    host: Host
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Slept:
+    """A pause."""
+
+    ns: int
+
+
+Steps: TypeAlias = Generator[Asked | Slept, Result | None, None]
+Call: TypeAlias = Generator[Asked | Slept, Result | None, tuple[Host, Result | None]]
+
+
+class Clients:
+    """Runs pieces of work."""
+
+    def __init__(self, loop: SimLoop, history: History, hosts: list[Host], seed: int) -> None:
+        self._loop = loop
+        self._history = history
+        self._hosts = hosts
+        self._seed = seed
+
+    def begin(self, action: Action) -> None:
+        """Begins the work that an action describes."""
+        rng = Random(f"{self._seed} work {action.number}")
+        steps = _charge(self, action, rng) if action.kind == "charge" else _session(self, action, rng)
+        self._go(steps, None)
+
+    def host(self, index: int) -> Host:
+        """Returns a host by its number."""
+        return self._hosts[index % len(self._hosts)]
+
+    def _go(self, steps: Steps, result: Result | None) -> None:
+        try:
+            step = steps.send(result)
+        except StopIteration:
+            return
+        if isinstance(step, Slept):
+            self._loop.after(step.ns, self._go, steps, None)
+            return
+        asked = step
+        open_call = [True]
+
+        def answer(given: Result | None) -> None:
+            if open_call:
+                open_call.clear()
+                self._tell(asked, given)
+                self._go(steps, given)
+
+        asked.host.call(asked.operation, answer)
+        self._loop.after(PATIENCE_MS * MS, answer, None)
+
+    def _tell(self, asked: Asked, result: Result | None) -> None:
+        operation = asked.operation
+        name = getattr(operation, "operation_id", "")
+        what = type(operation).__name__.lower()
+        amount = next(
+            (v for n in ("amount", "delta", "add_amount") if (v := getattr(operation, n, None)) is not None), ""
+        )
+        self._history.tell(asked.host.name, what, name, amount, "->", told(operation, result))
+
+
+def told(operation: Operation, result: Result | None) -> str:
+    """Puts a result into words."""
+    if result is None:
+        return "lost"
+    if isinstance(result, Fault):
+        return result.reason
+    match operation:
+        case Reserve():
+            reserved = pb.ReserveResponse.FromString(result)
+            return f"held {reserved.granted_amount}" if reserved.verdict == ALLOW else f"denied {reserved.reason}"
+        case Extend():
+            extended = pb.ExtendResponse.FromString(result)
+            return f"added {extended.added_amount}" if extended.verdict == ALLOW else f"denied {extended.reason}"
+        case Settle():
+            settled = pb.SettleResponse.FromString(result)
+            over = f" over {settled.over_hold_amount}" if settled.over_hold_amount else ""
+            return f"debited {settled.debited_amount}{' late' if settled.late else ''}{over}"
+        case Charge():
+            charged = pb.ChargeResponse.FromString(result)
+            return f"debited {charged.debited_amount}" if charged.verdict == ALLOW else f"denied {charged.reason}"
+        case _:
+            return "done"
+
+
+def _tried(clients: Clients, host: Host, operation: Operation, retries: int, rng: Random) -> Call:
+    """Calls until there is an answer; returns the host that gave it and the answer, None if there is none."""
+    result: Result | None = yield Asked(host, operation)
+    while retries and (result is None or (isinstance(result, Fault) and result.code.name == "UNAVAILABLE")):
+        retries -= 1
+        yield Slept(rng.randint(1, 200) * MS)
+        if rng.random() < 0.3:
+            host = clients.host(rng.randrange(8))
+        result = yield Asked(host, operation)
+    if result is not None and rng.random() < 0.1:
+        # The client forgets that it was answered, or its own caller asks again.
+        again = clients.host(rng.randrange(8)) if rng.random() < 0.3 else host
+        yield Slept(rng.randint(0, 300) * MS)
+        yield Asked(again, operation)
+    return host, result
+
+
+def _charge(clients: Clients, action: Action, rng: Random) -> Steps:
+    host, pool, amount, retries = (int(value) for value in action.args)
+    name = f"c{action.number}"
+    charge = Charge(name, f"c{amount}".encode(), ACCOUNT, f"pool-{pool}", amount, "", 0, "", "", ())
+    yield from _tried(clients, clients.host(host), charge, retries, rng)
+
+
+def _session(clients: Clients, action: Action, rng: Random) -> Steps:
+    """Reserve, perhaps extend and settle in parts, then settle, release, or walk away."""
+    number = action.number
+    host_index, pool, amount, least_percent, ttl_ms, ending, parts, extends, actual_percent, wait_ms, retries = (
+        action.args
+    )
+    least = int(amount) * int(least_percent) // 100
+    reserve = Reserve(
+        f"w{number}", f"r{amount}".encode(), ACCOUNT, f"pool-{pool}", int(amount), least, int(ttl_ms), "", "", ()
+    )
+    host, result = yield from _tried(clients, clients.host(int(host_index)), reserve, int(retries), rng)
+    held = _held(result)
+    if not held:
+        return
+    yield Slept(int(wait_ms) * MS)
+    for turn in range(int(extends)):
+        more = Extend(f"w{number}-e{turn}", b"e", ACCOUNT, f"w{number}", rng.randint(0, 20), 0, int(ttl_ms))
+        host, result = yield from _tried(clients, host, more, int(retries), rng)
+        yield Slept(int(wait_ms) * MS)
+    for turn in range(int(parts)):
+        part = max(1, held // (int(parts) + 1))
+        yield from _tried(clients, host, _settle(number, f"p{turn}", part, pool, final=False), int(retries), rng)
+        held -= part
+        yield Slept(int(wait_ms) * MS)
+    if ending == "late":
+        yield Slept(int(ttl_ms) * 2 * MS)
+    if ending == "release":
+        release = Release(f"w{number}-x", b"x", ACCOUNT, f"w{number}")
+        yield from _tried(clients, host, release, int(retries), rng)
+    elif ending != "abandon":
+        actual = held + rng.randint(1, 60) if ending == "over" else held * int(actual_percent) // 100
+        yield from _tried(clients, host, _settle(number, "f", max(0, actual), pool, final=True), int(retries), rng)
+
+
+def _held(result: Result | None) -> int:
+    if not isinstance(result, bytes):
+        return 0
+    return int(pb.ReserveResponse.FromString(result).granted_amount)
+
+
+def _settle(number: int, part: str, amount: int, pool: int | str, final: bool) -> Settle:
+    content = f"s{amount}{final}".encode()
+    return Settle(f"w{number}-{part}", content, ACCOUNT, f"w{number}", amount, final, f"pool-{pool}", (), False)

@@ -1,0 +1,317 @@
+"""One run: a ledger, its hosts, their clients and what goes wrong, from the first instant to the last check."""
+
+import gc
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import holdfast_sidecar.loop as loop_module
+from holdfast.v1 import ledger_service_pb2 as api
+from holdfast_ledger.config import LedgerConfig
+from holdfast_sidecar.engine.settings import EngineSettings
+from holdfast_sidecar.uplink.limits import UplinkLimits
+
+from tests.simulation.clock import MS, SECOND, US, HostClock, SimLoop, WallClock
+from tests.simulation.disk import Folder
+from tests.simulation.faults import Faults, policy_message
+from tests.simulation.history import History
+from tests.simulation.host import Host, Surroundings, crash_point
+from tests.simulation.invariants import Invariants
+from tests.simulation.known import known_reason
+from tests.simulation.ledger import SimLedger
+from tests.simulation.network import Link
+from tests.simulation.patching import replaced
+from tests.simulation.plan import ACCOUNT, OPTIMISTIC, Knobs, Plan, PoolPlan
+from tests.simulation.record import Record
+from tests.simulation.workload import Clients
+
+LONG_MS, MANY = 60_000, 10_000
+"""Retention of answers above which no run reaches its end."""
+CONVERGENCE_NS = 5 * SECOND
+"""Within so long after everything works again all hosts and the ledger agree."""
+LOOK_NS = 50 * MS
+REST_NS = 300 * MS
+EXPECTED_ENDINGS = frozenset({"UNAVAILABLE", "SHUTTING_DOWN", "REPLACED"})
+"""How the ledger may end a stream of a sidecar that does all right, in the absence of copies and restores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a run."""
+
+    plan: Plan
+    violation: str
+    """What did not hold; empty: all held."""
+    history: History
+    check_count: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether all held, known defects aside."""
+        return not self.violation or bool(known_reason(self.violation))
+
+
+class World:
+    """The parts of one run, put together from its plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        knobs = plan.knobs
+        self.loop = SimLoop()
+        self.history = History(lambda: self.loop.now_ns)
+        self.record = Record(answers_kept=knobs.outcome_ms > LONG_MS and knobs.outcome_limit > MANY)
+        self.violation = ""
+        self._line = 0
+        clock = WallClock(self.loop, knobs.ledger_drift_ppm)
+        commit_ns = (knobs.commit_us[0] * US, knobs.commit_us[1] * US)
+        self.ledger = SimLedger(
+            self.loop, self.history, self._rng("ledger"), _config(knobs), clock, commit_ns, self._committed
+        )
+        shared = Surroundings(
+            self.loop,
+            self.history,
+            self.record,
+            _settings(knobs),
+            _limits(knobs),
+            self._dial,
+            self.ledger.accept,
+            self._after_round,
+            self._new_line,
+        )
+        self.hosts = [self._host(index, f"host-{index}", shared) for index in range(knobs.host_count)]
+        self.spare = self._host(knobs.host_count, "spare", shared)
+        self.invariants = Invariants(self.ledger.database, self.record, knobs, self.fail, [*self.hosts, self.spare])
+        self.invariants.excuses.optimistic = any(pool.enforcement == OPTIMISTIC for pool in knobs.pools)
+        self.clients = Clients(self.loop, self.history, self.hosts, plan.seed)
+        self.faults = Faults(
+            self.loop,
+            self.history,
+            self.hosts,
+            self.spare,
+            self.ledger,
+            self.invariants,
+            self._new_line,
+            plan.seed,
+        )
+
+    def _rng(self, name: str) -> Random:
+        return Random(f"{self.plan.seed} {name}")
+
+    def _new_line(self) -> int:
+        self._line += 1
+        return self._line
+
+    def _host(self, index: int, name: str, shared: Surroundings) -> Host:
+        knobs, rng = self.plan.knobs, self._rng(name)
+        clock = HostClock(self.loop, knobs.drifts_ppm[index], rng.randint(1, 1_000) * SECOND)
+        link = Link(self.loop, rng, (knobs.delay_us[0] * US, knobs.delay_us[1] * US))
+        folder = Folder(name, self._new_line())
+        return Host(name, shared, rng, clock, link, folder, knobs.durabilities[index], f"{name}-boot-1")
+
+    # ── what the parts tell ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def fail(self, violation: str) -> None:
+        """Something does not hold: the run ends."""
+        if not self.violation:
+            self.violation = violation
+            self.history.tell("check", "fails", violation)
+        self.loop.stopped = True
+
+    def _committed(self) -> None:
+        self.invariants.after_commit()
+
+    def _after_round(self, host: Host) -> None:
+        self.invariants.after_round(host)
+
+    def _dial(self, link: Link, answer: Callable[[bool], None]) -> None:
+        """A connection takes two ways; over a blocked link there is no answer at all."""
+
+        def arrived() -> None:
+            if link.healthy:
+                answer(self.ledger.alive)
+
+        self.loop.after(link.delay() + link.delay(), arrived)
+
+    # ── the run ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> Outcome:
+        """Runs to the end, or to the first violation."""
+        with _surroundings():
+            try:
+                self._run()
+            except Exception as error:  # noqa: BLE001 - whatever is raised is what the run has found
+                self.fail(f"raised: {type(error).__name__}: {error}")
+                self.error: BaseException | None = error
+            finally:
+                self._end()
+        return Outcome(self.plan, self.violation, self.history, self.invariants.check_count)
+
+    def _run(self) -> None:
+        plan = self.plan
+        self.ledger.start()
+        self._set_up()
+        for host in self.hosts:
+            host.start()
+        begun_ns = self.loop.now_ns
+        for action in plan.actions:
+            work = action.kind in ("session", "charge")
+            self.loop.at(begun_ns + action.at_ns, self.clients.begin if work else self.faults.carry_out, action)
+        self._go(begun_ns + plan.horizon_ns)
+        self.history.tell("world", "heals")
+        self.faults.heal()
+        self._converge()
+        self._rest()
+
+    def _set_up(self) -> None:
+        servicer, ask = self.ledger.servicer, self.ledger.ask
+        ask(servicer.CreateAccount(api.CreateAccountRequest(account=api.Account(account_id=ACCOUNT))))
+        for pool in self.plan.knobs.pools:
+            ask(servicer.CreatePool(api.CreatePoolRequest(pool=_pool_message(pool))))
+            if pool.granted:
+                grant = api.Grant(
+                    account_id=ACCOUNT,
+                    pool_id=pool.pool_id,
+                    grant_id="first",
+                    amount=pool.granted,
+                    category=api.GRANT_CATEGORY_PAID,
+                )
+                ask(servicer.CreateGrant(api.CreateGrantRequest(grant=grant)))
+            self.history.tell("world", "pool", *(getattr(pool, name) for name in PoolPlan.__slots__))
+        self._go(self.loop.now_ns + SECOND)
+
+    def _go(self, until_ns: int) -> None:
+        """Runs up to a time, and looks for what nobody handled."""
+        while self.loop.now_ns < until_ns and not self.violation:
+            self.loop.run_until(min(until_ns, self.loop.now_ns + LOOK_NS))
+            for what in (*self.loop.faults, *self.ledger.unexpected):
+                self.fail(f"unhandled: {what}")
+            self._check_endings()
+
+    def _check_endings(self) -> None:
+        """A sidecar and a ledger that keep to the contract give each other no cause to complain."""
+        excuses = self.invariants.excuses
+        endings, self.ledger.endings = self.ledger.endings, []
+        for code, reason, details in endings:
+            allowed = reason in EXPECTED_ENDINGS or reason == "FENCED"
+            if not allowed and not ((excuses.forked or excuses.restored) and reason != "INTERNAL"):
+                self.fail(f"the ledger ends a stream: {code.name} {reason}: {details}")
+        if excuses.forked or excuses.restored:
+            return
+        for host in self.hosts:
+            if host.fenced:
+                self.fail(f"{host.name} is fenced, and nobody else has its folder: {host.fenced}")
+            if host.process is not None and host.process.uplink.broken_contract:
+                self.fail(f"{host.name}: {host.process.uplink.broken_contract}")
+
+    def _present(self) -> list[Host]:
+        """The hosts that are to go on: all that are not fenced."""
+        return [host for host in [*self.hosts, self.spare] if host.alive and not host.fenced]
+
+    def _converge(self) -> None:
+        """Waits until all agree; calls under way may go on for a while."""
+        healed_ns = self.loop.now_ns
+        difference = "nothing was compared"
+        while self.loop.now_ns < healed_ns + CONVERGENCE_NS and not self.violation:
+            self._go(self.loop.now_ns + 2 * LOOK_NS)
+            difference = self.invariants.disagreement(self._present())
+            if not difference:
+                self.history.tell("world", "agrees after", (self.loop.now_ns - healed_ns) // MS, "ms")
+                return
+        self.fail(f"no agreement {CONVERGENCE_NS // SECOND} s after all healed: {difference}")
+
+    def _rest(self) -> None:
+        """Lets holds end and lives be reclaimed, then checks what is left."""
+        if self.violation:
+            return
+        knobs = self.plan.knobs
+        reclaim_ms = max(knobs.validity_ms, knobs.allowance_validity_ms) + knobs.max_ttl_ms + knobs.slack_ms
+        self._go(self.loop.now_ns + (3 * knobs.max_ttl_ms + reclaim_ms * 21 // 20 + knobs.sweep_ms) * MS + REST_NS)
+        if not self.violation:
+            present = self._present()
+            difference = self.invariants.disagreement(present)
+            if difference:
+                self.fail(f"at rest there is no agreement: {difference}")
+            self.invariants.at_rest(present)
+            self.invariants.books()
+
+    def _end(self) -> None:
+        """Ends all processes, so that nothing of this run is left in the loop."""
+        self.loop.stopped = False
+        self.ledger.kill()
+        for host in [*self.hosts, self.spare]:
+            host.kill("ends")
+        self.loop.run_until(self.loop.now_ns)
+        self.ledger.database.close()
+
+
+def run(plan: Plan) -> Outcome:
+    """Carries a plan out."""
+    return World(plan).run()
+
+
+@contextmanager
+def _surroundings() -> Iterator[None]:
+    """Points of the code under test that a run has to have its hand on, for as long as it lasts."""
+    disabled, collecting = logging.root.manager.disable, gc.isenabled()
+    logging.disable(logging.CRITICAL)
+    # Collected at places that allocation decides, cycles would run their finalizers in no order that a seed fixes.
+    gc.disable()
+    try:
+        with replaced(loop_module, "crash_point", crash_point):
+            yield
+    finally:
+        logging.disable(disabled)
+        if collecting:
+            gc.enable()
+
+
+def _pool_message(pool: PoolPlan) -> api.Pool:
+    policy = policy_message(
+        pool.enforcement, pool.overdraft_limit, pool.partition_mode, pool.partition_limit, pool.partition_after_ms
+    )
+    return api.Pool(account_id=ACCOUNT, pool_id=pool.pool_id, policy=policy)
+
+
+def _config(knobs: Knobs) -> LedgerConfig:
+    settings: dict[str, Any] = {
+        "lease_validity_ms": knobs.validity_ms,
+        "heartbeat_interval_ms": knobs.heartbeat_ms,
+        "clock_slack_ms": knobs.slack_ms,
+        "sweep_interval_ms": knobs.sweep_ms,
+        "window_debit_count": knobs.window,
+        "post_debit_count": knobs.post_debits,
+        "allowance_validity_ms": knobs.allowance_validity_ms,
+        "recall_timeout_ms": knobs.recall_timeout_ms,
+        "snapshot_interval_ms": knobs.snapshot_ms,
+    }
+    return LedgerConfig.model_construct(**settings)
+
+
+def _settings(knobs: Knobs) -> EngineSettings:
+    return EngineSettings(
+        default_hold_ttl_ms=knobs.max_ttl_ms,
+        max_hold_ttl_ms=knobs.max_ttl_ms,
+        outcome_retention_ms=knobs.outcome_ms,
+        outcome_limit=knobs.outcome_limit,
+        lease_wait_ms=knobs.lease_wait_ms,
+        lease_horizon_ms=knobs.horizon_ms,
+        lease_idle_ms=knobs.idle_ms,
+        lease_denied_retry_ms=knobs.denied_retry_ms,
+        unknown_retry_ms=200,
+        partition_after_ms=max(3 * knobs.heartbeat_ms, 100),
+        debit_retention_count=knobs.retention_count,
+    )
+
+
+def _limits(knobs: Knobs) -> UplinkLimits:
+    return UplinkLimits(
+        batch_debit_count=knobs.batch_debits,
+        connect_timeout_ms=knobs.welcome_ms,
+        welcome_timeout_ms=knobs.welcome_ms,
+        backoff_min_ms=min(50, knobs.backoff_max_ms),
+        backoff_max_ms=knobs.backoff_max_ms,
+        stable_ms=max(1_000, knobs.backoff_max_ms),
+    )
