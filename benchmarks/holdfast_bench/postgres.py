@@ -67,19 +67,27 @@ class Server:
             return self.folder / "programs" / found.name
         return found
 
-    def _started(self) -> "subprocess.Popen[bytes]":
+    def _launched(self) -> "subprocess.Popen[bytes]":
         arguments = ["-D", self._data, "-k", str(self.folder), "-h", "127.0.0.1", "-p", str(self.port)]
         for name, value in self._settings.items():
             arguments += ["-c", f"{name}={value}"]
-        process = subprocess.Popen([self._programs / "postgres", *arguments], cwd=self.folder, user=self._user)
+        return subprocess.Popen([self._programs / "postgres", *arguments], cwd=self.folder, user=self._user)
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        """Starts it, again if it ends: after a hard stop it may find that the one before has not quite gone."""
+        process = self._launched()
         deadline_s = time.monotonic() + START_TIMEOUT_S
         while True:
             try:
                 psycopg.connect(self.url("postgres")).close()
             except psycopg.OperationalError as fault:
-                if process.poll() is not None or time.monotonic() > deadline_s:
+                if time.monotonic() > deadline_s:
+                    process.kill()
+                    process.wait()
                     raise RuntimeError(f"PostgreSQL does not start: {fault}") from fault
-                time.sleep(0.02)
+                time.sleep(0.05)
+                if process.poll() is not None:
+                    process = self._launched()
             else:
                 return process
 

@@ -45,8 +45,7 @@ class Announcer:
         self._heard_keys: set[int] = set()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
-        self._wake_end, self._woken_end = socket.socketpair()
-        self._woken_end.setblocking(False)
+        self._wake_end: socket.socket | None = None
 
     def announce(self, pool_keys: Collection[int]) -> None:
         """Queues keys. Any thread."""
@@ -61,17 +60,13 @@ class Announcer:
     def listen(self, heard: Heard) -> Callable[[], None]:
         """Starts; returns what ends it."""
         assert self._thread is None
-        self._thread = threading.Thread(target=self._run, args=(heard,), name="ledger-notices", daemon=True)
+        self._wake_end, woken_end = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, args=(heard, woken_end), name="ledger-notices", daemon=True)
         self._thread.start()
-        return self._end
+        return self.close
 
     def close(self) -> None:
         """Ends it. Idempotent."""
-        self._end()
-        self._wake_end.close()
-        self._woken_end.close()
-
-    def _end(self) -> None:
         thread, self._thread = self._thread, None
         if thread is not None:
             self._ending.set()
@@ -79,33 +74,39 @@ class Announcer:
             thread.join()
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # the buffer is full: it is awake
+        assert self._wake_end is not None
+        with contextlib.suppress(OSError):  # the buffer is full, so it is awake; or it has ended
             self._wake_end.send(b"x", socket.MSG_DONTWAIT)
 
-    def _run(self, heard: Heard) -> None:
+    def _run(self, heard: Heard, woken_end: socket.socket) -> None:
+        assert self._wake_end is not None
+        with self._wake_end, woken_end:
+            self._keep_connected(heard, woken_end)
+
+    def _keep_connected(self, heard: Heard, woken_end: socket.socket) -> None:
         while not self._ending.is_set():
             try:
                 connection = connect(self._url)
                 connection.add_notify_handler(partial(self._take, connection))
                 with closing_on_fault(connection):
                     connection.execute(f"LISTEN {CHANNEL}")
-                    self._serve(connection, heard)
+                    self._serve(connection, heard, woken_end)
             except StoreError as fault:
                 _log.info("no notices from other replicas for now: %s", fault)
                 self._ending.wait(RETRY_S)
 
-    def _serve(self, connection: Connection, heard: Heard) -> None:
+    def _serve(self, connection: Connection, heard: Heard, woken_end: socket.socket) -> None:
         """Announces and hears until it ends. Raises psycopg.Error when the connection is lost."""
         heard(None)
         repeat_at_s = time.monotonic() + REPEAT_S
         while not self._ending.is_set():
             timeout_s = max(0.0, repeat_at_s - time.monotonic())
-            ready, _, _ = select.select([connection.fileno(), self._woken_end.fileno()], [], [], timeout_s)
-            if not ready:
+            ready, _, _ = select.select([connection.fileno(), woken_end.fileno()], [], [], timeout_s)
+            if time.monotonic() >= repeat_at_s:
                 heard(None)
                 repeat_at_s = time.monotonic() + REPEAT_S
-            if self._woken_end.fileno() in ready:
-                self._woken_end.recv(4_096)
+            if woken_end.fileno() in ready:
+                woken_end.recv(4_096)
                 self._announce(connection)
             connection.execute("")  # takes in what has come
             if self._heard_keys:
