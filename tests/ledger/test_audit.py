@@ -42,6 +42,18 @@ def test_whole_books_have_no_findings(whole: Store) -> None:
         ("UPDATE pools SET free = free - 1, leased = leased + 1", "leased"),
         ("UPDATE pools SET granted_total = granted_total + 1, free = free + 1", "granted_total"),
         ("UPDATE leases SET posted_total = posted_total + 1, granted_total = granted_total + 1", "posted_total"),
+        ("UPDATE pools SET allowance_leased = allowance_leased + 1", "allowance_leased"),
+        ("UPDATE pools SET allowance_spent_total = 1", "allowance_spent_total"),
+        ("UPDATE pools SET fail_open_total = 1", "fail_open_total"),
+        ("UPDATE pools SET over_hold_total = 1", "over_hold_total"),
+        ("UPDATE pools SET late_total = 1", "late_total"),
+        ("UPDATE pools SET unleased_total = -1", "unleased_total"),
+        ("UPDATE pools SET expired_leased_total = 1", "expired_leased_total"),
+        (
+            "UPDATE leases SET allowance_posted_total = allowance_posted_total + 1, "
+            "allowance_granted_total = allowance_granted_total + 1",
+            "allowance_posted_total",
+        ),
         ("UPDATE sidecars SET acked_sequence = acked_sequence + 1", "acked"),
         ("DELETE FROM duplicate_debits", "acked"),
         ("DELETE FROM quarantined_debits", "acked"),

@@ -47,8 +47,11 @@ class Circle:
 
     @property
     def shortage(self) -> int:
-        """What a recall round has to bring, in minor units; not above 0: nothing is missing."""
-        return self.lease.needed + self.waiting - max(0, self.pool.free)
+        """What a recall round has to bring, in minor units; not above 0: nothing is missing.
+
+        A pool that owes takes what comes back until it does not, so that has to come back too.
+        """
+        return self.lease.needed + self.waiting - self.pool.free
 
     @property
     def recalling(self) -> bool:

@@ -36,7 +36,7 @@ def restored(opened: Books) -> Books:
         {"granted_total": 40, "allowance_reclaimed_total": 1},
     ],
 )
-def test_rights_that_were_never_given_are_refused(opened: Books, claim: dict[str, int]) -> None:
+def test_rights_that_were_never_given_are_refused(opened: Books, claim: dict[str, Any]) -> None:
     with pytest.raises(RightsUnknown, match="holdfast ledger restored"):
         opened.want(10, **claim)
     assert (opened.lease().granted_total, opened.pool().free) == (40, 60)

@@ -200,6 +200,16 @@ def test_mere_wants_do_not_get_what_others_wait_for(shared: Books) -> None:
     assert shared.lease_for(30, "u", need_amount=0).outstanding == 0
 
 
+def test_a_pool_that_owes_calls_back_what_it_owes_too(shared: Books) -> None:
+    shared.post(debit(1, 20), sidecar_id="u")
+    assert shared.pool().free == -20
+    shared.want(30, "t")
+    assert asked(shared.told("s")) == (1, 50)
+    spare(shared, "s", 50)
+    assert not shared.told("t").pending
+    assert (shared.lease("t").outstanding, shared.pool().free) == (30, 0)
+
+
 def test_posting_goes_on_during_a_round(shared: Books) -> None:
     shared.want(30, "t")
     shared.post(debit(1, 80))

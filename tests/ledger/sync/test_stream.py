@@ -391,8 +391,7 @@ async def test_a_policy_that_is_set_moves_the_allowances(tmp_path: Path) -> None
 
 
 async def test_sidecars_of_an_optimistic_pool_hear_of_debits_before_the_sweep(tmp_path: Path) -> None:
-    settings = {"sweep_interval_ms": 60_000, "snapshot_interval_ms": 5}
-    async with running(tmp_path, **settings) as ledger:
+    async with running(tmp_path, sweep_interval_ms=60_000, snapshot_interval_ms=5) as ledger:
         await ledger.open_pool(100, decision.Policy(enforcement=decision.ENFORCEMENT_OPTIMISTIC))
         spender, other = ledger.sync(), ledger.sync()
         await spender.hello()
