@@ -67,6 +67,9 @@ def _options(flags: argparse.Namespace) -> Options:
         hold_counts=tuple(flags.holds),
         pool_count=flags.pools,
         debit_count=flags.debits,
+        store=flags.store,
+        replica_count=flags.replicas,
+        ledger_pool_count=flags.ledger_pools,
     )
 
 
@@ -101,6 +104,11 @@ def _add_sizes(parser: argparse.ArgumentParser) -> None:
     add("--holds", type=_count, nargs="+", default=holds, metavar="N", help="open holds of scenario holds")
     add("--pools", type=_count, default=pools, metavar="N", help="pools of scenario holds")
     add("--debits", type=_count, default=debits, metavar="N", help="debits a round of scenario ledger")
+    add("--store", choices=("sqlite", "postgres"), default=_DEFAULTS.store, help="of scenario ledger")
+    add("--replicas", type=_count, default=_DEFAULTS.replica_count, metavar="N", help="ledgers of scenario ledger")
+    add(
+        "--ledger-pools", type=_count, default=_DEFAULTS.ledger_pool_count, metavar="N", help="pools of scenario ledger"
+    )
 
 
 def _count(text: str) -> int:

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 Transport: TypeAlias = Literal["bare", "portable", "native"]
 Durability: TypeAlias = Literal["host", "process"]
+LedgerStore: TypeAlias = Literal["sqlite", "postgres"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +34,9 @@ class Options:
     """Pools of scenario `holds`."""
     debit_count: int = 200_000
     """Debits that scenario `ledger` posts in each round."""
+    store: LedgerStore = "sqlite"
+    """Where the ledger of scenario `ledger` keeps its rows; PostgreSQL: a server of its own that waits for the disk."""
+    replica_count: int = 1
+    """Ledgers over that database, each with the stream of one sidecar."""
+    ledger_pool_count: int = 1
+    """Accounts over which those debits are spread, each with a pool."""

@@ -177,10 +177,13 @@ def metric(process: Process, name: str) -> float:
         return sum(sample.value for family in families for sample in family.samples if sample.name == name)
 
 
-def ledger(folder: Path, *, port: int = 0, own_group: bool = False) -> Process:
-    """The ledger on SQLite, in `folder`; port 0: any free one."""
-    command = [*_holdfast("ledger"), "--listen", f"127.0.0.1:{port}", "--database", str(folder / "ledger.db")]
-    return start("ledger", command, folder, own_group=own_group)
+def ledger(
+    folder: Path, *, port: int = 0, own_group: bool = False, database: str = "", name: str = "ledger"
+) -> Process:
+    """A ledger, on SQLite in `folder` unless told; port 0: any free one."""
+    database = database or str(folder / "ledger.db")
+    command = [*_holdfast("ledger"), "--listen", f"127.0.0.1:{port}", "--database", database]
+    return start(name, command, folder, own_group=own_group)
 
 
 def sidecar(

@@ -101,11 +101,18 @@ def test_sizes_are_measured_at_each_hold_count(tmp_path: Path) -> None:
     assert all(value > 0 for value in found.values())
 
 
-def test_debits_are_posted_as_fast_as_the_ledger_takes_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "flags", [[], ["--store", "postgres", "--replicas", "2", "--ledger-pools", "3"]], ids=["sqlite", "postgres"]
+)
+def test_debits_are_posted_as_fast_as_the_ledger_takes_them(tmp_path: Path, flags: list[str]) -> None:
     json_file = tmp_path / "out.json"
-    assert main(["ledger", "--rounds", "1", "--debits", "3000", "--json", str(json_file)]) == os.EX_OK
-    (result,) = json.loads(json_file.read_text(encoding="utf-8"))["results"]
+    assert main(["ledger", "--rounds", "1", "--debits", "3000", "--json", str(json_file), *flags]) == os.EX_OK
+    written = json.loads(json_file.read_text(encoding="utf-8"))
+    (result,) = written["results"]
     assert result["throughput_per_s"] > 0
+    (size,) = written["measures"]
+    assert size["name"] == "bytes_per_debit"
+    assert size["value"] > 100
 
 
 @pytest.mark.parametrize(
