@@ -144,6 +144,22 @@ def leases_count_what_was_posted(evidence: Evidence) -> Iterator[str]:
             yield f"{name}: posted_total is {counted[name]}, its debits are {due[name]}"
 
 
+def no_right_exists_twice(evidence: Evidence) -> Iterator[str]:
+    """What a sidecar takes for its rights is at most what the ledger counts as being out there."""
+    granted: Counter[tuple[str, str]] = Counter()
+    out: Counter[tuple[str, str]] = Counter()
+    for lease in evidence.rows.leases:
+        granted[lease.sidecar, lease.pool] += lease.granted
+        out[lease.sidecar, lease.pool] += lease.granted - lease.reclaimed - lease.returned - lease.posted
+    for sidecar, folder in evidence.folders.items():
+        for pool, known in folder.granted.items():
+            if known > granted[sidecar, pool]:
+                yield f"{sidecar}/{pool}: knows of {known} granted, the ledger of {granted[sidecar, pool]}"
+        for pool, rights in folder.rights_out.items():
+            if rights > out[sidecar, pool]:
+                yield f"{sidecar}/{pool}: has rights to {rights}, the ledger says {out[sidecar, pool]}"
+
+
 def overdraft_is_within_the_bound(evidence: Evidence) -> Iterator[str]:
     """What a pool is below zero is at most allowances, over-hold, late and fail-open spends; each is as flagged."""
     rows = evidence.rows
@@ -241,6 +257,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     totals_of_folders_are_their_debits,
     credits_are_conserved,
     leases_count_what_was_posted,
+    no_right_exists_twice,
     overdraft_is_within_the_bound,
     allowances_stay_within_the_threshold,
     holds_are_left_only_where_clients_left_them,

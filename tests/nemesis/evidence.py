@@ -50,6 +50,10 @@ class Folder:
     """Amount by hold id."""
     consumed: dict[str, int] = field(default_factory=dict)
     """All debited in this life, by pool."""
+    granted: dict[str, int] = field(default_factory=dict)
+    """All rights granted to this life, as it knows, by pool."""
+    rights_out: dict[str, int] = field(default_factory=dict)
+    """Rights neither reclaimed, given back nor spent, as it knows, by pool; what is held is among them."""
     debit_bytes: int = 0
     """Size of the debits kept, as messages."""
 
@@ -132,6 +136,11 @@ def read_folder(path: Path) -> Folder:
         {debit.sequence: _debit(debit) for debit in debits},
         {hold.hold_id: hold.amount for hold in holds},
         {pool.pool_id: pool.consumed_total for pool in pools},
+        {pool.pool_id: pool.granted_total for pool in pools},
+        {
+            pool.pool_id: pool.granted_total - pool.reclaimed_total - pool.returned_total - pool.consumed_total
+            for pool in pools
+        },
         sum(debit.ByteSize() for debit in debits),
     )
 

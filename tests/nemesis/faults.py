@@ -9,6 +9,7 @@ from random import Random
 
 from tests.nemesis.database import COMMIT
 from tests.nemesis.hosts import Cluster, Machine
+from tests.nemesis.network import Proxies
 
 Fault = Callable[[Cluster, Random, float], None]
 """Takes the cluster, the source of its choices and how long it lasts in seconds."""
@@ -84,6 +85,15 @@ def stop_ledger(cluster: Cluster, chance: Random, lasting_s: float) -> None:
         machine.restart()
 
 
+def slow_link(cluster: Cluster, chance: Random, lasting_s: float) -> None:
+    """The link of a sidecar is far and thin; through proxies alone."""
+    assert isinstance(cluster.network, Proxies)
+    host, ledger = chance.choice(cluster.hosts), chance.choice(cluster.ledger_hosts)
+    cluster.network.slow(host, ledger, chance.randint(5, 150), chance.choice((0, 50_000)))
+    time.sleep(lasting_s)
+    cluster.network.slow(host, ledger, 0)
+
+
 EVERYWHERE: tuple[Fault, ...] = (
     partition,
     partial_partition,
@@ -126,6 +136,8 @@ def stall_database(cluster: Cluster, chance: Random, lasting_s: float) -> None:
 
 OF_DATABASE: tuple[Fault, ...] = (stop_database, cut_at_commit, stall_database)
 
+OF_PROXIES: tuple[Fault, ...] = (slow_link,)
+
 
 class _Locks(dict[str, threading.Lock]):
     """A lock for each host, so that of two faults at once one has its process to itself from end to start."""
@@ -137,13 +149,19 @@ class _Locks(dict[str, threading.Lock]):
 _USING = _Locks()
 
 
+def faults_of(cluster: Cluster) -> tuple[Fault, ...]:
+    """All that can be brought upon a cluster as it is made."""
+    through_proxies = isinstance(cluster.network, Proxies)
+    return EVERYWHERE + (OF_DATABASE if cluster.database else ()) + (OF_PROXIES if through_proxies else ())
+
+
 class Nemesis:
     """Brings faults upon a cluster, one or two at a time, with calm between them."""
 
-    def __init__(self, cluster: Cluster, seed: int, faults: tuple[Fault, ...]) -> None:
+    def __init__(self, cluster: Cluster, seed: int) -> None:
         self._cluster = cluster
         self._chance = Random(seed)
-        self._faults = faults
+        self._faults = faults_of(cluster)
         self._errors: list[BaseException] = []
 
     def run(self, lasting_s: float) -> None:

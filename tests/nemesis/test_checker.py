@@ -46,8 +46,23 @@ ATTEMPTS = [
     attempt("host-2", "charge", UNSENT, Outcome.NONE),
 ]
 FOLDERS = {
-    "host-1": Folder(3, 3, {1: CHARGED, 2: SETTLED, 3: CUT_OFF}, {"abandoned": 30}, {"closed": 17, "shared": 20}),
-    "host-2": Folder(1, 3, {1: CHARGED, 2: LATE, 3: UNSENT}, {}, {"closed": 23}),
+    "host-1": Folder(
+        3,
+        3,
+        {1: CHARGED, 2: SETTLED, 3: CUT_OFF},
+        {"abandoned": 30},
+        consumed={"closed": 17, "shared": 20},
+        granted={"closed": 100, "shared": 15},
+        rights_out={"closed": 83, "shared": -5},
+    ),
+    "host-2": Folder(
+        1,
+        3,
+        {1: CHARGED, 2: LATE, 3: UNSENT},
+        consumed={"closed": 23},
+        granted={"closed": 60},
+        rights_out={"closed": 27},
+    ),
 }
 ROWS = Rows(
     {
@@ -182,6 +197,8 @@ TAMPERED: list[tuple[str, Rule, Evidence]] = [
     ("less than nothing out", checker.credits_are_conserved, with_lease(0, granted=16)),
     ("a line missing", checker.credits_are_conserved, with_rows(entries=without(ROWS.entries, ("host-1", 3)))),
     ("posted total wrong", checker.leases_count_what_was_posted, with_lease(0, granted=101, posted=18)),
+    ("granted by nobody", checker.no_right_exists_twice, with_folder("host-1", granted={"shared": 21})),
+    ("rights that went elsewhere", checker.no_right_exists_twice, with_folder("host-2", rights_out={"closed": 32})),
     ("overdrawn", checker.overdraft_is_within_the_bound, with_pool("closed", granted=16, free=-124)),
     ("late not counted", checker.overdraft_is_within_the_bound, with_pool("closed", late=0)),
     ("allowances not counted", checker.overdraft_is_within_the_bound, with_pool("shared", allowance_spent=4)),

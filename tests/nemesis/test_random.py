@@ -11,7 +11,7 @@ from random import SystemRandom
 import pytest
 
 from tests.nemesis.checker import check
-from tests.nemesis.faults import EVERYWHERE, OF_DATABASE, Nemesis
+from tests.nemesis.faults import Nemesis
 from tests.nemesis.history import Outcome
 from tests.nemesis.hosts import CLOSED, OPEN, Cluster, allowance
 
@@ -46,7 +46,7 @@ def test_whatever_happens_the_books_agree(
             cluster.start_application(host, list(POOLS), seed=seed)
         time.sleep(WARM_UP_S)
         before = cluster.rss_bytes()
-        Nemesis(cluster, seed, EVERYWHERE + (OF_DATABASE if postgres else ())).run(lasting_s)
+        Nemesis(cluster, seed).run(lasting_s)
         healed_ns = time.monotonic_ns()
         cluster.stop_applications()
         cluster.wait_converged()
