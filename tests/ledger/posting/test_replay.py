@@ -1,6 +1,8 @@
 """Debits that an operator brings: each is posted once, whoever had it before, and nobody's rights are doubled."""
 
+import itertools
 from collections import Counter
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from holdfast_ledger.store.interface import MAX_AMOUNT, REPLAY_LIFE, Lease, Quar
 
 from tests.ledger.harness import RECLAIM_AFTER_MS, Books, Clock, debit, execute, instance
 
+POOLS = ("general", "other", "late")
+"""Of the random test; the last one is made when debits of it are in quarantine."""
 POSTED, REPLAYED, SENT, DUPLICATE = Outcome.POSTED, Outcome.ALREADY_REPLAYED, Outcome.ALREADY_POSTED, Outcome.DUPLICATE
 
 
@@ -184,6 +188,48 @@ def test_what_its_folder_replayed_leaves_the_quarantine_without_being_posted(ope
     assert outcomes(bring(opened, debit(1, 5, pool_id="late"))) == [POSTED]
     assert outcomes(let_out(opened)) == [REPLAYED]
     assert (opened.pool("late").spent_total, quarantine(opened)) == (5, [])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_in_whatever_order_copies_bring_their_debits_each_operation_is_posted_once(books: Books, seed: int) -> None:
+    """A stream of s, one of t, a folder copied from s, and a quarantine, with operations that callers repeat."""
+    chance = Random(seed)
+    for pool_id in POOLS[:2]:
+        books.open_pool(pool_id)
+        books.grant(f"g-{pool_id}", 500, pool_id)
+    books.hello()
+    books.hello("t", instance=instance(2))
+    made = {"s": 0, "t": 0}
+    folder: list[wire.Debit] = []
+    brought: set[str] = set()
+    for _ in range(70):
+        operation_id, pool_id = f"op-{chance.randrange(30)}", chance.choice(POOLS)
+        fields: dict[str, Any] = {"operation_id": operation_id, "pool_id": pool_id, "amount": chance.randrange(1, 20)}
+        match chance.randrange(6):
+            case 0 | 1:
+                sidecar_id = chance.choice(["s", "t"])
+                made[sidecar_id] += 1
+                books.want(chance.randrange(30), sidecar_id)
+                books.post(debit(made[sidecar_id], **fields), sidecar_id=sidecar_id)
+            case 2:
+                folder.append(debit(made["s"] + 1 + len(folder) // 3, **fields))
+            case 3 | 4 if folder:
+                some = chance.choices(folder, k=chance.randrange(1, 6))
+                bring(books, *some, birth_epoch=chance.choice([0, 1, 2]))
+                brought |= {debit.operation_id for debit in some if debit.pool_id != "late"}
+            case 5 if chance.random() < 0.2:
+                books.hello(instance=instance(chance.randrange(3, 99)))
+    books.open_pool("late")
+    let_out(books)
+    if folder:
+        bring(books, *folder)
+    assert all(fate.outcome in (REPLAYED, SENT) for fate in bring(books, *folder)), "a replay may be repeated"
+    posted: dict[str, set[tuple[str, int, int]]] = {}
+    for line in itertools.chain.from_iterable(map(books.journal, POOLS)):
+        if line.operation_id:
+            posted.setdefault(line.operation_id, set()).add((line.sidecar_id, line.epoch, line.sequence))
+    assert {len(names) for names in posted.values()} == {1}
+    assert brought | {debit.operation_id for debit in folder} <= posted.keys()
 
 
 @pytest.mark.parametrize(
