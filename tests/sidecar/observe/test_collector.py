@@ -41,8 +41,8 @@ def test_amounts_are_told_by_currency_and_never_summed_over_currencies() -> None
     """A credit and a token have nothing to do with each other."""
     metrics = scrape()
     names = ("held", "lease_left", "unposted", "allowance_left", "allowance_held", "overdraft_bound")
-    credits = (("currency", "credits"),)
-    assert [metrics[f"holdfast_{name}_amount", credits] for name in names] == [33, 34, 35, 36, 37, 38]
+    of_credits = (("currency", "credits"),)
+    assert [metrics[f"holdfast_{name}_amount", of_credits] for name in names] == [33, 34, 35, 36, 37, 38]
     assert metrics["holdfast_held_amount", (("currency", "tokens"),)] == 39
 
 

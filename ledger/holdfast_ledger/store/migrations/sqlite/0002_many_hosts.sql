@@ -37,7 +37,8 @@ ALTER TABLE debits ADD COLUMN fail_open_amount INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE duplicate_debits ADD COLUMN allowance_amount INTEGER NOT NULL DEFAULT 0;
 -- What the debits posted before say of themselves; the other parts of the overdraft did not exist.
 UPDATE pools SET late_total = said.late_amount, over_hold_total = said.over_hold_amount FROM (
-    SELECT pool_key, sum(CASE WHEN late = 1 THEN amount ELSE 0 END) AS late_amount, sum(over_hold_amount) AS over_hold_amount
+    SELECT pool_key, sum(CASE WHEN late = 1 THEN amount ELSE 0 END) AS late_amount,
+        sum(over_hold_amount) AS over_hold_amount
     FROM debits JOIN leases USING (lease_key) GROUP BY pool_key
 ) AS said WHERE said.pool_key = pools.pool_key;
 
