@@ -30,7 +30,7 @@ class LedgerConfig(BaseSettings):
         min_length=1,
         repr=False,
         description="file of the SQLite database, made if it is not there; or the postgresql:// URL of a database, its "
-        "password better in the environment (this setting's variable, or PGPASSWORD) than in a flag that others can see",
+        "password better in the environment (this setting's variable, or PGPASSWORD) than in a flag that all can see",
     )
     listen: str = Field(
         "127.0.0.1:7420", pattern=_ADDRESS, description="HOST:PORT of both services and health; port 0: any free one"

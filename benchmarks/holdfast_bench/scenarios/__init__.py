@@ -43,5 +43,5 @@ SCENARIOS: Mapping[str, Scenario] = {
     "uplink": Scenario("what streaming the debits costs the decisions", uplink.run),
     "failover": Scenario("a ledger killed under load: time until all sidecars are in step again", failover.run),
     "hot-pool": Scenario("eight sidecars on one pool of a real ledger, demand skewed", hot_pool.run),
-    "ledger": Scenario("debits a second that the ledger posts, on SQLite or PostgreSQL, a stream a replica", ledger.run),
+    "ledger": Scenario("debits a second that the ledger posts, on either store, a stream a replica", ledger.run),
 }

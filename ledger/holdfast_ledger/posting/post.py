@@ -134,14 +134,15 @@ def post_under(
 
 def _shares(writer: Writer, sidecar: Sidecar, names: set[tuple[str, str]], now_ms: int, result: Posted) -> _Shares:
     """Reads the pools that the debits name, with this life's leases; None for a pool that is not there."""
-    pools = {name: writer.pool(*name) for name in sorted(names)}
-    keys = [pool.pool_key for pool in pools.values() if pool]
+    pools = writer.pools_named(names)
+    keys = [pool.pool_key for pool in pools.values()]
     result.due_pools = take_due(writer, now_ms, keys)
     if result.due_pools:
-        pools = {name: writer.pool(*name) for name in pools}
+        pools = writer.pools_named(names)
     leases = {x.pool_key: x for x in writer.leases_of_life(sidecar.sidecar_key, sidecar.birth_epoch, keys)}
     shares: _Shares = {}
-    for name, pool in pools.items():
+    for name in sorted(names):
+        pool = pools.get(name)
         if pool is None:
             shares[name] = None
             continue

@@ -517,6 +517,9 @@ class Reader(Protocol):
     def pool(self, account_id: str, pool_id: str) -> Pool | None:
         """Returns a pool."""
 
+    def pools_named(self, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], Pool]:
+        """Returns pools by (account_id, pool_id); those that are not there are left out."""
+
     def pools_by_key(self, pool_keys: Collection[int]) -> dict[int, Pool]:
         """Returns pools by key."""
 

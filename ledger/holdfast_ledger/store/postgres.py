@@ -15,7 +15,7 @@ import psycopg
 from psycopg import errors
 from psycopg.pq import TransactionStatus
 
-from holdfast_ledger.store.interface import Aborted, Conflict, DebitRow, Grant, Life, Locks, StoreFailed
+from holdfast_ledger.store.interface import Aborted, Conflict, DebitRow, Grant, Life, Locks, Pool, StoreFailed
 from holdfast_ledger.store.postgres_notices import Announcer
 from holdfast_ledger.store.postgres_session import (
     Connection,
@@ -56,6 +56,12 @@ class PostgresReader(SqlReader):
             if known := store_error(fault):
                 raise known from fault
             raise
+
+    def pools_named(self, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], Pool]:
+        """See `Reader`. In one statement: each is a way to the server and back."""
+        where = "JOIN unnest(?, ?) AS named (account_id, pool_id) USING (account_id, pool_id)"
+        found = self._pools(where, texts([name for name, _ in names]), texts([name for _, name in names]))
+        return {(pool.account_id, pool.pool_id): pool for pool in found}
 
     def _keys(self, keys: Collection[int]) -> Value:
         return bigints(list(keys))

@@ -150,6 +150,11 @@ class SqlReader(ABC):
         """See `Reader`."""
         return next(iter(self._pools("WHERE a.account_id = ? AND p.pool_id = ?", account_id, pool_id)), None)
 
+    def pools_named(self, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], Pool]:
+        """See `Reader`."""
+        found = {name: self.pool(*name) for name in names}
+        return {name: pool for name, pool in found.items() if pool}
+
     def pools_by_key(self, pool_keys: Collection[int]) -> dict[int, Pool]:
         """See `Reader`."""
         rows = self._pools(f"WHERE p.pool_key {self.in_keys}", self._keys(pool_keys))

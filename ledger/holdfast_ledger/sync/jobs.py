@@ -87,8 +87,8 @@ class SyncJobs:
     def wants(self, writer: Writer, stream_id: StreamId, ask: Ask) -> Served:
         """Answers a lease request. It is a sign of life too: rights given are never without a time to reclaim them."""
         sidecar, now_ms = present(writer, stream_id), self.now_ms()
-        pools = [writer.pool(want.account_id, want.pool_id) for want in ask.wants]
-        due_pools = take_due(writer, now_ms, {pool.pool_key for pool in pools if pool})
+        pools = writer.pools_named({(want.account_id, want.pool_id) for want in ask.wants})
+        due_pools = take_due(writer, now_ms, {pool.pool_key for pool in pools.values()})
         self._renew(writer, sidecar, now_ms)
         served = Desk(writer, sidecar, now_ms, self.terms).serve(ask.wants)
         served.changed_pools |= due_pools

@@ -102,6 +102,16 @@ def test_any_number_of_rows_goes_in_at_once(books: Books, count: int) -> None:
     assert [line.amount for line in books.journal()] == list(range(1, count + 1))
 
 
+def test_pools_are_found_by_their_names(books: Books) -> None:
+    names = {("a", "general"), ("a", "odd \x1a \U0001f600"), ("b", "general")}
+    for account_id, pool_id in sorted(names):
+        books.open_pool(pool_id, account_id)
+    with books.store.reading() as reader:
+        found = reader.pools_named(names | {("a", "none"), ("none", "general")})
+        assert found == {name: reader.pool(*name) for name in names}
+        assert reader.pools_named([]) == {}
+
+
 def test_text_is_kept_as_it_is(books: Books) -> None:
     name = "Ünïcode ' \" % _ \\ \u0000 \U0001f600"
     with books.store.writing() as writer:
