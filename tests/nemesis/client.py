@@ -22,6 +22,9 @@ from holdfast.sync.client import Client
 from tests.nemesis.history import Answer, Attempt, Outcome, Recorder
 from tests.scenarios.world import ACCOUNT
 
+SUBJECT = "research/anna/agent-7"
+DIMENSIONS = {"model": "a-language-model-5", "feature": "summaries", "region": "eu-north-1"}
+"""What an ordinary debit carries."""
 TIMEOUT_MS = 700
 RETRY_PAUSE_S = 0.05
 DENIED_PAUSE_S = 0.03
@@ -155,11 +158,13 @@ class Application:
 
 
 def _operation(attempt: Attempt, ttl_ms: int) -> operations.Operation:
-    name, pool = attempt.operation_id, attempt.pool
+    name, pool, amount = attempt.operation_id, attempt.pool, attempt.amount
     if attempt.kind == "reserve":
-        return operations.reserve(ACCOUNT, attempt.amount, operation_id=name, pool=pool, ttl_ms=ttl_ms)
+        return operations.reserve(
+            ACCOUNT, amount, operation_id=name, pool=pool, ttl_ms=ttl_ms, subject=SUBJECT, dimensions=DIMENSIONS
+        )
     if attempt.kind == "charge":
-        return operations.charge(ACCOUNT, attempt.amount, operation_id=name, pool=pool)
+        return operations.charge(ACCOUNT, amount, operation_id=name, pool=pool, subject=SUBJECT, dimensions=DIMENSIONS)
     if attempt.kind == "release":
         return operations.release(ACCOUNT, attempt.hold_id, operation_id=name)
     return operations.settle(

@@ -25,7 +25,7 @@ POOLS = {"closed": (10**9, CLOSED), "shared": (60_000, allowance(15_000)), "open
 
 
 @pytest.mark.parametrize(
-    ("forced", "postgres", "default_s"), [("", True, 40.0), ("proxies", False, 8.0)], ids=["hosts", "proxies"]
+    ("forced", "postgres", "default_s"), [("", True, 30.0), ("proxies", False, 8.0)], ids=["hosts", "proxies"]
 )
 @pytest.mark.timeout(0)
 def test_whatever_happens_the_books_agree(
