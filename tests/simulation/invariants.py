@@ -294,8 +294,13 @@ class Invariants:
             self._fail(f"I-4: {host.name}: {key} has {left} rights left, flagged are {flagged}: {totals}")
         place = (host.name, host.start_count, key, "rights")
         before, self._taken[place] = self._taken.get(place, taken), taken - flagged
-        if taken - flagged > before and lease.reclaimed_total > totals.reclaimed_total and not self._is_excused():
+        if taken - flagged <= before:
+            return
+        if lease.reclaimed_total > totals.reclaimed_total and not self._is_excused():
             self._fail(f"rights doubled: {host.name} spends of {key} what was reclaimed: {totals}, {lease}")
+        past_ns = host.clock.now_ns() - folder.seen.lease_valid_until_ns
+        if past_ns >= 0:
+            self._fail(f"{host.name} spends of {key} {past_ns / MS} ms past the validity of its leases: {totals}")
 
     def _check_allowance_spent(self, host: Host, totals: PoolSeen, lease: LeaseRow, key: Key) -> None:
         """Allowances are used only while cut off, and not past their time."""

@@ -218,7 +218,7 @@ def _knobs(rng: Random) -> Knobs:
         batch_debits=rarely(1_000, 1, 3),
         lease_wait_ms=rarely(250, 0, 5, 1_000),
         horizon_ms=rarely(rng.randint(100, 2_000), 0, 10_000),
-        idle_ms=rarely(rng.randint(200, 2_000), 10, 40),
+        idle_ms=rarely(rng.choice((200, 1_000, 60_000)), 10, 40),
         denied_retry_ms=rarely(100, 1, 20),
         retention_count=rarely(10_000, 0, 3),
         outcome_ms=rarely(600_000, 100, 500),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.simulation.cli import kept_seeds, report, run_seed
+from tests.simulation.mutants import MUTANTS, applied
 from tests.simulation.shrink import shrink
 from tests.simulation.world import Outcome
 
@@ -62,3 +63,11 @@ def test_calm_run_does_its_work() -> None:
     told = run_seed(REPLAYED[0]).history.text(100_000)
     assert told.count("-> held") > 5
     assert told.count("-> debited") > 5
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutant_is_caught(name: str) -> None:
+    """Code that is broken in this way does not get through: the simulator bites."""
+    seed_count = MUTANTS[name].seed_count
+    with applied(name):
+        assert any(not run_seed(seed).ok for seed in range(1, seed_count + 1)), f"not within {seed_count} seeds"
