@@ -193,8 +193,8 @@ def test_all_text(rule: Rule) -> None:
 
 
 def test_columns() -> None:
-    """Code stays within the column limit; prose may run on."""
-    assert_clean(long_lines, source_files(TEXT_SUFFIXES - {".md"}))
+    """Code stays within the column limit; prose may run on, and what a database wrote is as it is."""
+    assert_clean(long_lines, [path for path in source_files(TEXT_SUFFIXES - {".md"}) if "fixtures" not in path.parts])
 
 
 def test_engine_imports_nothing_that_acts() -> None:

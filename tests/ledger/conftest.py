@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,7 +65,10 @@ def store(database: str) -> Iterator[Store]:
 @pytest.fixture
 def every_store(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes `running` put the ledger of the test's folder into every kind of store in turn."""
-    place: Callable[[Path], str] = lambda folder: database if folder == tmp_path else harness.file_in(folder)  # noqa: E731
+
+    def place(folder: Path) -> str:
+        return database if folder == tmp_path else harness.file_in(folder)
+
     monkeypatch.setattr(harness, "place_of", place)
 
 

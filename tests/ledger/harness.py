@@ -266,7 +266,8 @@ def assert_audited(store: Store) -> None:
 def execute(store: Store, statement: str) -> None:
     """Changes rows behind the ledger's back. Raises the database's own fault."""
     assert isinstance(store, SqliteStore | PostgresStore)
-    store._writer.execute(statement.encode() if isinstance(store, PostgresStore) else statement)  # type: ignore[arg-type]
+    command = statement.encode() if isinstance(store, PostgresStore) else statement
+    store._writer.execute(command)  # type: ignore[arg-type]  # each takes the form made for it
 
 
 def fault_of(error: grpc.RpcError) -> tuple[grpc.StatusCode, str, str]:

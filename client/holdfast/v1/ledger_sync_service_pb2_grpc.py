@@ -78,8 +78,9 @@ class LedgerSyncServiceStub:
     sequence moves on.
 
     Faults: INVALID_ARGUMENT (BAD_MESSAGE, with the field), FAILED_PRECONDITION (FENCED; SEQUENCE_GAP: a debit beyond
-    the next sequence; LEDGER_BEHIND; RIGHTS_UNKNOWN: the sidecar has rights that this ledger never gave), RESOURCE_EXHAUSTED (WINDOW_EXCEEDED: more debits, lease requests or unread
-    answers than allowed), UNAVAILABLE (SHUTTING_DOWN, or an unknown outcome: say Hello again, with back-off).
+    the next sequence; LEDGER_BEHIND; RIGHTS_UNKNOWN: the sidecar has rights that this ledger never gave),
+    RESOURCE_EXHAUSTED (WINDOW_EXCEEDED: more debits, lease requests or unread answers than allowed),
+    UNAVAILABLE (SHUTTING_DOWN, or an unknown outcome: say Hello again, with back-off).
     """
 
     def __init__(self, channel):
@@ -148,8 +149,9 @@ class LedgerSyncServiceServicer:
     sequence moves on.
 
     Faults: INVALID_ARGUMENT (BAD_MESSAGE, with the field), FAILED_PRECONDITION (FENCED; SEQUENCE_GAP: a debit beyond
-    the next sequence; LEDGER_BEHIND; RIGHTS_UNKNOWN: the sidecar has rights that this ledger never gave), RESOURCE_EXHAUSTED (WINDOW_EXCEEDED: more debits, lease requests or unread
-    answers than allowed), UNAVAILABLE (SHUTTING_DOWN, or an unknown outcome: say Hello again, with back-off).
+    the next sequence; LEDGER_BEHIND; RIGHTS_UNKNOWN: the sidecar has rights that this ledger never gave),
+    RESOURCE_EXHAUSTED (WINDOW_EXCEEDED: more debits, lease requests or unread answers than allowed),
+    UNAVAILABLE (SHUTTING_DOWN, or an unknown outcome: say Hello again, with back-off).
     """
 
     def Sync(self, request_iterator, context):
@@ -228,8 +230,9 @@ class LedgerSyncService:
     sequence moves on.
 
     Faults: INVALID_ARGUMENT (BAD_MESSAGE, with the field), FAILED_PRECONDITION (FENCED; SEQUENCE_GAP: a debit beyond
-    the next sequence; LEDGER_BEHIND; RIGHTS_UNKNOWN: the sidecar has rights that this ledger never gave), RESOURCE_EXHAUSTED (WINDOW_EXCEEDED: more debits, lease requests or unread
-    answers than allowed), UNAVAILABLE (SHUTTING_DOWN, or an unknown outcome: say Hello again, with back-off).
+    the next sequence; LEDGER_BEHIND; RIGHTS_UNKNOWN: the sidecar has rights that this ledger never gave),
+    RESOURCE_EXHAUSTED (WINDOW_EXCEEDED: more debits, lease requests or unread answers than allowed),
+    UNAVAILABLE (SHUTTING_DOWN, or an unknown outcome: say Hello again, with back-off).
     """
 
     @staticmethod

@@ -16,7 +16,8 @@ ALTER TABLE leases ADD COLUMN allowance_granted_total INTEGER NOT NULL DEFAULT 0
 ALTER TABLE leases ADD COLUMN allowance_reclaimed_total INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE leases ADD COLUMN allowance_returned_total INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE leases ADD COLUMN allowance_posted_total INTEGER NOT NULL DEFAULT 0
-    CHECK (allowance_granted_total - allowance_reclaimed_total - allowance_returned_total - allowance_posted_total >= 0);
+    CHECK (allowance_granted_total >=
+        allowance_reclaimed_total + allowance_returned_total + allowance_posted_total);
 -- What the sidecar's waiting decisions need and have not got.
 ALTER TABLE leases ADD COLUMN needed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX leases_needy ON leases (pool_key) WHERE needed > 0;
