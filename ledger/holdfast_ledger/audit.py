@@ -45,6 +45,7 @@ def audit(reader: Reader) -> AuditReport:
     findings += _lease_findings(reader, leases)
     findings += _mark_findings(reader)
     findings += _replay_findings(reader)
+    findings += [f"{name}: refers to a row that is not there" for name in reader.strays(MAX_FINDINGS)]
     findings += [f"debit {key}: its entries do not add up to it" for key in reader.debits_not_balanced(MAX_FINDINGS)]
     grant_count = sum(map(len, grants.values()))
     return AuditReport(len(pools), grant_count, len(leases), entry_count, tuple(findings[:MAX_FINDINGS]))
@@ -82,7 +83,7 @@ def _books(reader: Reader, grant_ids: dict[int, str]) -> tuple[dict[int, Books],
     books: dict[int, Books] = defaultdict(lambda: defaultdict(int))
     entry_count = 0
     for line in reader.book_lines():
-        grant_id = grant_ids[line.grant_key] if line.grant_key is not None else ""
+        grant_id = grant_ids.get(line.grant_key, "stray") if line.grant_key is not None else ""
         gives, takes = books_of(line.type, grant_id)
         books[line.pool_key][gives] -= line.amount
         books[line.pool_key][takes] += line.amount

@@ -64,3 +64,21 @@ def test_whole_books_have_no_findings(whole: Store) -> None:
 def test_what_is_broken_is_found(whole: Store, statement: str, named: str) -> None:
     execute(whole, statement)
     assert any(named in finding for finding in findings(whole))
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("UPDATE entries SET grant_key = 77 WHERE entry_key = (SELECT max(entry_key) FROM entries)", "entry"),
+        ("UPDATE entries SET pool_key = 77 WHERE entry_key = (SELECT max(entry_key) FROM entries)", "entry"),
+        ("UPDATE entries SET debit_key = 77 WHERE type = 2", "entry"),
+        ("UPDATE debits SET lease_key = 77", "debit"),
+        ("UPDATE debits SET account_key = 77 WHERE debit_key = 1", "debit"),
+    ],
+)
+def test_what_refers_to_nothing_is_found_where_no_foreign_key_refuses_it(
+    whole: Store, statement: str, named: str
+) -> None:
+    execute(whole, statement)
+    assert any(named in finding and "not there" in finding for finding in findings(whole))

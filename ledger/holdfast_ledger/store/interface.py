@@ -590,6 +590,9 @@ class Reader(Protocol):
     def flag_sums(self) -> list[FlagSum]:
         """Sums what the debits of each pool say of themselves."""
 
+    def strays(self, limit: int) -> list[str]:
+        """Names journal lines and debits that refer to a row that is not there."""
+
     def debits_not_balanced(self, limit: int) -> list[int]:
         """Returns keys of debits whose journal lines do not add up to their amount."""
 

@@ -312,6 +312,17 @@ class SqlReader(ABC):
             FROM debits d JOIN leases l USING (lease_key) GROUP BY l.pool_key"""
         return [FlagSum(*row) for row in self._rows(sql)]
 
+    def strays(self, limit: int) -> list[str]:
+        """See `Reader`."""
+        sql = """SELECT * FROM (
+            SELECT 'entry', entry_key FROM entries e WHERE NOT EXISTS (SELECT 1 FROM pools WHERE pool_key = e.pool_key)
+             OR grant_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM grants WHERE grant_key = e.grant_key)
+             OR debit_key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM debits WHERE debit_key = e.debit_key)
+            UNION ALL SELECT 'debit', debit_key FROM debits d
+             WHERE NOT EXISTS (SELECT 1 FROM leases WHERE lease_key = d.lease_key)
+             OR NOT EXISTS (SELECT 1 FROM accounts WHERE account_key = d.account_key)) stray LIMIT ?"""
+        return [f"{kind} {key}" for kind, key in self._rows(sql, limit)]
+
     def debits_not_balanced(self, limit: int) -> list[int]:
         """See `Reader`."""
         sql = """SELECT debit_key FROM debits d WHERE amount <>
