@@ -1,7 +1,8 @@
 """Debits a second that the ledger posts, every commit synced: on SQLite or PostgreSQL, from one stream a replica.
 
-The debits are made beforehand; the sender only keeps the window full. Latency is that of a batch, from its sending to
-the ack that covers it. A long run is measured part by part, so that it shows what the rows already there cost.
+The debits are made beforehand; the sender only keeps the window full. Their operation ids are scattered, as those of
+callers are, so that each has its place anywhere in the index that keeps them apart. Latency is that of a batch, from
+its sending to the ack that covers it. A long run is measured part by part: what do the rows already there cost?
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import grpc
@@ -221,7 +223,7 @@ class _Stream:
             account_id=account_of(sequence % self._pool_count),
             pool_id=work.POOL,
             amount=work.AMOUNT,
-            operation_id=f"{self._sidecar_id}-s{sequence:012}",
+            operation_id=blake2b(f"{self._sidecar_id}-{sequence}".encode(), digest_size=16).hexdigest(),
             hold_id=f"r{sequence:012}",
             settled_at_unix_ms=1_763_700_000_000 + sequence,
             subject="research/agent-7",
