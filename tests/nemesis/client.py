@@ -50,9 +50,17 @@ class Plan:
     """How likely a retry goes to another host."""
     amount_max: int = 100
     kinds: dict[str, int] = field(
-        default_factory=lambda: {"settle": 10, "charge": 6, "capture": 2, "over": 1, "release": 1, "abandon": 1}
+        default_factory=lambda: {
+            "settle": 10,
+            "charge": 6,
+            "capture": 2,
+            "over": 1,
+            "release": 1,
+            "abandon": 1,
+            "again": 1,
+        }
     )
-    """How often which piece of work is done, by weight."""
+    """How often which piece of work is done, by weight; "again" is a charge whose answer counts as lost."""
     hold_ttl_ms: int = 8_000
 
     def to_json(self) -> str:
@@ -109,8 +117,11 @@ class Application:
         """Does one piece of work; returns False if it was denied or never answered."""
         amount = chance.randint(2, self._plan.amount_max)
         first = Attempt(self._plan.client, 0, "charge", name, self._plan.home, pool, amount)
-        if kind == "charge":
-            return self._until_answered(chance, first).answer.allowed
+        if kind in {"charge", "again"}:
+            done = self._until_answered(chance, first)
+            if kind == "again" and done.answer.allowed:
+                self._until_answered(chance, replace(done, host=chance.choice(list(self._clients))))
+            return done.answer.allowed
         opened = self._until_answered(chance, replace(first, kind="reserve"))
         if not opened.answer.allowed:
             return False

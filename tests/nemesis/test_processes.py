@@ -1,9 +1,14 @@
 """Processes that are stopped, killed and started again, while applications go on."""
 
 import signal
+import sqlite3
 import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 from tests.nemesis.checker import check
+from tests.nemesis.evidence import read_rows
 from tests.nemesis.history import Outcome
 from tests.nemesis.hosts import CLOSED, Cluster
 
@@ -87,3 +92,35 @@ def test_an_operation_that_is_repeated_on_another_host_is_posted_once(cluster: C
     assert [x.amount for x in evidence.rows.duplicates.values() if x.pool == "repeated"] == [30, 40]
     assert cluster.balance("repeated").spent_total == 70
     assert check(evidence) == []
+
+
+TAMPERING = (
+    "UPDATE debits SET amount = amount + 1 WHERE operation_id = 'mine'",
+    "UPDATE debits SET operation_id = 'other' WHERE operation_id = 'mine'",
+    "UPDATE entries SET amount = amount + 1 WHERE debit_key = 1",
+    "UPDATE sidecars SET acked_sequence = acked_sequence + 1",
+    "UPDATE leases SET posted_total = posted_total - 1 WHERE posted_total > 0",
+    "UPDATE pools SET spent_total = spent_total - 1, free = free + 1",
+)
+
+
+def test_rows_and_folders_of_a_real_run_that_are_tampered_with_are_found(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.add_pool("tampered", AMOUNT, CLOSED)
+    host = cluster.hosts[0]
+    assert cluster.ask(host, "charge", "mine", "tampered", 30).answer.allowed
+    cluster.wait_converged()
+    evidence = cluster.evidence()
+    assert check(evidence) == []
+    for number, statement in enumerate(TAMPERING):
+        copy = tmp_path / f"{number}.db"
+        with closing(sqlite3.connect(cluster.folder / "ledger.db")) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+            target.execute("PRAGMA ignore_check_constraints = ON")
+            target.execute(statement)
+            target.commit()
+        assert check(replace(evidence, rows=read_rows(str(copy)))), statement
+    folder = evidence.folders[host]
+    last = folder.last_sequence
+    without_last = {sequence: debit for sequence, debit in folder.debits.items() if sequence != last}
+    assert folder.debits[last].operation_id == "mine"
+    assert check(replace(evidence, folders=evidence.folders | {host: replace(folder, debits=without_last)}))
