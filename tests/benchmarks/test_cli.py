@@ -110,9 +110,10 @@ def test_debits_are_posted_as_fast_as_the_ledger_takes_them(tmp_path: Path, flag
     written = json.loads(json_file.read_text(encoding="utf-8"))
     (result,) = written["results"]
     assert result["throughput_per_s"] > 0
-    (size,) = written["measures"]
-    assert size["name"] == "bytes_per_debit"
-    assert size["value"] > 100
+    found = {measure["name"]: measure["value"] for measure in written["measures"]}
+    assert set(found) == {"bytes_per_debit", "cpu_us_per_debit"}
+    assert found["bytes_per_debit"] > 100
+    assert found["cpu_us_per_debit"] > 1
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -44,6 +44,8 @@ class _Part:
 
     debit_count: int
     seconds: float
+    cpu_s: float
+    """Processor time of ledgers and database; other than the seconds it does not depend on what else runs."""
     latencies_us: Counter[int]
 
 
@@ -52,14 +54,18 @@ def run(options: Options) -> Report:
     rounds: list[list[_Part]] = []
     bytes_a_debit: list[float] = []
     for index in range(options.rounds):
-        with _database(options.store) as (folder, database), contextlib.ExitStack() as running:
+        with _database(options.store) as (folder, database, server), contextlib.ExitStack() as running:
             replicas = [
                 running.enter_context(system.ledger(folder, database=database, name=f"ledger-{number}"))
                 for number in range(options.replica_count)
             ]
             set_up_pool(replicas[0].target, options.ledger_pool_count)
+
+            def cpu_s() -> float:
+                return sum(one.cpu_s for one in replicas) + (server.cpu_s() if server else 0.0)  # noqa: B023 - used within
+
             targets = [replica.target for replica in replicas]
-            rounds.append(asyncio.run(post(targets, options.debit_count, options.ledger_pool_count)))
+            rounds.append(asyncio.run(post(targets, options.debit_count, options.ledger_pool_count, cpu_s)))
             bytes_a_debit.append(_size_bytes(folder, database) / options.debit_count)
         rate = _figures(rounds[-1]).throughput_per_s
         say(f"ledger: round {index + 1} of {options.rounds}: {rate:,.0f} debits/s")
@@ -70,31 +76,36 @@ def run(options: Options) -> Report:
         "replica_count": options.replica_count,
         "pool_count": options.ledger_pool_count,
     }
-    measures = [Measure("bytes_per_debit", of, Spread.of(bytes_a_debit))]
+    cpu_us = [sum(part.cpu_s for part in parts) / options.debit_count * 1e6 for parts in rounds]
+    measures = [
+        Measure("bytes_per_debit", of, Spread.of(bytes_a_debit)),
+        Measure("cpu_us_per_debit", of, Spread.of(cpu_us)),
+    ]
     if len(rounds[0]) > 1:
         measures += list(_growth(of, rounds))
     return Report("ledger", [result], measures)
 
 
 def _growth(of: dict[str, Json], rounds: Sequence[Sequence[_Part]]) -> Iterator[Measure]:
-    """The rate of each part, by the debits that were there when it began."""
+    """What each part found, by the debits that were there when it began."""
     stored_count = 0
     for parts in zip(*rounds, strict=True):
-        spread = Spread.of(part.debit_count / part.seconds for part in parts)
-        yield Measure("debits_per_s", of | {"stored_debit_count": stored_count}, spread)
+        at = of | {"stored_debit_count": stored_count}
+        yield Measure("debits_per_s", at, Spread.of(part.debit_count / part.seconds for part in parts))
+        yield Measure("cpu_us_per_debit", at, Spread.of(part.cpu_s / part.debit_count * 1e6 for part in parts))
         stored_count += parts[0].debit_count
 
 
 @contextlib.contextmanager
-def _database(store: LedgerStore) -> Iterator[tuple[Path, str]]:
-    """A folder, and an empty database in it or beside it."""
+def _database(store: LedgerStore) -> Iterator[tuple[Path, str, Server | None]]:
+    """A folder, and an empty database in it or in a server beside it."""
     with system.workspace() as folder:
         if store == "sqlite":
-            yield folder, str(folder / "ledger.db")
+            yield folder, str(folder / "ledger.db"), None
             return
         server = Server(**SERVER_SETTINGS)
         try:
-            yield folder, server.create()
+            yield folder, server.create(), server
         finally:
             server.close()
 
@@ -141,7 +152,7 @@ def set_up_pool(target: str, pool_count: int = 1) -> None:
                 stub.CreateGrant(ledger_pb.CreateGrantRequest(grant=grant))
 
 
-async def post(targets: Sequence[str], debit_count: int, pool_count: int) -> list[_Part]:
+async def post(targets: Sequence[str], debit_count: int, pool_count: int, cpu_s: Callable[[], float]) -> list[_Part]:
     """Posts debits as fast as the ledgers take them, over one stream each; returns what each part found."""
     async with contextlib.AsyncExitStack() as running:
         streams = []
@@ -155,21 +166,21 @@ async def post(targets: Sequence[str], debit_count: int, pool_count: int) -> lis
             await stream.open(work.AMOUNT * debit_count // len(streams) // pool_count)
         parts = []
         for begin in range(0, debit_count, PART_DEBITS):
-            parts.append(await _part(streams, min(PART_DEBITS, debit_count - begin) // len(streams)))
+            parts.append(await _part(streams, min(PART_DEBITS, debit_count - begin) // len(streams), cpu_s))
             say(f"ledger: {begin:,} debits stored: {parts[-1].debit_count / parts[-1].seconds:,.0f} debits/s")
         for stream in streams:
             stream.call.cancel()
     return parts
 
 
-async def _part(streams: "Sequence[_Stream]", count: int) -> _Part:
+async def _part(streams: "Sequence[_Stream]", count: int, cpu_s: Callable[[], float]) -> _Part:
     batches = [list(stream.batches(count)) for stream in streams]
-    begun_s = time.monotonic()
+    begun_s, cpu_begun_s = time.monotonic(), cpu_s()
     sent = [stream.send(ready) for stream, ready in zip(streams, batches, strict=True)]
     latencies_us: Counter[int] = Counter()
     for found in await asyncio.gather(*sent):
         latencies_us.update(found)
-    return _Part(count * len(streams), time.monotonic() - begun_s, latencies_us)
+    return _Part(count * len(streams), time.monotonic() - begun_s, cpu_s() - cpu_begun_s, latencies_us)
 
 
 @dataclass(frozen=True, slots=True)
