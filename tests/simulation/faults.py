@@ -139,6 +139,21 @@ class Faults:
 
         self._later(after_ms, begin)
 
+    def _rollback(self, _: Random, index: int, age_ms: int, down_ms: int) -> None:
+        """The folder is copied now; some time later the machine goes on from the copy, as from an old snapshot."""
+        host = self._hosts[index]
+        if self._invariants.excuses.forked or not host.folder.seen.is_welcomed:
+            return
+        self._invariants.excuses.forked = True
+        copied = host.folder.copied(self._new_line())
+
+        def go_back() -> None:
+            host.kill("goes back to an older folder")
+            host.folder = copied
+            self._later(down_ms, host.start)
+
+        self._later(age_ms, go_back)
+
     # ── the network ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _partition(self, _: Random, index: int, direction: str, for_ms: int) -> None:

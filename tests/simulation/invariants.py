@@ -166,8 +166,9 @@ class Invariants:
         if pool.allowance_leased != allowance:
             self._fail(f"allowances of {name}: {pool.allowance_leased} out, its leases have {allowance}")
         if before is not None and pool.allowance_leased > before.allowance_leased and not self.excuses.restored:
-            # Several jobs share a transaction: what is seen is only where they began and where they ended.
-            limit, free = max(_threshold(before), _threshold(pool)), max(before.free, pool.free)
+            # Several jobs share a transaction, and only its ends are seen: rights may have come back in between.
+            limit = max(_threshold(before), _threshold(pool))
+            free = max(before.free, pool.free) + max(0, before.leased - pool.leased)
             if pool.allowance_leased > max(0, limit - max(0, -free)):
                 self._fail(f"allowances of {name}: {pool.allowance_leased} out, of {limit}: {before} -> {pool}")
         self._check_bound(pool)

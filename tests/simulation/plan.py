@@ -137,6 +137,7 @@ FAULTS: tuple[Fault, ...] = (
     ("drain", 0.7, lambda m: (m.host(), m.rng.randint(1, 200))),
     ("lose_folder", 0.7, lambda m: (m.host(), m.rng.randint(1, 300))),
     ("copy", 0.5, lambda m: (m.host(), m.rng.randint(0, 300))),
+    ("rollback", 0.6, lambda m: (m.host(), m.rng.randint(1, 1_500), m.rng.randint(1, 200))),
     ("disk", 0.7, lambda m: (m.host(), m.rng.choice(("before", "after")), m.rng.randint(1, 100))),
     ("outage", 4, lambda m: (m.rng.choice(LEDGER_FATES), m.rng.randint(1, 400))),
     ("stall", 1.5, lambda m: (m.outage_ms(),)),

@@ -1,10 +1,13 @@
 """Gives the real `UplinkProtocol` a simulated stream and clock: what `uplink/runner.py` does, without asyncio and gRPC.
 
 As in the runner: control before debits, one step at a time, `notify` only leaves values, a tick whenever it is due.
+Where the runner looks into the store (`_divergence`) its own code is called, so the fields that it reads have its
+names.
 """
 
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import cast
 
 from holdfast.v1 import ledger_sync_service_pb2 as pb
 from holdfast_sidecar.engine.events import Fenced, LeaseAsk, UplinkEvent
@@ -12,6 +15,7 @@ from holdfast_sidecar.store.interface import Store
 from holdfast_sidecar.uplink.lifecycle import OPEN, State
 from holdfast_sidecar.uplink.limits import UplinkLimits
 from holdfast_sidecar.uplink.protocol import UplinkIdentity, UplinkProtocol
+from holdfast_sidecar.uplink.runner import Uplink
 
 from tests.simulation.clock import US, HostClock, SimLoop
 from tests.simulation.network import UNAVAILABLE, Link, Stream
@@ -58,12 +62,13 @@ class SimUplink:
         self._clock = clock
         self._link = link
         self._rng = rng
-        self._store = store
+        self._read_debits = store.read_debits
         self._dial_through = dial
         self._accept = accept
         self._emit = emit
         self._told = told
-        self.protocol = UplinkProtocol(identity, limits, clock.now_ns())
+        self._limits = limits
+        self._protocol = UplinkProtocol(identity, limits, clock.now_ns())
         self._notified = (identity.last_sequence, identity.epoch)
         self._asks: list[LeaseAsk] = []
         self._attempt: _Attempt | None = None
@@ -75,6 +80,11 @@ class SimUplink:
         self.last_word_ns = 0
         """Local time at which the last Hello or heartbeat left."""
         self.broken_contract = ""
+
+    @property
+    def protocol(self) -> UplinkProtocol:
+        """The protocol."""
+        return self._protocol
 
     # Towards the loop.
 
@@ -123,7 +133,11 @@ class SimUplink:
         """A message of the ledger."""
         now_ns = self._clock.now_ns()
         self._take_notified(now_ns)
-        self.protocol.receive(pb.SyncResponse.FromString(payload), now_ns)
+        response = pb.SyncResponse.FromString(payload)
+        divergence = Uplink._divergence(cast("Uplink", self), response.welcome)
+        if divergence:
+            self._protocol.diverged(now_ns, divergence)
+        self._protocol.receive(response, now_ns)
         self._step()
 
     def closed(self, status: int, reason: str, message: str) -> None:
@@ -180,7 +194,7 @@ class SimUplink:
                 wanted = protocol.debits_wanted(now_ns)
                 if wanted is None:
                     return
-                rows = self._store.read_debits(wanted.after_sequence, wanted.max_count, wanted.max_bytes)
+                rows = self._read_debits(wanted.after_sequence, wanted.max_count, wanted.max_bytes)
                 message = protocol.debits_read(wanted, rows, now_ns)
                 if message is None:
                     return
