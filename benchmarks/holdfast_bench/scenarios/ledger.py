@@ -62,7 +62,8 @@ def run(options: Options) -> Report:
             set_up_pool(replicas[0].target, options.ledger_pool_count)
 
             def cpu_s() -> float:
-                return sum(one.cpu_s for one in replicas) + (server.cpu_s() if server else 0.0)  # noqa: B023 - used within
+                of_server = server.cpu_s() if server else 0.0
+                return of_server + sum(one.cpu_s for one in replicas)  # noqa: B023
 
             targets = [replica.target for replica in replicas]
             rounds.append(asyncio.run(post(targets, options.debit_count, options.ledger_pool_count, cpu_s)))
