@@ -17,7 +17,7 @@ from tests.nemesis.hosts import CLOSED, OPEN, Cluster, allowance
 
 MIB = 1 << 20
 RSS_GROWTH_BYTES = 48 * MIB
-WARM_UP_S = 4.0
+WARM_UP_S = 3.0
 CONVERGED_S = 5.0
 ANSWERED_NS = 3 * 10**9
 """After the last fault: from then on every request is answered."""
@@ -25,7 +25,7 @@ POOLS = {"closed": (10**9, CLOSED), "shared": (60_000, allowance(15_000)), "open
 
 
 @pytest.mark.parametrize(
-    ("forced", "postgres", "default_s"), [("", True, 30.0), ("proxies", False, 8.0)], ids=["hosts", "proxies"]
+    ("forced", "postgres", "default_s"), [("", True, 25.0), ("proxies", False, 6.0)], ids=["hosts", "proxies"]
 )
 @pytest.mark.timeout(0)
 def test_whatever_happens_the_books_agree(
