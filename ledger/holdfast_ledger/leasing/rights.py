@@ -216,14 +216,15 @@ def _give(pool: Pool, lease: Lease, amount: int) -> int:
 def _give_back(pool: Pool, lease: Lease, returned_total: int, path: str) -> None:
     """Takes rights back. An older total than the one known is a message that came late: it changes nothing.
 
-    A sidecar may give back what was reclaimed before it heard of that: then the right is granted once more on paper,
-    so that its totals and ours agree, and no right comes into being.
+    A sidecar may give back what was reclaimed before it heard of that, or what debits took here that it made without
+    rights after it had given these back. Then the right is granted once more on paper, so that its totals and ours
+    agree, and no right comes into being.
     """
     returned = returned_total - lease.returned_total
     if returned <= 0:
         return
-    if returned > lease.outstanding + lease.reclaimed_total:
-        raise InvalidArgument(path, f"gives back {returned}, but {lease.outstanding} are out")
+    if returned_total > lease.granted_total:
+        raise InvalidArgument(path, f"gives back {returned_total} in all of {lease.granted_total} that were granted")
     deficit = max(0, returned - lease.outstanding)
     lease.granted_total += deficit
     lease.returned_total = returned_total

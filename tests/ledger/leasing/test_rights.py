@@ -145,3 +145,11 @@ def test_a_shorter_hold_time_after_a_restart_does_not_hasten_the_reclaim(opened:
 def test_unknown_names_are_told(opened: Books, names: dict[str, Any], known: bool) -> None:
     answer = opened.want(1, **names)
     assert (answer.pool, answer.lease, answer.account_known) == (None, None, known)
+
+
+def test_rights_given_back_before_debits_without_rights_are_taken_when_they_come_after_them(opened: Books) -> None:
+    opened.want(26)
+    opened.post(debit(1, 60, fail_open_amount=60))
+    opened.want(0, returned_total=26, consumed_total=60)
+    lease = opened.lease()
+    assert (lease.outstanding, lease.returned_total, opened.pool().free) == (0, 26, 40)
