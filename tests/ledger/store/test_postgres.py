@@ -278,7 +278,8 @@ def test_a_deadlock_gives_one_transaction_up_and_its_jobs_are_repeated(one: Post
         future.result(30)
     for writer in writers:
         writer.close()
-    assert sum(writer.statistics().repeated_count for writer in writers) == 1
+    repeated_count = sum(writer.statistics().repeated_count for writer in writers)
+    assert repeated_count >= 1, "more when the one that was given up is back before the other has its second row"
     assert len(names(one)) == 3
 
 
