@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from holdfast.v1.ledger_sync_service_pb2 import Debit
 
-from holdfast_ledger.posting.books import EXPIRED, ISSUANCE, OVERDRAFT, SPEND, books_of, grant_book
-from holdfast_ledger.store.interface import FlagSum, Grant, GrantState, Lease, LeaseSum, Pool, Reader
+from holdfast_ledger.posting.books import EXPIRED, ISSUANCE, OVERDRAFT, ROLLOVER, SPEND, VOIDED, books_of, grant_book
+from holdfast_ledger.store.interface import EntryType, FlagSum, Grant, GrantState, Lease, LeaseSum, Pool, Reader
 
 PAGE = 1_000
 MAX_FINDINGS = 1_000
@@ -25,7 +25,16 @@ class AuditReport:
     findings: tuple[str, ...]
 
 
-Books = dict[str, int]
+@dataclass(slots=True)
+class _Journal:
+    """What the journal of one pool adds up to."""
+
+    books: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """What each book took, less what it gave."""
+    moved: defaultdict[EntryType, int] = field(default_factory=lambda: defaultdict(int))
+    """What was moved by each type of entry."""
+    lapsed: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """What expired of each grant, less what was revived, by grant_key."""
 
 
 def audit(reader: Reader) -> AuditReport:
@@ -36,17 +45,19 @@ def audit(reader: Reader) -> AuditReport:
     for lease in leases:
         leases_of[lease.pool_key].append(lease)
     flags = {line.pool_key: line for line in reader.flag_sums()}
-    books, entry_count = _books(reader, {g.grant_key: g.grant_id for x in grants.values() for g in x})
+    journals, entry_count = _journals(reader, {g.grant_key: g.grant_id for x in grants.values() for g in x})
     findings: list[str] = []
     for key, pool in pools.items():
         name = f"pool {pool.account_id}/{pool.pool_id}"
-        findings += [f"{name}: {text}" for text in _pool_findings(pool, grants[key], books[key])]
+        findings += [f"{name}: {text}" for text in _pool_findings(pool, grants[key], journals[key])]
         findings += [f"{name}: {text}" for text in _figure_findings(pool, leases_of[key], flags.get(key))]
     findings += _lease_findings(reader, leases)
     findings += _mark_findings(reader)
     findings += _replay_findings(reader)
     findings += [f"{name}: refers to a row that is not there" for name in reader.strays(MAX_FINDINGS)]
     findings += [f"debit {key}: its entries do not add up to it" for key in reader.debits_not_balanced(MAX_FINDINGS)]
+    wrong = reader.corrections_not_balanced(MAX_FINDINGS)
+    findings += [f"debit {key}: its corrections are not what was given back" for key in wrong]
     grant_count = sum(map(len, grants.values()))
     return AuditReport(len(pools), grant_count, len(leases), entry_count, tuple(findings[:MAX_FINDINGS]))
 
@@ -78,24 +89,34 @@ def _leases(reader: Reader) -> Iterator[Lease]:
         yield from leases
 
 
-def _books(reader: Reader, grant_ids: dict[int, str]) -> tuple[dict[int, Books], int]:
-    """Returns the balance of each book of each pool (what it took less what it gave), and the lines summed."""
-    books: dict[int, Books] = defaultdict(lambda: defaultdict(int))
+def _journals(reader: Reader, grant_ids: dict[int, str]) -> tuple[dict[int, _Journal], int]:
+    """Returns what the journal of each pool adds up to, and the number of lines."""
+    journals: defaultdict[int, _Journal] = defaultdict(_Journal)
     entry_count = 0
     for line in reader.book_lines():
         grant_id = grant_ids.get(line.grant_key, "stray") if line.grant_key is not None else ""
         gives, takes = books_of(line.type, grant_id)
-        books[line.pool_key][gives] -= line.amount
-        books[line.pool_key][takes] += line.amount
+        journal = journals[line.pool_key]
+        journal.books[gives] -= line.amount
+        journal.books[takes] += line.amount
+        journal.moved[line.type] += line.amount
+        if line.grant_key is not None and line.type in (EntryType.EXPIRY, EntryType.REVIVAL):
+            journal.lapsed[line.grant_key] += line.amount if line.type is EntryType.EXPIRY else -line.amount
         entry_count += line.entry_count
-    return books, entry_count
+    return journals, entry_count
 
 
-def _pool_findings(pool: Pool, grants: list[Grant], books: Books) -> Iterator[str]:
+def _pool_findings(pool: Pool, grants: list[Grant], journal: _Journal) -> Iterator[str]:
+    books, moved = journal.books, journal.moved
+    corrected = moved[EntryType.CORRECTION] + moved[EntryType.OVERDRAFT_CORRECTION]
     expected = (
         ("granted_total", pool.granted_total, -books[ISSUANCE]),
         ("spent_total", pool.spent_total, books[SPEND]),
         ("expired_total", pool.expired_total, books[EXPIRED]),
+        ("voided_total", pool.voided_total, books[VOIDED]),
+        ("corrected_total", pool.corrected_total, corrected),
+        ("revived_total", pool.revived_total, moved[EntryType.REVIVAL]),
+        ("rollover", 0, books[ROLLOVER]),
         ("overdraft", pool.overdraft, -books[OVERDRAFT]),
         ("free + leased", pool.free + pool.leased, pool.posted),
         ("posted", pool.posted, sum(books[grant_book(g.grant_id)] for g in grants) + books[OVERDRAFT]),
@@ -109,6 +130,9 @@ def _pool_findings(pool: Pool, grants: list[Grant], books: Books) -> Iterator[st
         left = books[grant_book(grant.grant_id)]
         if grant.remaining != left:
             yield f"grant {grant.grant_id}: remaining is {grant.remaining}, the journal says {left}"
+        lapsed = journal.lapsed[grant.grant_key]
+        if grant.lapsed != lapsed:
+            yield f"grant {grant.grant_id}: {grant.lapsed} lapsed, the journal says {lapsed}"
         if (grant.state is GrantState.ACTIVE) != (grant.remaining > 0):
             yield f"grant {grant.grant_id}: is {grant.state.name} with {grant.remaining} left"
 
@@ -128,8 +152,12 @@ def _figure_findings(pool: Pool, leases: list[Lease], flags: FlagSum | None) -> 
         if stored != computed:
             yield f"{figure} is {stored}, its leases and debits say {computed}"
     bounded = (
-        ("unleased_total", pool.unleased_total, pool.spent_total),
-        ("expired_leased_total", pool.expired_leased_total, pool.expired_total),
+        ("unleased_total", pool.unleased_total, pool.spent_total + pool.corrected_total),
+        (
+            "expired_leased_total",
+            pool.expired_leased_total,
+            pool.expired_total + pool.revived_total + pool.voided_total,
+        ),
     )
     for figure, stored, most in bounded:
         if not 0 <= stored <= most:

@@ -45,6 +45,12 @@ class GrantNotFound(NotFound):
     reason: ClassVar[str] = "GRANT_NOT_FOUND"
 
 
+class DebitNotFound(NotFound):
+    """No debit of this operation was posted to the pool."""
+
+    reason: ClassVar[str] = "DEBIT_NOT_FOUND"
+
+
 class SidecarNotFound(NotFound):
     """No sidecar of this id has ever said Hello."""
 

@@ -1,5 +1,8 @@
 """What accounts, pools, policies and grants may be: reads them from messages, or says which field is wrong."""
 
+import json
+from collections.abc import Mapping
+
 from holdfast.v1 import decision_pb2 as decision
 from holdfast.v1 import ledger_service_pb2 as wire
 
@@ -11,6 +14,7 @@ MAX_DISPLAY_NAME_BYTES = 256
 MAX_CURRENCY_EXPONENT = 9
 MAX_PRIORITY = 1_000
 MAX_BPS = 10_000
+MAX_METADATA_COUNT, MAX_METADATA_KEY_BYTES, MAX_METADATA_VALUE_BYTES = 16, 64, 256
 DEFAULT_CURRENCY, DEFAULT_CURRENCY_EXPONENT = "credits", 6
 
 
@@ -108,7 +112,20 @@ def grant(said: wire.Grant) -> Grant:
         remaining=0,
         state=GrantState.PENDING,
         due_at_ms=NEVER,
+        metadata=metadata("grant.metadata", said.metadata),
     )
+
+
+def metadata(field: str, said: Mapping[str, str]) -> str:
+    """Reads what a caller keeps with something of his, as it is stored. Raises `InvalidArgument`."""
+    check_range(field, len(said), 0, MAX_METADATA_COUNT)
+    for key, value in sorted(said.items()):
+        check_text(f"{field}[{key!r}]", value, MAX_METADATA_VALUE_BYTES)
+        if not key:
+            raise InvalidArgument(field, "has an empty key")
+        if len(key.encode()) > MAX_METADATA_KEY_BYTES:
+            raise InvalidArgument(field, f"has a key longer than {MAX_METADATA_KEY_BYTES} bytes")
+    return json.dumps(dict(said), ensure_ascii=False, sort_keys=True)
 
 
 def same_grant(there: Grant, said: Grant) -> None:
@@ -126,6 +143,7 @@ def same_grant(there: Grant, said: Grant) -> None:
         ("expires_at_unix_ms", there.expires_at_ms, said.expires_at_ms),
         ("cost_amount", there.cost_amount, said.cost_amount),
         ("cost_currency", there.cost_currency, said.cost_currency),
+        ("metadata", there.metadata, said.metadata),
     )
     for name, old, new in pairs:
         if old != new:

@@ -7,39 +7,41 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TypeVar, cast
+from typing import TypeVar
 
-from holdfast.v1 import decision_pb2 as decision
 from holdfast.v1 import ledger_service_pb2 as wire
 
 from holdfast_ledger import rules
+from holdfast_ledger.amending import AmendingCalls
 from holdfast_ledger.errors import (
-    AccountNotFound,
     AlreadyExists,
-    GrantNotFound,
     InvalidArgument,
-    PoolNotFound,
     Unavailable,
 )
-from holdfast_ledger.leasing.bound import overdraft_bound
+from holdfast_ledger.lookups import find_account, find_grant, find_pool, pool_query
+from holdfast_ledger.messages import (
+    account_message,
+    balance_message,
+    entry_message,
+    grant_message,
+    lease_message,
+    policy_message,
+    pool_message,
+    sidecar_message,
+)
 from holdfast_ledger.paging import page_limit, read_token, write_token
-from holdfast_ledger.posting.books import books_of
 from holdfast_ledger.posting.grants import add_grant, take_due
 from holdfast_ledger.posting.order import burn_position
 from holdfast_ledger.replays import ReplayCalls, find_sidecar
 from holdfast_ledger.store.interface import (
-    NEVER,
     Account,
     BurnPosition,
     Grant,
-    GrantState,
     JournalLine,
     Lease,
     Locks,
-    Policy,
     Pool,
     Reader,
-    Sidecar,
     Store,
     StoreError,
     Writer,
@@ -51,7 +53,7 @@ from holdfast_ledger.writer import GroupWriter
 T = TypeVar("T")
 
 
-class LedgerServicer(ReplayCalls):
+class LedgerServicer(ReplayCalls, AmendingCalls):
     """The calls of `holdfast.v1.LedgerService`, by name; each raises a `LedgerError`."""
 
     def __init__(
@@ -125,7 +127,7 @@ class LedgerServicer(ReplayCalls):
 
     async def GetPool(self, request: wire.GetPoolRequest) -> wire.GetPoolResponse:
         """See the contract."""
-        pool = await self._read(_pool_query(request.account_id, request.pool_id))
+        pool = await self._read(pool_query(request.account_id, request.pool_id))
         return wire.GetPoolResponse(pool=pool_message(pool), balance=balance_message(pool))
 
     async def ListPools(self, request: wire.ListPoolsRequest) -> wire.ListPoolsResponse:
@@ -146,7 +148,7 @@ class LedgerServicer(ReplayCalls):
 
         def job(writer: Writer) -> tuple[Pool, Grant, set[int]]:
             now_ms = self._now_ms()
-            find = _pool_query(request.grant.account_id, request.grant.pool_id)
+            find = pool_query(request.grant.account_id, request.grant.pool_id)
             touched = take_due(writer, now_ms, [find(writer).pool_key])
             pool = find(writer)
             there = writer.grant(pool.pool_key, said.grant_id)
@@ -164,20 +166,17 @@ class LedgerServicer(ReplayCalls):
     async def GetGrant(self, request: wire.GetGrantRequest) -> wire.GetGrantResponse:
         """See the contract."""
         check_id("grant_id", request.grant_id)
-        find = _pool_query(request.account_id, request.pool_id)
+        find = pool_query(request.account_id, request.pool_id)
 
         def query(reader: Reader) -> tuple[Pool, Grant]:
             pool = find(reader)
-            grant = reader.grant(pool.pool_key, request.grant_id)
-            if grant is None:
-                raise GrantNotFound("the pool has no such grant", grant_id=request.grant_id)
-            return pool, grant
+            return pool, find_grant(reader, pool, request.grant_id)
 
         return wire.GetGrantResponse(grant=grant_message(*await self._read(query)))
 
     async def ListGrants(self, request: wire.ListGrantsRequest) -> wire.ListGrantsResponse:
         """See the contract."""
-        find = _pool_query(request.account_id, request.pool_id)
+        find = pool_query(request.account_id, request.pool_id)
         limit, scope = page_limit(request.page_size), ("grants", request.account_id, request.pool_id)
         after = _burn_position(scope, request.page_token)
 
@@ -193,7 +192,7 @@ class LedgerServicer(ReplayCalls):
     async def SetPolicy(self, request: wire.SetPolicyRequest) -> wire.SetPolicyResponse:
         """See the contract."""
         policy = rules.policy("policy", request.policy)
-        find = _pool_query(request.account_id, request.pool_id)
+        find = pool_query(request.account_id, request.pool_id)
 
         def job(writer: Writer) -> int:
             pool = find(writer)
@@ -206,12 +205,12 @@ class LedgerServicer(ReplayCalls):
 
     async def GetPolicy(self, request: wire.GetPolicyRequest) -> wire.GetPolicyResponse:
         """See the contract."""
-        pool = await self._read(_pool_query(request.account_id, request.pool_id))
+        pool = await self._read(pool_query(request.account_id, request.pool_id))
         return wire.GetPolicyResponse(policy=policy_message(pool.policy))
 
     async def ListEntries(self, request: wire.ListEntriesRequest) -> wire.ListEntriesResponse:
         """See the contract."""
-        find = _pool_query(request.account_id, request.pool_id)
+        find = pool_query(request.account_id, request.pool_id)
         operation_id = request.operation_id
         check_optional_id("operation_id", operation_id)
         limit = page_limit(request.page_size)
@@ -273,150 +272,3 @@ def _burn_position(scope: tuple[str, ...], token: str) -> BurnPosition | None:
     if key is None:
         return None
     return int(key[0]), int(key[1]), int(key[2]), int(key[3]), str(key[4])
-
-
-def find_account(reader: Reader, account_id: str) -> Account:
-    """Returns an account. Raises `AccountNotFound`."""
-    account = reader.account(account_id)
-    if account is None:
-        raise AccountNotFound("there is no such account", account_id=account_id)
-    return account
-
-
-def find_pool(reader: Reader, account_id: str, pool_id: str) -> Pool:
-    """Returns a pool. Raises `AccountNotFound`, `PoolNotFound`."""
-    pool = reader.pool(account_id, pool_id)
-    if pool is None:
-        find_account(reader, account_id)
-        raise PoolNotFound("the account has no such pool", account_id=account_id, pool_id=pool_id)
-    return pool
-
-
-def _pool_query(account_id: str, pool_id: str) -> Callable[[Reader], Pool]:
-    check_id("account_id", account_id)
-    check_id("pool_id", pool_id)
-    return lambda reader: find_pool(reader, account_id, pool_id)
-
-
-def account_message(account: Account) -> wire.Account:
-    """Returns an account as the contract tells it."""
-    return wire.Account(
-        account_id=account.account_id, display_name=account.display_name, created_at_unix_ms=account.created_at_ms
-    )
-
-
-def policy_message(policy: Policy) -> decision.Policy:
-    """Returns a policy as it was set."""
-    return decision.Policy(
-        enforcement=cast("decision.Enforcement", policy.enforcement),
-        overdraft_limit=policy.overdraft_limit,
-        overdraft_limit_bps=policy.overdraft_limit_bps,
-        partition_mode=cast("decision.PartitionMode", policy.partition_mode),
-        partition_overdraft_limit=policy.partition_overdraft_limit,
-        partition_after_ms=policy.partition_after_ms,
-    )
-
-
-def pool_message(pool: Pool) -> wire.Pool:
-    """Returns a pool as the contract tells it."""
-    return wire.Pool(
-        account_id=pool.account_id,
-        pool_id=pool.pool_id,
-        currency=pool.currency,
-        currency_exponent=pool.currency_exponent,
-        policy=policy_message(pool.policy),
-        created_at_unix_ms=pool.created_at_ms,
-    )
-
-
-def balance_message(pool: Pool) -> wire.PoolBalance:
-    """Returns the figures of a pool."""
-    return wire.PoolBalance(
-        posted=pool.posted,
-        free=pool.free,
-        leased=pool.leased,
-        granted_total=pool.granted_total,
-        spent_total=pool.spent_total,
-        expired_total=pool.expired_total,
-        overdraft=pool.overdraft,
-        allowance_leased=pool.allowance_leased,
-        overdraft_bound=overdraft_bound(pool),
-        allowance_spent_total=pool.allowance_spent_total,
-        fail_open_total=pool.fail_open_total,
-        over_hold_total=pool.over_hold_total,
-        late_total=pool.late_total,
-        unleased_total=pool.unleased_total,
-        expired_leased_total=pool.expired_leased_total,
-    )
-
-
-def grant_message(pool: Pool, grant: Grant) -> wire.Grant:
-    """Returns a grant as the contract tells it."""
-    return wire.Grant(
-        grant_id=grant.grant_id,
-        account_id=pool.account_id,
-        pool_id=pool.pool_id,
-        amount=grant.amount,
-        category=cast("wire.GrantCategory", grant.category),
-        priority=grant.priority,
-        effective_at_unix_ms=grant.effective_at_ms,
-        expires_at_unix_ms=0 if grant.expires_at_ms == NEVER else grant.expires_at_ms,
-        cost_amount=grant.cost_amount,
-        cost_currency=grant.cost_currency,
-        remaining=grant.amount if grant.state is GrantState.PENDING else grant.remaining,
-        state=cast("wire.GrantState", grant.state),
-        created_at_unix_ms=grant.created_at_ms,
-    )
-
-
-def entry_message(pool: Pool, line: JournalLine) -> wire.Entry:
-    """Returns a line of the journal with its books."""
-    from_book, to_book = books_of(line.type, line.grant_id)
-    return wire.Entry(
-        entry_id=line.entry_key,
-        type=cast("wire.EntryType", line.type),
-        account_id=pool.account_id,
-        pool_id=pool.pool_id,
-        from_book=from_book,
-        to_book=to_book,
-        amount=line.amount,
-        grant_id=line.grant_id,
-        posted_at_unix_ms=line.posted_at_ms,
-        sidecar_id=line.sidecar_id,
-        epoch=line.epoch,
-        sequence=line.sequence,
-        operation_id=line.operation_id,
-        hold_id=line.hold_id,
-        replayed=line.replayed,
-    )
-
-
-def sidecar_message(sidecar: Sidecar, connected: bool) -> wire.Sidecar:
-    """Returns a sidecar as the contract tells it; a reclaim time of 0: nothing is out."""
-    return wire.Sidecar(
-        sidecar_id=sidecar.sidecar_id,
-        epoch=sidecar.epoch,
-        birth_epoch=sidecar.birth_epoch,
-        acked_sequence=sidecar.acked_sequence,
-        last_seen_at_unix_ms=sidecar.last_seen_at_ms,
-        reclaim_at_unix_ms=0 if sidecar.reclaim_at_ms == NEVER else sidecar.reclaim_at_ms,
-        connected=connected,
-        version=sidecar.version,
-    )
-
-
-def lease_message(pool: Pool, lease: Lease) -> wire.LeaseInfo:
-    """Returns a lease as operators see it."""
-    return wire.LeaseInfo(
-        sidecar_id=lease.sidecar_id,
-        birth_epoch=lease.birth_epoch,
-        account_id=pool.account_id,
-        pool_id=pool.pool_id,
-        granted_total=lease.granted_total,
-        reclaimed_total=lease.reclaimed_total,
-        returned_total=lease.returned_total,
-        posted_total=lease.posted_total,
-        outstanding=lease.outstanding,
-        allowance_outstanding=lease.allowance_outstanding,
-        needed=lease.needed,
-    )

@@ -23,12 +23,14 @@ from holdfast_ledger.leasing.claims import Claim
 from holdfast_ledger.leasing.rights import Desk, Granted, Served, Want
 from holdfast_ledger.leasing.terms import LeaseTerms
 from holdfast_ledger.posting import grants
-from holdfast_ledger.posting.grants import add_grant
+from holdfast_ledger.posting.correct import Asked, correct
+from holdfast_ledger.posting.grants import add_grant, take_due, void_grant
 from holdfast_ledger.posting.post import Posted, post
 from holdfast_ledger.server import LedgerServer
 from holdfast_ledger.store.interface import (
     NEVER,
     Account,
+    Correction,
     Grant,
     GrantState,
     JournalLine,
@@ -112,9 +114,9 @@ class Books:
 
         return self.write(job)
 
-    def grant(self, grant_id: str, amount: int, pool_id: str = "general", **fields: int) -> None:
+    def grant(self, grant_id: str, amount: int, pool_id: str = "general", **fields: Any) -> None:
         """Puts credits into a pool of account "a": paid, priority 0, from now, for ever, unless told."""
-        values = {"category": 2, "priority": 0, "effective_at_ms": 0, "expires_at_ms": NEVER} | fields
+        values: dict[str, Any] = {"category": 2, "priority": 0, "effective_at_ms": 0, "expires_at_ms": NEVER} | fields
         grant = Grant(
             pool_key=0,
             grant_id=grant_id,
@@ -134,6 +136,34 @@ class Books:
             add_grant(writer, pool, grant, self.clock.now_ms())
 
         self.write(job)
+
+    def void(self, grant_id: str, pool_id: str = "general") -> set[int]:
+        """Voids a grant; returns the pools that changed."""
+        now_ms = self.clock.now_ms()
+
+        def job(writer: Writer) -> set[int]:
+            pool = writer.pool("a", pool_id)
+            assert pool is not None
+            grant = writer.grant(pool.pool_key, grant_id)
+            assert grant is not None
+            return void_grant(writer, pool, grant, now_ms)
+
+        return self.write(job)
+
+    def correct(
+        self, operation_id: str, amount: int = 0, correction_id: str = "c", pool_id: str = "general"
+    ) -> Correction:
+        """Corrects a debit, as a whole unless told."""
+        now_ms = self.clock.now_ms()
+
+        def job(writer: Writer) -> Correction:
+            pool = writer.pool("a", pool_id)
+            assert pool is not None
+            if take_due(writer, now_ms, [pool.pool_key]):
+                pool = writer.pools_by_key([pool.pool_key])[pool.pool_key]
+            return correct(writer, pool, Asked(operation_id, correction_id, amount), now_ms)
+
+        return self.write(job)
 
     def hello(self, sidecar_id: str = "s", **fields: Any) -> Sidecar:
         """Admits a sidecar; a new one unless told."""

@@ -9,7 +9,7 @@ from tests.ledger.harness import Books, Clock, debit, execute
 
 @pytest.fixture
 def whole(store: Store, clock: Clock) -> Store:
-    """Two sidecars, overdraft repaid, a duplicate, a quarantined debit."""
+    """Two sidecars, overdraft repaid, a duplicate, a quarantined debit, a correction, a voided grant."""
     books = Books(store, clock)
     books.open_pool()
     books.hello()
@@ -18,6 +18,9 @@ def whole(store: Store, clock: Clock) -> Store:
     books.grant("g", 100)
     books.want(20)
     books.post(debit(1, 5, operation_id="op-1"), debit(2, 5, pool_id="none"), debit(3, 7), sidecar_id="t")
+    books.correct("op-1", 4)
+    books.grant("void", 5)
+    books.void("void")
     return store
 
 
@@ -37,7 +40,7 @@ def test_whole_books_have_no_findings(whole: Store) -> None:
         ("UPDATE entries SET amount = amount + 1 WHERE type = 3", "overdraft"),
         ("DELETE FROM entries WHERE type = 2", "spent_total"),
         ("DELETE FROM entries WHERE type = 4", "overdraft"),
-        ("UPDATE grants SET remaining = remaining - 1", "remaining"),
+        ("UPDATE grants SET remaining = remaining - 1 WHERE remaining > 0", "remaining"),
         ("UPDATE grants SET state = 3", "EXHAUSTED"),
         ("UPDATE pools SET free = free - 1, leased = leased + 1", "leased"),
         ("UPDATE pools SET granted_total = granted_total + 1, free = free + 1", "granted_total"),
@@ -48,7 +51,14 @@ def test_whole_books_have_no_findings(whole: Store) -> None:
         ("UPDATE pools SET over_hold_total = 1", "over_hold_total"),
         ("UPDATE pools SET late_total = 1", "late_total"),
         ("UPDATE pools SET unleased_total = -1", "unleased_total"),
-        ("UPDATE pools SET expired_leased_total = 1", "expired_leased_total"),
+        ("UPDATE pools SET voided_total = voided_total + 1, free = free - 1", "voided_total"),
+        ("UPDATE pools SET corrected_total = corrected_total + 1", "corrected_total"),
+        ("UPDATE pools SET revived_total = 1", "revived_total"),
+        ("UPDATE grants SET lapsed = 1", "lapsed"),
+        ("UPDATE corrections SET amount = 1", "corrections"),
+        ("UPDATE corrections SET amount = 31", "corrections"),
+        ("UPDATE corrections SET debit_key = 3", "corrections"),
+        ("UPDATE pools SET expired_leased_total = 100", "expired_leased_total"),
         (
             "UPDATE leases SET allowance_posted_total = allowance_posted_total + 1, "
             "allowance_granted_total = allowance_granted_total + 1",

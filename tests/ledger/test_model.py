@@ -10,7 +10,7 @@ from holdfast_ledger.errors import InvalidArgument
 from holdfast_ledger.leasing.allowances import ALLOWANCE
 from holdfast_ledger.leasing.bound import overdraft_bound
 from holdfast_ledger.leasing.rights import Granted
-from holdfast_ledger.store.interface import NEVER, Lease, Policy, Store
+from holdfast_ledger.store.interface import NEVER, GrantState, Lease, Policy, Store
 from holdfast_ledger.store.postgres import PostgresStore
 from holdfast_ledger.store.sqlite import SqliteStore
 from hypothesis import HealthCheck, settings
@@ -87,6 +87,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.spent = dict.fromkeys(POOLS, 0)
         self.promised = dict.fromkeys(POOLS, 0)
         self.operations: list[str] = []
+        self.correction_count = 0
+        self.posted: dict[str, tuple[str, int]] = {}
+        """Pool of each operation that was posted, and what is left of it after corrections."""
 
     @initialize()
     def open(self) -> None:
@@ -216,12 +219,34 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.operation_count += 1
                 operation = f"unique-{self.operation_count}"
                 self.operations.append(operation)
+                self.posted[operation] = (pool, amount)
                 self.spent[pool] += amount
             used = min(amount, max(0, host.allowance_left(pool))) if cut_off else 0
             host.allowance_used[pool] += used
             fields = {"pool_id": pool, "operation_id": operation, "allowance_amount": used, "late": late}
             debits.append(debit(host.sequence, amount, epoch=host.epoch, **fields))
         assert self.books.post(*debits, sidecar_id=name).acked_sequence == host.sequence
+
+    @rule(data=st.data(), pool=st.sampled_from(POOLS))
+    def void(self, data: st.DataObject, pool: str) -> None:
+        grant = data.draw(st.sampled_from(sorted(self.books.grants(pool).values(), key=lambda grant: grant.grant_key)))
+        if grant.state is GrantState.PENDING:
+            self.promised[pool] -= grant.amount
+        self.books.void(grant.grant_id, pool)
+
+    @precondition(lambda self: self.posted)
+    @rule(data=st.data(), amount=st.integers(0, 60))
+    def correct(self, data: st.DataObject, amount: int) -> None:
+        operation_id, (pool, left) = data.draw(st.sampled_from(sorted(self.posted.items())))
+        self.correction_count += 1
+        try:
+            made = self.books.correct(operation_id, amount, f"c{self.correction_count}", pool)
+        except InvalidArgument:
+            assert amount > left or left == 0, "all of a debit may be given back"
+        else:
+            assert made.amount == (amount or left) <= left
+            self.posted[operation_id] = (pool, left - made.amount)
+            self.spent[pool] -= made.amount
 
     @rule(ms=st.sampled_from([1, 20, 4_000, RECLAIM_AFTER_MS, ALLOWANCE_RECLAIM_AFTER_MS]))
     def wait(self, ms: int) -> None:

@@ -362,3 +362,71 @@ async def test_a_bad_page_size_is_refused(tmp_path: Path, page_size: int) -> Non
     async with running(tmp_path) as ledger:
         call = ledger.api.ListSidecars(api.ListSidecarsRequest(page_size=page_size))
         assert await refused(call) == (INVALID, "BAD_MESSAGE", "page_size")
+
+
+async def test_a_grant_is_voided(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(100)
+        stream = ledger.sync()
+        await stream.hello()
+        await stream.want(10)
+        names = {"account_id": "a", "pool_id": "general"}
+        done = await ledger.api.VoidGrant(api.VoidGrantRequest(grant_id="g", **names))
+        assert (done.grant.state, done.grant.remaining) == (api.GRANT_STATE_VOIDED, 0)
+        assert (done.balance.voided_total, done.balance.posted, done.balance.free) == (100, 0, -10)
+        assert (await stream.told()).pool_posted == 0
+        assert await ledger.api.VoidGrant(api.VoidGrantRequest(grant_id="g", **names)) == done
+        missing = ledger.api.VoidGrant(api.VoidGrantRequest(grant_id="none", **names))
+        assert await refused(missing) == (NOT_FOUND, "GRANT_NOT_FOUND", "")
+        unnamed = ledger.api.VoidGrant(api.VoidGrantRequest(**names))
+        assert await refused(unnamed) == (INVALID, "BAD_MESSAGE", "grant_id")
+
+
+async def test_a_debit_is_corrected(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(100)
+        stream = ledger.sync()
+        await stream.hello()
+        await stream.want(30)
+        await stream.debits(debit(1, 30))
+        await stream.acked(1)
+        good: dict[str, Any] = {
+            "account_id": "a", "pool_id": "general", "operation_id": "op-1", "correction_id": "c", "amount": 20,
+        }  # fmt: skip
+        done = await ledger.api.CorrectDebit(api.CorrectDebitRequest(**good))
+        assert (done.correction.amount, done.correction.posted_at_unix_ms) == (20, START_MS)
+        assert (done.balance.spent_total, done.balance.corrected_total, done.balance.free) == (10, 20, 90)
+        await stream.told_until(lambda lease: lease.pool_free == 90)
+        assert await ledger.api.CorrectDebit(api.CorrectDebitRequest(**good)) == done
+        entry = (await ledger.entries(operation_id="op-1"))[-1]
+        assert (entry.type, entry.correction_id, entry.sequence) == (api.ENTRY_TYPE_CORRECTION, "c", 1)
+        assert (entry.from_book, entry.to_book) == ("spend", "grant:g")
+        for fields, code, reason, field in (
+            ({"correction_id": ""}, INVALID, "BAD_MESSAGE", "correction_id"),
+            ({"operation_id": ""}, INVALID, "BAD_MESSAGE", "operation_id"),
+            ({"amount": -1}, INVALID, "BAD_MESSAGE", "amount"),
+            ({"amount": 11, "correction_id": "d"}, INVALID, "BAD_MESSAGE", "amount"),
+            ({"amount": 19}, EXISTS, "ALREADY_EXISTS", "amount"),
+            ({"operation_id": "none", "correction_id": "d"}, NOT_FOUND, "DEBIT_NOT_FOUND", ""),
+            ({"pool_id": "none"}, NOT_FOUND, "POOL_NOT_FOUND", ""),
+        ):
+            assert await refused(ledger.api.CorrectDebit(api.CorrectDebitRequest(**(good | fields)))) == (
+                code, reason, field,
+            )  # fmt: skip
+
+
+async def test_metadata_is_kept_with_a_grant(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool()
+        said = {"invoice": "7", "note": "Ünïcode"}
+        made = await ledger.grant("g", 5, metadata=said)
+        assert dict(made.metadata) == said
+        assert await ledger.grant("g", 5, metadata=said) == made
+        assert await refused(ledger.grant("g", 5)) == (EXISTS, "ALREADY_EXISTS", "grant.metadata")
+        for bad, field in (
+            ({str(number): "" for number in range(17)}, "grant.metadata"),
+            ({"": "x"}, "grant.metadata"),
+            ({"k" * 65: "x"}, "grant.metadata"),
+            ({"k": "x" * 257}, "grant.metadata['k']"),
+        ):
+            assert await refused(ledger.grant("h", 5, metadata=bad)) == (INVALID, "BAD_MESSAGE", field)

@@ -22,6 +22,7 @@ class GrantState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     GRANT_STATE_ACTIVE: _ClassVar[GrantState]
     GRANT_STATE_EXHAUSTED: _ClassVar[GrantState]
     GRANT_STATE_EXPIRED: _ClassVar[GrantState]
+    GRANT_STATE_VOIDED: _ClassVar[GrantState]
 
 class EntryType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -31,6 +32,13 @@ class EntryType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENTRY_TYPE_OVERDRAFT: _ClassVar[EntryType]
     ENTRY_TYPE_REPAYMENT: _ClassVar[EntryType]
     ENTRY_TYPE_EXPIRY: _ClassVar[EntryType]
+    ENTRY_TYPE_VOID: _ClassVar[EntryType]
+    ENTRY_TYPE_CORRECTION: _ClassVar[EntryType]
+    ENTRY_TYPE_OVERDRAFT_CORRECTION: _ClassVar[EntryType]
+    ENTRY_TYPE_REVIVAL: _ClassVar[EntryType]
+    ENTRY_TYPE_ROLLOVER_OUT: _ClassVar[EntryType]
+    ENTRY_TYPE_ROLLOVER_IN: _ClassVar[EntryType]
+    ENTRY_TYPE_REPAYMENT_RETURN: _ClassVar[EntryType]
 
 class ReplayOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -49,12 +57,20 @@ GRANT_STATE_PENDING: GrantState
 GRANT_STATE_ACTIVE: GrantState
 GRANT_STATE_EXHAUSTED: GrantState
 GRANT_STATE_EXPIRED: GrantState
+GRANT_STATE_VOIDED: GrantState
 ENTRY_TYPE_UNSPECIFIED: EntryType
 ENTRY_TYPE_GRANT: EntryType
 ENTRY_TYPE_DEBIT: EntryType
 ENTRY_TYPE_OVERDRAFT: EntryType
 ENTRY_TYPE_REPAYMENT: EntryType
 ENTRY_TYPE_EXPIRY: EntryType
+ENTRY_TYPE_VOID: EntryType
+ENTRY_TYPE_CORRECTION: EntryType
+ENTRY_TYPE_OVERDRAFT_CORRECTION: EntryType
+ENTRY_TYPE_REVIVAL: EntryType
+ENTRY_TYPE_ROLLOVER_OUT: EntryType
+ENTRY_TYPE_ROLLOVER_IN: EntryType
+ENTRY_TYPE_REPAYMENT_RETURN: EntryType
 REPLAY_OUTCOME_UNSPECIFIED: ReplayOutcome
 REPLAY_OUTCOME_POSTED: ReplayOutcome
 REPLAY_OUTCOME_ALREADY_REPLAYED: ReplayOutcome
@@ -90,7 +106,7 @@ class Pool(_message.Message):
     def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., currency: _Optional[str] = ..., currency_exponent: _Optional[int] = ..., policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ..., created_at_unix_ms: _Optional[int] = ...) -> None: ...
 
 class PoolBalance(_message.Message):
-    __slots__ = ("posted", "free", "leased", "granted_total", "spent_total", "expired_total", "overdraft", "allowance_leased", "overdraft_bound", "allowance_spent_total", "fail_open_total", "over_hold_total", "late_total", "unleased_total", "expired_leased_total")
+    __slots__ = ("posted", "free", "leased", "granted_total", "spent_total", "expired_total", "overdraft", "allowance_leased", "overdraft_bound", "allowance_spent_total", "fail_open_total", "over_hold_total", "late_total", "unleased_total", "expired_leased_total", "voided_total", "corrected_total", "revived_total")
     POSTED_FIELD_NUMBER: _ClassVar[int]
     FREE_FIELD_NUMBER: _ClassVar[int]
     LEASED_FIELD_NUMBER: _ClassVar[int]
@@ -106,6 +122,9 @@ class PoolBalance(_message.Message):
     LATE_TOTAL_FIELD_NUMBER: _ClassVar[int]
     UNLEASED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     EXPIRED_LEASED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    VOIDED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    CORRECTED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    REVIVED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     posted: int
     free: int
     leased: int
@@ -121,10 +140,20 @@ class PoolBalance(_message.Message):
     late_total: int
     unleased_total: int
     expired_leased_total: int
-    def __init__(self, posted: _Optional[int] = ..., free: _Optional[int] = ..., leased: _Optional[int] = ..., granted_total: _Optional[int] = ..., spent_total: _Optional[int] = ..., expired_total: _Optional[int] = ..., overdraft: _Optional[int] = ..., allowance_leased: _Optional[int] = ..., overdraft_bound: _Optional[int] = ..., allowance_spent_total: _Optional[int] = ..., fail_open_total: _Optional[int] = ..., over_hold_total: _Optional[int] = ..., late_total: _Optional[int] = ..., unleased_total: _Optional[int] = ..., expired_leased_total: _Optional[int] = ...) -> None: ...
+    voided_total: int
+    corrected_total: int
+    revived_total: int
+    def __init__(self, posted: _Optional[int] = ..., free: _Optional[int] = ..., leased: _Optional[int] = ..., granted_total: _Optional[int] = ..., spent_total: _Optional[int] = ..., expired_total: _Optional[int] = ..., overdraft: _Optional[int] = ..., allowance_leased: _Optional[int] = ..., overdraft_bound: _Optional[int] = ..., allowance_spent_total: _Optional[int] = ..., fail_open_total: _Optional[int] = ..., over_hold_total: _Optional[int] = ..., late_total: _Optional[int] = ..., unleased_total: _Optional[int] = ..., expired_leased_total: _Optional[int] = ..., voided_total: _Optional[int] = ..., corrected_total: _Optional[int] = ..., revived_total: _Optional[int] = ...) -> None: ...
 
 class Grant(_message.Message):
-    __slots__ = ("grant_id", "account_id", "pool_id", "amount", "category", "priority", "effective_at_unix_ms", "expires_at_unix_ms", "cost_amount", "cost_currency", "remaining", "state", "created_at_unix_ms")
+    __slots__ = ("grant_id", "account_id", "pool_id", "amount", "category", "priority", "effective_at_unix_ms", "expires_at_unix_ms", "cost_amount", "cost_currency", "remaining", "state", "created_at_unix_ms", "metadata", "expired_amount")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     GRANT_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -138,6 +167,8 @@ class Grant(_message.Message):
     REMAINING_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    EXPIRED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     grant_id: str
     account_id: str
     pool_id: str
@@ -151,10 +182,12 @@ class Grant(_message.Message):
     remaining: int
     state: GrantState
     created_at_unix_ms: int
-    def __init__(self, grant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., category: _Optional[_Union[GrantCategory, str]] = ..., priority: _Optional[int] = ..., effective_at_unix_ms: _Optional[int] = ..., expires_at_unix_ms: _Optional[int] = ..., cost_amount: _Optional[int] = ..., cost_currency: _Optional[str] = ..., remaining: _Optional[int] = ..., state: _Optional[_Union[GrantState, str]] = ..., created_at_unix_ms: _Optional[int] = ...) -> None: ...
+    metadata: _containers.ScalarMap[str, str]
+    expired_amount: int
+    def __init__(self, grant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., category: _Optional[_Union[GrantCategory, str]] = ..., priority: _Optional[int] = ..., effective_at_unix_ms: _Optional[int] = ..., expires_at_unix_ms: _Optional[int] = ..., cost_amount: _Optional[int] = ..., cost_currency: _Optional[str] = ..., remaining: _Optional[int] = ..., state: _Optional[_Union[GrantState, str]] = ..., created_at_unix_ms: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ..., expired_amount: _Optional[int] = ...) -> None: ...
 
 class Entry(_message.Message):
-    __slots__ = ("entry_id", "type", "account_id", "pool_id", "from_book", "to_book", "amount", "grant_id", "posted_at_unix_ms", "sidecar_id", "epoch", "sequence", "operation_id", "hold_id", "replayed")
+    __slots__ = ("entry_id", "type", "account_id", "pool_id", "from_book", "to_book", "amount", "grant_id", "posted_at_unix_ms", "sidecar_id", "epoch", "sequence", "operation_id", "hold_id", "replayed", "correction_id")
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -170,6 +203,7 @@ class Entry(_message.Message):
     OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
     HOLD_ID_FIELD_NUMBER: _ClassVar[int]
     REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    CORRECTION_ID_FIELD_NUMBER: _ClassVar[int]
     entry_id: int
     type: EntryType
     account_id: str
@@ -185,7 +219,24 @@ class Entry(_message.Message):
     operation_id: str
     hold_id: str
     replayed: bool
-    def __init__(self, entry_id: _Optional[int] = ..., type: _Optional[_Union[EntryType, str]] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., from_book: _Optional[str] = ..., to_book: _Optional[str] = ..., amount: _Optional[int] = ..., grant_id: _Optional[str] = ..., posted_at_unix_ms: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., operation_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., replayed: _Optional[bool] = ...) -> None: ...
+    correction_id: str
+    def __init__(self, entry_id: _Optional[int] = ..., type: _Optional[_Union[EntryType, str]] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., from_book: _Optional[str] = ..., to_book: _Optional[str] = ..., amount: _Optional[int] = ..., grant_id: _Optional[str] = ..., posted_at_unix_ms: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., operation_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., replayed: _Optional[bool] = ..., correction_id: _Optional[str] = ...) -> None: ...
+
+class Correction(_message.Message):
+    __slots__ = ("correction_id", "account_id", "pool_id", "operation_id", "amount", "posted_at_unix_ms")
+    CORRECTION_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    POSTED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    correction_id: str
+    account_id: str
+    pool_id: str
+    operation_id: str
+    amount: int
+    posted_at_unix_ms: int
+    def __init__(self, correction_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., operation_id: _Optional[str] = ..., amount: _Optional[int] = ..., posted_at_unix_ms: _Optional[int] = ...) -> None: ...
 
 class Sidecar(_message.Message):
     __slots__ = ("sidecar_id", "epoch", "birth_epoch", "acked_sequence", "last_seen_at_unix_ms", "reclaim_at_unix_ms", "connected", "version")
@@ -354,6 +405,46 @@ class GetGrantResponse(_message.Message):
     GRANT_FIELD_NUMBER: _ClassVar[int]
     grant: Grant
     def __init__(self, grant: _Optional[_Union[Grant, _Mapping]] = ...) -> None: ...
+
+class VoidGrantRequest(_message.Message):
+    __slots__ = ("account_id", "pool_id", "grant_id")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    pool_id: str
+    grant_id: str
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., grant_id: _Optional[str] = ...) -> None: ...
+
+class VoidGrantResponse(_message.Message):
+    __slots__ = ("grant", "balance")
+    GRANT_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    grant: Grant
+    balance: PoolBalance
+    def __init__(self, grant: _Optional[_Union[Grant, _Mapping]] = ..., balance: _Optional[_Union[PoolBalance, _Mapping]] = ...) -> None: ...
+
+class CorrectDebitRequest(_message.Message):
+    __slots__ = ("account_id", "pool_id", "operation_id", "correction_id", "amount")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    CORRECTION_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    pool_id: str
+    operation_id: str
+    correction_id: str
+    amount: int
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., operation_id: _Optional[str] = ..., correction_id: _Optional[str] = ..., amount: _Optional[int] = ...) -> None: ...
+
+class CorrectDebitResponse(_message.Message):
+    __slots__ = ("correction", "balance")
+    CORRECTION_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    correction: Correction
+    balance: PoolBalance
+    def __init__(self, correction: _Optional[_Union[Correction, _Mapping]] = ..., balance: _Optional[_Union[PoolBalance, _Mapping]] = ...) -> None: ...
 
 class ListGrantsRequest(_message.Message):
     __slots__ = ("account_id", "pool_id", "page_size", "page_token")

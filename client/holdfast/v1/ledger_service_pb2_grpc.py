@@ -81,6 +81,16 @@ class LedgerServiceStub:
                 request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.GetGrantRequest.SerializeToString,
                 response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.GetGrantResponse.FromString,
                 _registered_method=True)
+        self.VoidGrant = channel.unary_unary(
+                '/holdfast.v1.LedgerService/VoidGrant',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.VoidGrantRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.VoidGrantResponse.FromString,
+                _registered_method=True)
+        self.CorrectDebit = channel.unary_unary(
+                '/holdfast.v1.LedgerService/CorrectDebit',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.CorrectDebitRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.CorrectDebitResponse.FromString,
+                _registered_method=True)
         self.ListGrants = channel.unary_unary(
                 '/holdfast.v1.LedgerService/ListGrants',
                 request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListGrantsRequest.SerializeToString,
@@ -194,6 +204,27 @@ class LedgerServiceServicer:
 
     def GetGrant(self, request, context):
         """Reads a grant. NOT_FOUND (GRANT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VoidGrant(self, request, context):
+        """Takes what is left of a grant out of its pool, for good. Rights that are out already stay out, and no more are
+        given until the pool has recovered. A grant that is pending never takes effect. Repeated, it changes nothing.
+        NOT_FOUND (GRANT_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CorrectDebit(self, request, context):
+        """Gives a part of a posted debit, or all of it, back to where it was taken from, in the reverse order of burning.
+        What comes back to a grant first repays overdraft of the pool; a grant that was used up burns again; what comes
+        back to one that has expired or was voided expires or is voided at once. What was overdraft lowers the overdraft,
+        or goes back to the grants that have repaid it, the latest first. The sidecar's rights do not move: what comes back
+        is free. Repeated with the same id and content it changes nothing. NOT_FOUND (DEBIT_NOT_FOUND); INVALID_ARGUMENT
+        with more than is left of the debit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -315,6 +346,16 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetGrant,
                     request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.GetGrantRequest.FromString,
                     response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.GetGrantResponse.SerializeToString,
+            ),
+            'VoidGrant': grpc.unary_unary_rpc_method_handler(
+                    servicer.VoidGrant,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.VoidGrantRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.VoidGrantResponse.SerializeToString,
+            ),
+            'CorrectDebit': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectDebit,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.CorrectDebitRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.CorrectDebitResponse.SerializeToString,
             ),
             'ListGrants': grpc.unary_unary_rpc_method_handler(
                     servicer.ListGrants,
@@ -590,6 +631,60 @@ class LedgerService:
             '/holdfast.v1.LedgerService/GetGrant',
             holdfast_dot_v1_dot_ledger__service__pb2.GetGrantRequest.SerializeToString,
             holdfast_dot_v1_dot_ledger__service__pb2.GetGrantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VoidGrant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/VoidGrant',
+            holdfast_dot_v1_dot_ledger__service__pb2.VoidGrantRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.VoidGrantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectDebit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/CorrectDebit',
+            holdfast_dot_v1_dot_ledger__service__pb2.CorrectDebitRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.CorrectDebitResponse.FromString,
             options,
             channel_credentials,
             insecure,

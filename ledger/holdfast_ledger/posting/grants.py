@@ -1,4 +1,4 @@
-"""How grants come and go: they take effect, repay overdraft, and expire, each with its lines in the journal."""
+"""How grants come and go: they take effect, repay overdraft, expire or are voided, each with its lines."""
 
 from collections.abc import Collection
 
@@ -38,14 +38,37 @@ def expire(grant: Grant, pool: Pool, now_ms: int) -> list[EntryRow]:
     Rights that are already out stay out, so `free` may fall below zero; nothing more is leased until it recovers.
     """
     assert grant.state is GrantState.ACTIVE
-    lost, owed = grant.remaining, max(0, -pool.free)
+    lost = _take_out(grant, pool, GrantState.EXPIRED)
     pool.expired_total += lost
+    grant.lapsed += lost
+    return [EntryRow(EntryType.EXPIRY, pool.pool_key, grant.grant_key, None, lost, now_ms)] if lost else []
+
+
+def void(grant: Grant, pool: Pool, now_ms: int) -> list[EntryRow]:
+    """Takes what is left of a grant out of its pool for good, as `expire` does. Returns the lines.
+
+    A pending one never takes effect; of one that has expired nothing can be revived any more. Idempotent.
+    """
+    lost = _take_out(grant, pool, GrantState.VOIDED)
+    pool.voided_total += lost
+    return [EntryRow(EntryType.VOID, pool.pool_key, grant.grant_key, None, lost, now_ms)] if lost else []
+
+
+def _take_out(grant: Grant, pool: Pool, state: GrantState) -> int:
+    lost, owed = grant.remaining, max(0, -pool.free)
     pool.free -= lost
     pool.expired_leased_total += max(0, -pool.free) - owed
-    grant.remaining = 0
-    grant.state = GrantState.EXPIRED
-    grant.due_at_ms = NEVER
-    return [EntryRow(EntryType.EXPIRY, pool.pool_key, grant.grant_key, None, lost, now_ms)] if lost else []
+    grant.remaining, grant.state, grant.due_at_ms = 0, state, NEVER
+    return lost
+
+
+def void_grant(writer: Writer, pool: Pool, grant: Grant, now_ms: int) -> set[int]:
+    """Voids a grant of a pool; returns the keys of the pools that changed."""
+    lines = void(grant, pool, now_ms)
+    writer.save_grants([grant])
+    writer.insert_entries(lines)
+    writer.save_pools([pool])
+    return {pool.pool_key} if lines else set()
 
 
 def add_grant(writer: Writer, pool: Pool, grant: Grant, now_ms: int) -> set[int]:

@@ -193,7 +193,7 @@ def _fits(share: _Share, amount: int) -> bool:
     due = share.consumed + amount
     lease, pool = share.lease, share.pool
     return (
-        pool.spent_total + due <= MAX_AMOUNT
+        pool.spent_total + pool.corrected_total + due <= MAX_AMOUNT
         and lease.posted_total + due <= MAX_AMOUNT
         and lease.granted_total + due <= MAX_AMOUNT
         and lease.allowance_granted_total + due <= MAX_AMOUNT

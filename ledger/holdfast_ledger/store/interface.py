@@ -53,6 +53,7 @@ class GrantState(IntEnum):
     ACTIVE = 2
     EXHAUSTED = 3
     EXPIRED = 4
+    VOIDED = 5
 
 
 class EntryType(IntEnum):
@@ -63,6 +64,13 @@ class EntryType(IntEnum):
     OVERDRAFT = 3
     REPAYMENT = 4
     EXPIRY = 5
+    VOID = 6
+    CORRECTION = 7
+    OVERDRAFT_CORRECTION = 8
+    REVIVAL = 9
+    ROLLOVER_OUT = 10
+    ROLLOVER_IN = 11
+    REPAYMENT_RETURN = 12
 
 
 @dataclass(slots=True)
@@ -121,11 +129,30 @@ class Pool:
     """The latest recall round; 0: there never was one."""
     recall_until_ms: int = 0
     """Until then the answers of the latest round are waited for; past: it is over."""
+    voided_total: int = 0
+    corrected_total: int = 0
+    """All that was ever given back of debits; `spent_total` is less it."""
+    revived_total: int = 0
+    """All that had expired and was burned by the settles of older holds; `expired_total` is less it."""
 
     @property
     def posted(self) -> int:
         """The settled balance: what is left of active grants, less the overdraft."""
-        return self.granted_total - self.spent_total - self.expired_total
+        return self.granted_total - self.spent_total - self.expired_total - self.voided_total
+
+
+class Rollover(NamedTuple):
+    """What becomes of a grant at its expiry; fields as in `holdfast.v1.Rollover`, in the order of the columns."""
+
+    share_bps: int = 0
+    """0: it does not roll over."""
+    max_amount: int = 0
+    lifetime_ms: int = 0
+    times: int = 0
+    """How many times more: of the grant itself and of its successors."""
+
+
+NO_ROLLOVER = Rollover()
 
 
 @dataclass(slots=True)
@@ -148,6 +175,38 @@ class Grant:
     due_at_ms: int
     """When it takes effect or expires, whichever comes next; `NEVER` once neither does."""
     grant_key: int = 0
+    metadata: str = "{}"
+    """A JSON object of strings, its keys in order."""
+    lapsed: int = 0
+    """What expired of it, less what was revived; what rolled over is not in it."""
+    rolled_from: str = ""
+    """Id of the grant that it is what was left of; empty: none."""
+    rollover: Rollover = NO_ROLLOVER
+
+
+@dataclass(slots=True)
+class Correction:
+    """What was given back of a debit."""
+
+    correction_id: str
+    operation_id: str
+    pool_key: int
+    debit_key: int
+    amount: int
+    asked_amount: int
+    """As it was asked for; 0: all that was left of the debit."""
+    posted_at_ms: int
+    correction_key: int = 0
+
+
+class PostedDebit(NamedTuple):
+    """A debit that was posted, as far as a correction needs to know it."""
+
+    debit_key: int
+    pool_key: int
+    amount: int
+    corrected_amount: int
+    """What was given back of it before."""
 
 
 @dataclass(slots=True)
@@ -257,6 +316,9 @@ POOL_FIGURES = (
     "expired_leased_total",
     "recall_round",
     "recall_until_ms",
+    "voided_total",
+    "corrected_total",
+    "revived_total",
 )
 """What `save_pools` writes back: names of `Pool`'s fields and of the columns."""
 
@@ -326,6 +388,7 @@ class EntryRow(NamedTuple):
     debit_key: int | None
     amount: int
     posted_at_ms: int
+    correction_key: int | None = None
 
 
 class DuplicateRow(NamedTuple):
@@ -438,6 +501,7 @@ class JournalLine(NamedTuple):
     operation_id: str
     hold_id: str
     replayed: bool
+    correction_id: str
 
 
 class BookLine(NamedTuple):
@@ -541,6 +605,21 @@ class Reader(Protocol):
     def pending_amount(self, pool_key: int) -> int:
         """Returns the amount of all grants of a pool that are yet to take effect."""
 
+    def posted_debit(self, account_key: int, operation_id: str) -> PostedDebit | None:
+        """Returns the debit of an operation."""
+
+    def burned_by(self, debit_key: int) -> list[tuple[int | None, int]]:
+        """Returns what a debit took, in the order of burning: grant (None: overdraft) and amount, less corrections."""
+
+    def repayments(self, pool_key: int) -> list[tuple[int, int]]:
+        """Returns grants that repaid overdraft of a pool, the latest first, each with how much, less returns."""
+
+    def grants_by_key(self, grant_keys: Collection[int]) -> dict[int, Grant]:
+        """Returns grants by key."""
+
+    def correction(self, account_key: int, correction_id: str) -> Correction | None:
+        """Returns a correction."""
+
     def journal(self, pool_key: int, after_key: int, limit: int) -> list[JournalLine]:
         """Lists the journal of a pool."""
 
@@ -595,6 +674,9 @@ class Reader(Protocol):
 
     def debits_not_balanced(self, limit: int) -> list[int]:
         """Returns keys of debits whose journal lines do not add up to their amount."""
+
+    def corrections_not_balanced(self, limit: int) -> list[int]:
+        """Returns keys of debits whose corrections pass their amount, or are not what the journal gave back."""
 
     def sequence_sums(self) -> list[SequenceSum]:
         """Counts the sequences of each sidecar; those that came by a replay are not among them."""
@@ -654,7 +736,10 @@ class Writer(Reader, Protocol):
         """Adds a grant. Raises `Conflict`."""
 
     def save_grants(self, grants: Iterable[Grant]) -> None:
-        """Writes remaining, state and due time back."""
+        """Writes remaining, state, due time and what lapsed back."""
+
+    def insert_correction(self, account_key: int, correction: Correction) -> int:
+        """Adds a correction. Raises `Conflict`."""
 
     def insert_sidecar(self, sidecar: Sidecar) -> int:
         """Adds a sidecar and its present life."""

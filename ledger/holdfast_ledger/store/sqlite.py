@@ -68,8 +68,20 @@ def _migrations() -> list[str]:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Brings the tables to this version, each step in a transaction. Raises `StoreTooNew`."""
+    """Brings the tables to this version, in one transaction. Raises `StoreTooNew`, `StoreFailed`.
+
+    Foreign keys are off meanwhile and checked as a whole at its end, so that a step may make a table anew.
+    """
     steps = _migrations()
+    (enforced,) = connection.execute("PRAGMA foreign_keys").fetchone()
+    connection.execute("PRAGMA foreign_keys = OFF")
+    try:
+        _migrate(connection, steps)
+    finally:
+        connection.execute(f"PRAGMA foreign_keys = {enforced}")
+
+
+def _migrate(connection: sqlite3.Connection, steps: list[str]) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -82,6 +94,8 @@ def migrate(connection: sqlite3.Connection) -> None:
             for statement in _statements(script):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
+        if version < len(steps) and (stray := connection.execute("PRAGMA foreign_key_check").fetchone()):
+            raise StoreFailed(f"a row of {stray[0]} refers to one of {stray[2]} that is not there; nothing was changed")
     except BaseException:
         connection.execute("ROLLBACK")
         raise

@@ -15,6 +15,7 @@ from holdfast_ledger.store.interface import (
     Account,
     BookLine,
     BurnPosition,
+    Correction,
     CurrencyTotal,
     DebitTrace,
     DuplicateLine,
@@ -32,10 +33,12 @@ from holdfast_ledger.store.interface import (
     Life,
     Policy,
     Pool,
+    PostedDebit,
     QuarantineLine,
     QuarantinePosition,
     QuarantineRow,
     ReplayRow,
+    Rollover,
     SequenceSum,
     Sidecar,
     lease_figures,
@@ -48,10 +51,11 @@ _POOL = """SELECT p.account_key, a.account_id, p.pool_id, p.currency, p.currency
  p.overdraft_limit, p.overdraft_limit_bps, p.partition_mode, p.partition_overdraft_limit, p.partition_after_ms,
  p.created_at_ms, p.pool_key, p.free, p.leased, p.granted_total, p.spent_total, p.expired_total, p.overdraft,
  p.allowance_leased, p.allowance_spent_total, p.fail_open_total, p.over_hold_total, p.late_total, p.unleased_total,
- p.expired_leased_total, p.recall_round, p.recall_until_ms
+ p.expired_leased_total, p.recall_round, p.recall_until_ms, p.voided_total, p.corrected_total, p.revived_total
  FROM pools p JOIN accounts a USING (account_key) """
 _GRANT = """SELECT pool_key, grant_id, amount, category, priority, effective_at_ms, expires_at_ms, cost_amount,
- cost_currency, created_at_ms, remaining, state, due_at_ms, grant_key FROM grants """
+ cost_currency, created_at_ms, remaining, state, due_at_ms, grant_key, metadata, lapsed, rolled_from,
+ rollover_share_bps, rollover_max_amount, rollover_lifetime_ms, rollover_count FROM grants """
 _SIDECAR = """SELECT s.sidecar_id, s.epoch, s.birth_epoch, s.instance, s.stream_number, s.acked_sequence,
  s.max_hold_ttl_ms, s.version, s.last_seen_at_ms, l.reclaim_at_ms, l.allowance_reclaim_at_ms, s.generation,
  s.sidecar_key, s.acked_operation_id
@@ -63,8 +67,9 @@ _LEASE = """SELECT l.sidecar_key, l.birth_epoch, l.pool_key, l.granted_total, l.
  FROM leases l JOIN sidecars s USING (sidecar_key) """
 _JOURNAL = f"""SELECT e.entry_key, e.type, coalesce(g.grant_id, ''), e.amount, e.posted_at_ms,
  coalesce(s.sidecar_id, ''), coalesce(d.epoch, 0), coalesce(d.sequence, 0), coalesce(d.operation_id, ''),
- coalesce(d.hold_id, ''), CASE WHEN l.birth_epoch = {REPLAY_LIFE} THEN 1 ELSE 0 END FROM entries e
- LEFT JOIN grants g USING (grant_key) LEFT JOIN debits d USING (debit_key)
+ coalesce(d.hold_id, ''), CASE WHEN l.birth_epoch = {REPLAY_LIFE} THEN 1 ELSE 0 END, coalesce(c.correction_id, '')
+ FROM entries e LEFT JOIN grants g USING (grant_key) LEFT JOIN debits d ON d.debit_key = e.debit_key
+ LEFT JOIN corrections c USING (correction_key)
  LEFT JOIN leases l USING (lease_key) LEFT JOIN sidecars s USING (sidecar_key) """
 _QUARANTINE = """SELECT s.sidecar_id, q.sidecar_key, q.sequence, q.reason, q.debit, q.posted_at_ms,
  coalesce(q.debit_key, 0) FROM quarantined_debits q JOIN sidecars s USING (sidecar_key) """
@@ -87,7 +92,8 @@ _POOL_COLUMNS = (
 )  # fmt: skip
 _GRANT_COLUMNS = (
     "pool_key", "grant_id", "amount", "category", "priority", "effective_at_ms", "expires_at_ms", "cost_amount",
-    "cost_currency", "created_at_ms", "remaining", "state", "due_at_ms",
+    "cost_currency", "created_at_ms", "remaining", "state", "due_at_ms", "metadata", "lapsed", "rolled_from",
+    "rollover_share_bps", "rollover_max_amount", "rollover_lifetime_ms", "rollover_count",
 )  # fmt: skip
 _SIDECAR_COLUMNS = (
     "sidecar_id", "epoch", "birth_epoch", "instance", "stream_number", "acked_sequence", "max_hold_ttl_ms", "version",
@@ -166,7 +172,10 @@ class SqlReader(ABC):
         return self._pools(where, account_key, after_key, limit)
 
     def _grants(self, where: str, *values: Value) -> list[Grant]:
-        return [Grant(*(*row[:11], GrantState(row[11]), *row[12:])) for row in self._rows(_GRANT + where, *values)]
+        return [
+            Grant(*(*row[:11], GrantState(row[11]), *row[12:17], Rollover(*row[17:])))
+            for row in self._rows(_GRANT + where, *values)
+        ]
 
     def grant(self, pool_key: int, grant_id: str) -> Grant | None:
         """See `Reader`."""
@@ -198,10 +207,42 @@ class SqlReader(ABC):
         sql = f"SELECT coalesce({_sum('amount')}, 0) FROM grants WHERE state <= 2 AND state = 1 AND pool_key = ?"
         return int(self._rows(sql, pool_key).fetchone()[0])
 
+    def grants_by_key(self, grant_keys: Collection[int]) -> dict[int, Grant]:
+        """See `Reader`."""
+        found = self._grants(f"WHERE grant_key {self.in_keys}", self._keys(grant_keys))
+        return {grant.grant_key: grant for grant in found}
+
+    def posted_debit(self, account_key: int, operation_id: str) -> PostedDebit | None:
+        """See `Reader`."""
+        sql = f"""SELECT d.debit_key, l.pool_key, d.amount,
+            coalesce((SELECT {_sum("c.amount")} FROM corrections c WHERE c.debit_key = d.debit_key), 0)
+            FROM debits d JOIN leases l USING (lease_key) WHERE d.account_key = ? AND d.operation_id = ?"""
+        return next((PostedDebit(*row) for row in self._rows(sql, account_key, operation_id)), None)
+
+    def burned_by(self, debit_key: int) -> list[tuple[int | None, int]]:
+        """See `Reader`."""
+        sql = f"""SELECT grant_key, {_sum("CASE WHEN type IN (2, 3) THEN amount ELSE -amount END")} FROM entries
+            WHERE debit_key = ? AND type IN (2, 3, 7, 8) GROUP BY grant_key ORDER BY min(entry_key)"""
+        return [(row[0], row[1]) for row in self._rows(sql, debit_key)]
+
+    def repayments(self, pool_key: int) -> list[tuple[int, int]]:
+        """See `Reader`."""
+        net = _sum("CASE WHEN type = 4 THEN amount ELSE -amount END")
+        sql = f"""SELECT grant_key, {net} FROM entries WHERE pool_key = ? AND type IN (4, 12)
+            GROUP BY grant_key HAVING {net} > 0 ORDER BY max(CASE WHEN type = 4 THEN entry_key END) DESC"""
+        return [(row[0], row[1]) for row in self._rows(sql, pool_key)]
+
+    def correction(self, account_key: int, correction_id: str) -> Correction | None:
+        """See `Reader`."""
+        sql = """SELECT c.correction_id, d.operation_id, l.pool_key, c.debit_key, c.amount, c.asked_amount,
+            c.posted_at_ms, c.correction_key FROM corrections c JOIN debits d USING (debit_key)
+            JOIN leases l USING (lease_key) WHERE c.account_key = ? AND c.correction_id = ?"""
+        return next((Correction(*row) for row in self._rows(sql, account_key, correction_id)), None)
+
     def _journal(self, where: str, *values: Value) -> list[JournalLine]:
         tail = "AND e.entry_key > ? ORDER BY e.entry_key LIMIT ?"
         rows = self._rows(f"{_JOURNAL} {where} {tail}", *values)
-        return [JournalLine(*(row[0], EntryType(row[1]), *row[2:10], bool(row[10]))) for row in rows]
+        return [JournalLine(*(row[0], EntryType(row[1]), *row[2:10], bool(row[10]), row[11])) for row in rows]
 
     def journal(self, pool_key: int, after_key: int, limit: int) -> list[JournalLine]:
         """See `Reader`."""
@@ -326,7 +367,17 @@ class SqlReader(ABC):
     def debits_not_balanced(self, limit: int) -> list[int]:
         """See `Reader`."""
         sql = """SELECT debit_key FROM debits d WHERE amount <>
-            (SELECT coalesce(sum(e.amount), 0) FROM entries e WHERE e.debit_key = d.debit_key) LIMIT ?"""
+            (SELECT coalesce(sum(e.amount), 0) FROM entries e WHERE e.debit_key = d.debit_key AND e.type IN (2, 3))
+            LIMIT ?"""
+        return [row[0] for row in self._rows(sql, limit)]
+
+    def corrections_not_balanced(self, limit: int) -> list[int]:
+        """See `Reader`."""
+        lines = "SELECT coalesce(sum(e.amount), 0) FROM entries e WHERE e.correction_key = c.correction_key"
+        sql = f"""SELECT debit_key FROM corrections GROUP BY debit_key
+             HAVING sum(amount) > (SELECT d.amount FROM debits d WHERE d.debit_key = corrections.debit_key)
+            UNION SELECT c.debit_key FROM corrections c WHERE c.amount <> ({lines}
+             AND e.debit_key = c.debit_key AND e.type IN (7, 8)) LIMIT ?"""
         return [row[0] for row in self._rows(sql, limit)]
 
     def sequence_sums(self) -> list[SequenceSum]:
@@ -437,15 +488,25 @@ class SqlWriter(SqlReader):
         values = (
             grant.pool_key, grant.grant_id, grant.amount, grant.category, grant.priority, grant.effective_at_ms,
             grant.expires_at_ms, grant.cost_amount, grant.cost_currency, grant.created_at_ms, grant.remaining,
-            grant.state, grant.due_at_ms,
+            grant.state, grant.due_at_ms, grant.metadata, grant.lapsed, grant.rolled_from, *grant.rollover,
         )  # fmt: skip
         grant.grant_key = self._insert("grants", "grant_key", _GRANT_COLUMNS, values)
         return grant.grant_key
 
     def save_grants(self, grants: Iterable[Grant]) -> None:
         """See `Writer`."""
-        rows = [(g.remaining, g.state, g.due_at_ms, g.grant_key) for g in grants]
-        self._update_many("grants", "grant_key", ("remaining", "state", "due_at_ms"), rows)
+        rows = [(g.remaining, g.state, g.due_at_ms, g.lapsed, g.grant_key) for g in grants]
+        self._update_many("grants", "grant_key", ("remaining", "state", "due_at_ms", "lapsed"), rows)
+
+    def insert_correction(self, account_key: int, correction: Correction) -> int:
+        """See `Writer`."""
+        columns = ("account_key", "correction_id", "debit_key", "amount", "asked_amount", "posted_at_ms")
+        values = (
+            account_key, correction.correction_id, correction.debit_key, correction.amount, correction.asked_amount,
+            correction.posted_at_ms,
+        )  # fmt: skip
+        correction.correction_key = self._insert("corrections", "correction_key", columns, values)
+        return correction.correction_key
 
     def insert_sidecar(self, sidecar: Sidecar) -> int:
         """See `Writer`."""

@@ -92,6 +92,37 @@ def test_a_sweep_takes_care_of_more_than_one_turn_holds(books: Books, monkeypatc
     assert (books.pool().posted, books.pool().expired_total) == (0, 25)
 
 
+def test_a_voided_grant_leaves_its_pool_and_what_is_leased_stays_out(books: Books) -> None:
+    books.open_pool()
+    books.hello()
+    books.grant("g", 100)
+    books.want(80)
+    books.post(debit(1, 30))
+    assert books.void("g") == {books.pool().pool_key}
+    pool = books.pool()
+    assert (pool.posted, pool.voided_total, pool.expired_total, pool.leased, pool.free) == (0, 70, 0, 50, -50)
+    assert pool.expired_leased_total == 50, "what was voided while it was leased"
+    assert types(books)[-1] == (EntryType.VOID, "g", 70)
+    assert books.void("g") == set(), "voided once"
+    assert books.pool() == pool
+    assert books.lease_for(100).outstanding == 50, "nothing is leased from a pool that owes"
+
+
+@pytest.mark.parametrize("wait_ms", [0, 2_000, 6_000])
+def test_a_grant_voided_in_any_state_never_burns_nor_expires(books: Books, wait_ms: int) -> None:
+    books.open_pool()
+    books.hello()
+    books.grant("g", 100, effective_at_ms=START_MS + 1_000, expires_at_ms=START_MS + 5_000)
+    books.clock.advance(wait_ms)
+    books.sweep()
+    books.void("g")
+    books.clock.advance(1_000)
+    books.sweep()
+    books.post(debit(1, 10))
+    assert books.grants()["g"].state is GrantState.VOIDED
+    assert books.pool().overdraft == 10
+
+
 def test_grants_for_later_count_against_the_largest_total(books: Books) -> None:
     books.open_pool()
     books.grant("later", 2**62, effective_at_ms=START_MS + 1_000)

@@ -1,12 +1,14 @@
 """A database of every earlier format opens, is what it was, and goes on; both stores end up with the same tables."""
 
 import sqlite3
+from importlib import resources
 from pathlib import Path
 
 import pytest
 from holdfast_bench.postgres import Server
 from holdfast_ledger.bootstrap import open_store
 from holdfast_ledger.store.postgres import PostgresStore
+from holdfast_ledger.store.postgres_session import connect
 from holdfast_ledger.store.sqlite import SqliteStore
 
 from tests.ledger.harness import Books, Clock, debit, instance
@@ -35,6 +37,26 @@ def test_an_earlier_format_opens_audits_and_goes_on(tmp_path: Path, dump: Path) 
     store.close()
 
 
+def test_a_postgresql_of_an_earlier_format_opens_audits_and_goes_on(postgres: Server) -> None:
+    url = postgres.create()
+    connection = connect(url)
+    first = (resources.files("holdfast_ledger.store") / "migrations/postgres/0001_initial.sql").read_text("utf-8")
+    connection.execute(first.encode())
+    connection.execute(b"CREATE TABLE schema_version (application TEXT PRIMARY KEY, version BIGINT NOT NULL)")
+    connection.execute(b"INSERT INTO schema_version VALUES ('holdfast ledger', 1)")
+    connection.execute(b"INSERT INTO accounts (account_id, display_name, created_at_ms) VALUES ('a', '', 1)")
+    connection.execute(_POSTGRES_FORMAT_1)
+    connection.close()
+    books = Books(PostgresStore(url), Clock())
+    books.audit()
+    assert books.grants()["gone"].lapsed == 13
+    books.hello()
+    books.post(debit(1, 5))
+    books.correct("op-1")
+    books.audit()
+    books.store.close()
+
+
 def test_every_format_before_this_one_has_a_fixture(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "l.sqlite")
     (present,) = store._writer.execute("PRAGMA user_version").fetchone()
@@ -60,6 +82,15 @@ def test_both_stores_have_the_same_columns_and_indexes(tmp_path: Path, postgres:
     assert indexes_in_sqlite == indexes_in_postgres
 
 
+_POSTGRES_FORMAT_1 = b"""
+    INSERT INTO pools (account_key, pool_id, currency, currency_exponent, enforcement, overdraft_limit,
+     overdraft_limit_bps, partition_mode, partition_overdraft_limit, partition_after_ms, created_at_ms, free, leased,
+     granted_total, spent_total, expired_total, overdraft)
+     VALUES (1, 'general', 'credits', 6, 1, 0, 0, 1, 0, 0, 1, 0, 0, 13, 0, 13, 0);
+    INSERT INTO grants (pool_key, grant_id, amount, category, priority, effective_at_ms, expires_at_ms, cost_amount,
+     cost_currency, created_at_ms, remaining, state, due_at_ms)
+     VALUES (1, 'gone', 13, 1, 0, 1, 2, 0, '', 1, 0, 4, 9223372036854775807);
+    INSERT INTO entries (type, pool_key, grant_key, amount, posted_at_ms) VALUES (1, 1, 1, 13, 1), (5, 1, 1, 13, 2)"""
 _INDEXES_OF_SQLITE = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
 _COLUMNS_OF_POSTGRES = b"""SELECT table_name, column_name, data_type FROM information_schema.columns
     WHERE table_schema = 'public' AND table_name <> 'schema_version' ORDER BY 1, 2"""

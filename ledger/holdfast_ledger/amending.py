@@ -1,0 +1,62 @@
+"""The calls of LedgerService that take back: grants are voided, debits corrected.
+
+A part of `service`, whose class adds the others. Downstream: `posting.grants` and `posting.correct` for the rules.
+"""
+
+from collections.abc import Callable
+
+from holdfast.v1 import ledger_service_pb2 as wire
+
+from holdfast_ledger.lookups import find_grant, pool_query
+from holdfast_ledger.messages import balance_message, correction_message, grant_message
+from holdfast_ledger.posting.correct import Asked, correct
+from holdfast_ledger.posting.grants import take_due, void_grant
+from holdfast_ledger.store.interface import MAX_AMOUNT, Correction, Grant, Locks, Pool, Writer
+from holdfast_ledger.sync.registry import Registry
+from holdfast_ledger.validation import check_id, check_range
+from holdfast_ledger.writer import GroupWriter
+
+
+class AmendingCalls:
+    """These calls of `holdfast.v1.LedgerService`, by name; each raises a `LedgerError`."""
+
+    _writer: GroupWriter
+    _registry: Registry
+    _now_ms: Callable[[], int]
+
+    async def VoidGrant(self, request: wire.VoidGrantRequest) -> wire.VoidGrantResponse:
+        """See the contract."""
+        check_id("grant_id", request.grant_id)
+        find = pool_query(request.account_id, request.pool_id)
+
+        def job(writer: Writer) -> tuple[Pool, Grant, set[int]]:
+            now_ms = self._now_ms()
+            touched = take_due(writer, now_ms, [find(writer).pool_key])
+            pool = find(writer)
+            grant = find_grant(writer, pool, request.grant_id)
+            return pool, grant, touched | void_grant(writer, pool, grant, now_ms)
+
+        locks = Locks(pools=frozenset({(request.account_id, request.pool_id)}))
+        pool, grant, touched = await self._writer.run(job, locks)
+        self._registry.pools_changed(touched)
+        return wire.VoidGrantResponse(grant=grant_message(pool, grant), balance=balance_message(pool))
+
+    async def CorrectDebit(self, request: wire.CorrectDebitRequest) -> wire.CorrectDebitResponse:
+        """See the contract."""
+        check_id("operation_id", request.operation_id)
+        check_id("correction_id", request.correction_id)
+        check_range("amount", request.amount, 0, MAX_AMOUNT)
+        asked = Asked(request.operation_id, request.correction_id, request.amount)
+        find = pool_query(request.account_id, request.pool_id)
+
+        def job(writer: Writer) -> tuple[Pool, Correction, set[int]]:
+            now_ms = self._now_ms()
+            touched = take_due(writer, now_ms, [find(writer).pool_key])
+            pool = find(writer)
+            made = correct(writer, pool, asked, now_ms)
+            return pool, made, touched | {pool.pool_key}
+
+        locks = Locks(pools=frozenset({(request.account_id, request.pool_id)}))
+        pool, made, touched = await self._writer.run(job, locks)
+        self._registry.pools_changed(touched)
+        return wire.CorrectDebitResponse(correction=correction_message(pool, made), balance=balance_message(pool))
