@@ -13,6 +13,7 @@ from tests.simulation.host import Host
 from tests.simulation.invariants import Invariants
 from tests.simulation.ledger import SimLedger
 from tests.simulation.plan import ACCOUNT, OPTIMISTIC, Action
+from tests.simulation.replicas import Replicas
 
 Arguments = tuple[int | str, ...]
 
@@ -26,7 +27,7 @@ class Faults:
         history: History,
         hosts: list[Host],
         spare: Host,
-        ledger: SimLedger,
+        replicas: Replicas,
         invariants: Invariants,
         new_line: Callable[[], int],
         seed: int,
@@ -35,7 +36,7 @@ class Faults:
         self._history = history
         self._hosts = hosts
         self._spare = spare
-        self._ledger = ledger
+        self._replicas = replicas
         self._invariants = invariants
         self._new_line = new_line
         self._seed = seed
@@ -51,13 +52,14 @@ class Faults:
     def heal(self) -> None:
         """Everything works again: links, clocks, processes, except what is fenced for good."""
         self._healed = True
-        self._ledger.stalled_until_ns = 0
-        self._ledger.clock.step_ns = 0
-        self._ledger.next_fate = None
-        self._ledger.die_before_ack = False
         if self._untold:
             self._tell_restored()
-        self._start_ledger()
+        for ledger in self._replicas.all:
+            ledger.stalled_until_ns = 0
+            ledger.clock.step_ns = 0
+            ledger.next_fate = None
+            ledger.die_before_ack = False
+            self._start(ledger)
         for host in [*self._hosts, self._spare]:
             host.crash_at = None
             self._open(host)
@@ -176,35 +178,42 @@ class Faults:
 
     # ── the ledger ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _start_ledger(self) -> None:
-        if not self._ledger.alive:
+    def _start(self, ledger: SimLedger) -> None:
+        if not ledger.alive:
             # A process that starts believes the wall clock: it has to be right by then.
-            self._ledger.clock.step_ns = 0
-            self._ledger.start()
+            ledger.clock.step_ns = 0
+            ledger.start()
 
-    def _outage(self, _: Random, fate: str, down_ms: int) -> None:
+    def _start_all(self) -> None:
+        for ledger in self._replicas.all:
+            self._start(ledger)
+
+    def _outage(self, rng: Random, fate: str, down_ms: int) -> None:
+        ledger = rng.choice(self._replicas.all)
         if fate == "now":
-            self._ledger.kill()
+            ledger.kill()
         elif fate == "before_ack":
-            self._ledger.die_before_ack = True
+            ledger.die_before_ack = True
         else:
-            self._ledger.next_fate = fate
-        self._later(down_ms, self._start_ledger)
-        self._later(down_ms + 500, self._start_ledger)
+            ledger.next_fate = fate
+        self._later(down_ms, self._start, ledger)
+        self._later(down_ms + 500, self._start, ledger)
 
-    def _stall(self, _: Random, for_ms: int) -> None:
-        self._ledger.stalled_until_ns = self._loop.now_ns + for_ms * MS
+    def _stall(self, rng: Random, for_ms: int) -> None:
+        rng.choice(self._replicas.all).stalled_until_ns = self._loop.now_ns + for_ms * MS
 
-    def _wall(self, _: Random, step_ms: int, for_ms: int) -> None:
-        self._ledger.clock.step_ns = step_ms * MS
+    def _wall(self, rng: Random, step_ms: int, for_ms: int) -> None:
+        clock = rng.choice(self._replicas.all).clock
+        clock.step_ns = step_ms * MS
 
         def right() -> None:
-            self._ledger.clock.step_ns = 0
+            clock.step_ns = 0
 
         self._later(for_ms, right)
 
     def _grant(self, rng: Random, pool: int, amount: int, expires_ms: int) -> None:
-        if not self._ledger.alive:
+        ledger = self._replicas.any_alive()
+        if ledger is None:
             return
         grant = api.Grant(
             account_id=ACCOUNT,
@@ -212,50 +221,56 @@ class Faults:
             grant_id=f"g{rng.getrandbits(40)}",
             amount=amount,
             category=api.GRANT_CATEGORY_PAID,
-            expires_at_unix_ms=self._ledger.steady.now_ms() + expires_ms if expires_ms else 0,
+            expires_at_unix_ms=ledger.steady.now_ms() + expires_ms if expires_ms else 0,
         )
-        self._ledger.ask(self._ledger.servicer.CreateGrant(api.CreateGrantRequest(grant=grant)))
+        ledger.ask(ledger.servicer.CreateGrant(api.CreateGrantRequest(grant=grant)))
 
     def _policy(
         self, _: Random, pool: int, enforcement: int, limit: int, mode: int, threshold: int, after_ms: int
     ) -> None:
-        if not self._ledger.alive:
+        ledger = self._replicas.any_alive()
+        if ledger is None:
             return
         self._invariants.excuses.optimistic |= enforcement == OPTIMISTIC
         policy = policy_message(enforcement, limit, mode, threshold, after_ms)
         request = api.SetPolicyRequest(account_id=ACCOUNT, pool_id=f"pool-{pool}", policy=policy)
-        self._ledger.ask(self._ledger.servicer.SetPolicy(request))
+        ledger.ask(ledger.servicer.SetPolicy(request))
 
     def _restore(self, _: Random, age_ms: int, down_ms: int, untold_ms: int) -> None:
         """A backup is taken now; some time later the ledger is lost and comes back from it.
 
         An operator tells it so before it starts, or after `untold_ms` in which it does not know.
         """
-        image = self._ledger.database.backup()
+        image = self._replicas.database.backup()
 
         def lose() -> None:
-            self._ledger.kill()
+            self._stop_all()
             self._history.tell("ledger", "is restored from a backup of", age_ms, "ms ago")
             self._invariants.excuses.restored = True
-            self._ledger.database.restore(image)
+            self._replicas.database.restore(image)
             self._untold = True
             if untold_ms:
-                self._later(down_ms, self._start_ledger)
+                self._later(down_ms, self._start_all)
                 self._later(down_ms + untold_ms, self._tell_restored)
             else:
                 self._later(down_ms, self._tell_restored)
 
         self._later(age_ms, lose)
 
+    def _stop_all(self) -> None:
+        for ledger in self._replicas.all:
+            ledger.kill()
+
     def _tell_restored(self) -> None:
         """`holdfast ledger restored`, for which the ledger is stopped."""
-        self._ledger.kill()
+        self._stop_all()
         if self._untold:
             self._untold = False
             self._history.tell("ledger", "is told that it was restored")
-            self._ledger.clock.step_ns = 0
-            self._ledger.database.tell_restored(self._ledger.clock.wall_ns() // MS, self._ledger.terms)
-        self._start_ledger()
+            ledger = self._replicas.all[0]
+            ledger.clock.step_ns = 0
+            self._replicas.database.tell_restored(ledger.clock.wall_ns() // MS, ledger.terms)
+        self._start_all()
 
 
 def policy_message(enforcement: int, limit: int, mode: int, threshold: int, after_ms: int) -> decision.Policy:

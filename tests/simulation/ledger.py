@@ -8,7 +8,7 @@ A crash drops everything but the database.
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import cache
@@ -76,7 +76,7 @@ class SimDatabase:
 
     def tell_restored(self, now_ms: int, terms: LeaseTerms) -> None:
         """Does what `holdfast ledger restored` does."""
-        restored(SimStore(self, lambda: None), now_ms, terms.lease_validity_ms, terms)
+        restored(SimStore(self, lambda: None, lambda _: None), now_ms, terms.lease_validity_ms, terms)
 
     def close(self) -> None:
         """Frees the memory."""
@@ -107,9 +107,15 @@ class SimSqliteWriter(SqliteWriter):
 class SimStore(SqliteStore):
     """The SQLite store over a `SimDatabase`. `fate` says how the next transaction ends; None: well."""
 
-    def __init__(self, database: SimDatabase, committed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: SimDatabase,
+        committed: Callable[[], None],
+        announce: Callable[[Collection[int]], None],
+    ) -> None:
         self._database = database
         self._committed = committed
+        self._tell = announce
         self.fate: str | None = None
 
     @contextmanager
@@ -137,6 +143,10 @@ class SimStore(SqliteStore):
     def reading(self) -> Iterator[SqliteReader]:
         """See `Store`."""
         yield SqliteReader(self._database.connection)
+
+    def announce(self, pool_keys: Collection[int]) -> None:
+        """See `Store`."""
+        self._tell(pool_keys)
 
     def close(self) -> None:
         """See `Store`."""
@@ -273,11 +283,14 @@ class SimLedger:
         self,
         loop: SimLoop,
         history: History,
+        name: str,
         rng: Random,
         config: LedgerConfig,
         clock: WallClock,
         commit_delay_ns: tuple[int, int],
         committed: Callable[[], None],
+        database: SimDatabase,
+        announce: Callable[["SimLedger", Collection[int]], None],
     ) -> None:
         self.loop = loop
         self._history = history
@@ -287,7 +300,9 @@ class SimLedger:
         self.clock = clock
         self._commit_delay_ns = commit_delay_ns
         self._committed = committed
-        self.database = SimDatabase()
+        self.name = name
+        self.database = database
+        self._announce = announce
         self.alive = False
         self.stalled_until_ns = 0
         self.next_fate: str | None = None
@@ -309,9 +324,10 @@ class SimLedger:
         assert not self.alive
         self.alive = True
         self.steady = SteadyClock(self.clock.wall_ns, self.clock.monotonic_ns)
-        self._store = SimStore(self.database, self._committed)
+        self._store = SimStore(self.database, self._committed, lambda keys: self._announce(self, keys))
         with _patched():
             self.server = LedgerServer(self._config, self._store, self.steady.now_ms, SimCrash(self._reached))
+        self.server._loop = self.loop.as_asyncio
         self._writer = cast("SimWriter", self.server._writer)
         self._writer.ledger = self
         self.servicer = LedgerServicer(
@@ -320,14 +336,14 @@ class SimLedger:
         self._group_pending = False
         self._sweeper = self.loop.create_task(self.server._sweep())
         self._sweeper.add_done_callback(self._sweep_ended)
-        self._history.tell("ledger", "starts")
+        self._history.tell(self.name, "starts")
 
     def kill(self) -> None:
         """Ends the process as `kill -9` does: nothing of it goes on, every stream breaks."""
         if not self.alive:
             return
         self.alive = False
-        self._history.tell("ledger", "dies")
+        self._history.tell(self.name, "dies")
         assert self._sweeper is not None
         self._sweeper.cancel()
         for channel in list(self._channels):
@@ -368,8 +384,13 @@ class SimLedger:
 
     def ended(self, code: grpc.StatusCode, reason: str, details: str) -> None:
         """The ledger ended a stream by itself."""
-        self._history.tell("ledger", "ends a stream", code.name, reason, details)
+        self._history.tell(self.name, "ends a stream", code.name, reason, details)
         self.endings.append((code, reason, details))
+
+    def hear(self, pool_keys: frozenset[int]) -> None:
+        """Another replica announces what changed."""
+        if self.alive:
+            self.server._heard_from(pool_keys)
 
     # ── transactions ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -261,7 +261,7 @@ def allowance_not_flagged() -> Iterator[None]:
         yield
 
 
-@mutant(60)
+@mutant(100)
 def fail_open_not_flagged() -> Iterator[None]:
     """A debit does not say what nothing covered."""
     with _debit_changed(lambda debit: setattr(debit, "fail_open_amount", 0)):
@@ -271,7 +271,7 @@ def fail_open_not_flagged() -> Iterator[None]:
 # ── the ledger: exactly once ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@mutant(80)
+@mutant(120)
 def acked_before_commit() -> Iterator[None]:
     """Debits are acked when they are received."""
     turn = Stream._post_turn

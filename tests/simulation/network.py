@@ -39,6 +39,8 @@ class Link:
         self.up_open = True
         self.down_open = True
         self.streams: list[Stream] = []
+        self.turn = 0
+        """Connections dialed, which says the replica that it is."""
 
     @property
     def healthy(self) -> bool:
@@ -81,7 +83,7 @@ class Stream:
     """One gRPC stream; `client` and `server` are its ends."""
 
     def __init__(self, link: Link, client: StreamEnd) -> None:
-        self._link = link
+        self.link = link
         self._loop = link.loop
         self.client = client
         self.server: StreamEnd | None = None
@@ -91,11 +93,11 @@ class Stream:
 
     def send_up(self, message: bytes) -> None:
         """The sidecar writes."""
-        self._send(self._up, self._link.up_open, self._arrive_up, message)
+        self._send(self._up, self.link.up_open, self._arrive_up, message)
 
     def send_down(self, message: bytes) -> None:
         """The ledger writes."""
-        self._send(self._down, self._link.down_open, self._arrive_down, message)
+        self._send(self._down, self.link.down_open, self._arrive_down, message)
 
     def has_room(self) -> bool:
         """Whether the sidecar may write: buffers hold so much of what goes nowhere."""
@@ -105,7 +107,7 @@ class Stream:
         """The sidecar gives the stream up: it hears nothing more, the ledger hears of it behind what was sent."""
         self._client_open = False
         self._forget()
-        if self._link.up_open:
+        if self.link.up_open:
             self._send(self._up, True, self._end_server)
         else:
             self._loop.after(KEEPALIVE_NS, self._end_server)
@@ -113,25 +115,25 @@ class Stream:
     def close_server(self, status: int, reason: str, message: str) -> None:
         """The ledger ends the stream; the sidecar hears of it behind what was sent."""
         self._server_open = False
-        self._send(self._down, self._link.down_open, self._end_client, status, reason, message)
+        self._send(self._down, self.link.down_open, self._end_client, status, reason, message)
 
     def cut(self) -> None:
         """Both directions lose what they carry from some place on, and both ends hear of it, each in its time."""
         for way in (self._up, self._down):
             if way.lost_from is None:
                 # Of what is under way, some gets through.
-                way.lost_from = way.sent_count - int(self._link.coin() * 4)
+                way.lost_from = way.sent_count - int(self.link.coin() * 4)
             way.waiting.clear()
-        if self._link.down_open:
-            self._loop.after(self._link.delay(), self._end_client, UNAVAILABLE, "", "the connection broke")
+        if self.link.down_open:
+            self._loop.after(self.link.delay(), self._end_client, UNAVAILABLE, "", "the connection broke")
         else:
             self._down.waiting.append(lambda: self._end_client(UNAVAILABLE, "", "the connection broke"))
-        late_ns = int(self._link.delay() * (1 + 20 * self._link.coin()))
-        self._loop.after(late_ns if self._link.up_open else KEEPALIVE_NS, self._end_server)
+        late_ns = int(self.link.delay() * (1 + 20 * self.link.coin()))
+        self._loop.after(late_ns if self.link.up_open else KEEPALIVE_NS, self._end_server)
 
     def flush(self) -> None:
         """Sends what waited for a direction that is open again."""
-        for way, is_open in ((self._up, self._link.up_open), (self._down, self._link.down_open)):
+        for way, is_open in ((self._up, self.link.up_open), (self._down, self.link.down_open)):
             while is_open and way.waiting:
                 way.waiting.popleft()()
 
@@ -140,7 +142,7 @@ class Stream:
         way.sent_count += 1
 
         def go() -> None:
-            way.last_ns = max(way.last_ns, self._loop.now_ns + self._link.delay())
+            way.last_ns = max(way.last_ns, self._loop.now_ns + self.link.delay())
             self._loop.at(way.last_ns, self._arrive, way, number, arrive, args)
 
         if is_open and not way.waiting:
@@ -174,5 +176,5 @@ class Stream:
             self.client.broken(status, reason, message)
 
     def _forget(self) -> None:
-        if not self._client_open and not self._server_open and self in self._link.streams:
-            self._link.streams.remove(self)
+        if not self._client_open and not self._server_open and self in self.link.streams:
+            self.link.streams.remove(self)

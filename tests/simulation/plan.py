@@ -45,6 +45,7 @@ class Knobs:
     """The settings of a run; times in milliseconds."""
 
     host_count: int
+    replica_count: int
     pools: tuple[PoolPlan, ...]
     validity_ms: int
     heartbeat_ms: int
@@ -204,6 +205,7 @@ def _knobs(rng: Random) -> Knobs:
     allowance_validity_ms = validity_ms * rng.randint(1, 4)
     return Knobs(
         host_count=host_count,
+        replica_count=rarely(1, 2, 2, 3),
         pools=tuple(_pool(rng, f"pool-{n}") for n in range(rng.randint(1, 3))),
         validity_ms=validity_ms,
         heartbeat_ms=heartbeat_ms,

@@ -2,7 +2,7 @@
 
 import gc
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
@@ -14,18 +14,18 @@ from holdfast_ledger.config import LedgerConfig
 from holdfast_sidecar.engine.settings import EngineSettings
 from holdfast_sidecar.uplink.limits import UplinkLimits
 
-from tests.simulation.clock import MS, SECOND, US, HostClock, SimLoop, WallClock
+from tests.simulation.clock import MS, SECOND, US, HostClock, SimLoop
 from tests.simulation.disk import Folder
 from tests.simulation.faults import Faults, policy_message
 from tests.simulation.history import History
 from tests.simulation.host import Host, Surroundings, crash_point
 from tests.simulation.invariants import Invariants
 from tests.simulation.known import known_reason
-from tests.simulation.ledger import SimLedger
 from tests.simulation.network import Link
 from tests.simulation.patching import replaced
 from tests.simulation.plan import ACCOUNT, OPTIMISTIC, Knobs, Plan, PoolPlan
 from tests.simulation.record import Record
+from tests.simulation.replicas import Replicas
 from tests.simulation.workload import Clients
 
 LONG_MS, MANY = 60_000, 10_000
@@ -36,6 +36,8 @@ LOOK_NS = 50 * MS
 REST_NS = 300 * MS
 EXPECTED_ENDINGS = frozenset({"UNAVAILABLE", "SHUTTING_DOWN", "REPLACED"})
 """How the ledger may end a stream of a sidecar that does all right, in the absence of copies and restores."""
+BEHIND_ENDINGS = frozenset({"RIGHTS_UNKNOWN", "LEDGER_BEHIND", "SEQUENCE_GAP"})
+"""And with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,16 @@ class World:
         self.record = Record(answers_kept=knobs.outcome_ms > LONG_MS and knobs.outcome_limit > MANY)
         self.violation = ""
         self._line = 0
-        clock = WallClock(self.loop, knobs.ledger_drift_ppm)
         commit_ns = (knobs.commit_us[0] * US, knobs.commit_us[1] * US)
-        self.ledger = SimLedger(
-            self.loop, self.history, self._rng("ledger"), _config(knobs), clock, commit_ns, self._committed
+        self.replicas = Replicas(
+            self.loop,
+            self.history,
+            self._rng("ledger"),
+            _config(knobs),
+            knobs.ledger_drift_ppm,
+            commit_ns,
+            self._committed,
+            knobs.replica_count,
         )
         shared = Surroundings(
             self.loop,
@@ -76,14 +84,14 @@ class World:
             self.record,
             _settings(knobs),
             _limits(knobs),
-            self._dial,
-            self.ledger.accept,
+            self.replicas.dial,
+            self.replicas.accept,
             self._after_round,
             self._new_line,
         )
         self.hosts = [self._host(index, f"host-{index}", shared) for index in range(knobs.host_count)]
         self.spare = self._host(knobs.host_count, "spare", shared)
-        self.invariants = Invariants(self.ledger.database, self.record, knobs, self.fail, [*self.hosts, self.spare])
+        self.invariants = Invariants(self.replicas.database, self.record, knobs, self.fail, [*self.hosts, self.spare])
         self.invariants.excuses.optimistic = any(pool.enforcement == OPTIMISTIC for pool in knobs.pools)
         self.clients = Clients(self.loop, self.history, self.hosts, plan.seed)
         self.faults = Faults(
@@ -91,7 +99,7 @@ class World:
             self.history,
             self.hosts,
             self.spare,
-            self.ledger,
+            self.replicas,
             self.invariants,
             self._new_line,
             plan.seed,
@@ -126,15 +134,6 @@ class World:
     def _after_round(self, host: Host) -> None:
         self.invariants.after_round(host)
 
-    def _dial(self, link: Link, answer: Callable[[bool], None]) -> None:
-        """A connection takes two ways; over a blocked link there is no answer at all."""
-
-        def arrived() -> None:
-            if link.healthy:
-                answer(self.ledger.alive)
-
-        self.loop.after(link.delay() + link.delay(), arrived)
-
     # ── the run ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def run(self) -> Outcome:
@@ -151,7 +150,8 @@ class World:
 
     def _run(self) -> None:
         plan = self.plan
-        self.ledger.start()
+        for ledger in self.replicas.all:
+            ledger.start()
         self._set_up()
         for host in self.hosts:
             host.start()
@@ -166,7 +166,7 @@ class World:
         self._rest()
 
     def _set_up(self) -> None:
-        servicer, ask = self.ledger.servicer, self.ledger.ask
+        servicer, ask = self.replicas.all[0].servicer, self.replicas.all[0].ask
         ask(servicer.CreateAccount(api.CreateAccountRequest(account=api.Account(account_id=ACCOUNT))))
         for pool in self.plan.knobs.pools:
             ask(servicer.CreatePool(api.CreatePoolRequest(pool=_pool_message(pool))))
@@ -186,17 +186,20 @@ class World:
         """Runs up to a time, and looks for what nobody handled."""
         while self.loop.now_ns < until_ns and not self.violation:
             self.loop.run_until(min(until_ns, self.loop.now_ns + LOOK_NS))
-            for what in (*self.loop.faults, *self.ledger.unexpected):
+            unexpected = [what for ledger in self.replicas.all for what in ledger.unexpected]
+            for what in (*self.loop.faults, *unexpected):
                 self.fail(f"unhandled: {what}")
             self._check_endings()
 
     def _check_endings(self) -> None:
         """A sidecar and a ledger that keep to the contract give each other no cause to complain."""
         excuses = self.invariants.excuses
-        endings, self.ledger.endings = self.ledger.endings, []
+        endings = [ending for ledger in self.replicas.all for ending in ledger.endings]
+        for ledger in self.replicas.all:
+            ledger.endings.clear()
         for code, reason, details in endings:
             allowed = reason in EXPECTED_ENDINGS or reason == "FENCED"
-            if not allowed and not ((excuses.forked or excuses.restored) and reason != "INTERNAL"):
+            if not allowed and not ((excuses.forked or excuses.restored) and reason in BEHIND_ENDINGS):
                 self.fail(f"the ledger ends a stream: {code.name} {reason}: {details}")
         if excuses.forked or excuses.restored:
             return
@@ -240,11 +243,12 @@ class World:
     def _end(self) -> None:
         """Ends all processes, so that nothing of this run is left in the loop."""
         self.loop.stopped = False
-        self.ledger.kill()
+        for ledger in self.replicas.all:
+            ledger.kill()
         for host in [*self.hosts, self.spare]:
             host.kill("ends")
         self.loop.run_until(self.loop.now_ns)
-        self.ledger.database.close()
+        self.replicas.database.close()
 
 
 def run(plan: Plan) -> Outcome:
