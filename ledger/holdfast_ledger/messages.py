@@ -18,6 +18,7 @@ from holdfast_ledger.store.interface import (
     Lease,
     Policy,
     Pool,
+    Rollover,
     Sidecar,
 )
 
@@ -95,6 +96,20 @@ def grant_message(pool: Pool, grant: Grant) -> wire.Grant:
         created_at_unix_ms=grant.created_at_ms,
         metadata=json.loads(grant.metadata),
         expired_amount=grant.lapsed,
+        rolled_from=grant.rolled_from,
+        rollover=rollover_message(grant.rollover),
+    )
+
+
+def rollover_message(rules: Rollover) -> wire.Rollover | None:
+    """Returns what becomes of a grant at its expiry; None: it does not roll over."""
+    if rules.share_bps == 0:
+        return None
+    return wire.Rollover(
+        share_bps=rules.share_bps,
+        max_amount=rules.max_amount,
+        lifetime_ms=rules.lifetime_ms,
+        max_times=rules.times,
     )
 
 

@@ -7,13 +7,35 @@ from holdfast.v1 import decision_pb2 as decision
 from holdfast.v1 import ledger_service_pb2 as wire
 
 from holdfast_ledger.errors import AlreadyExists, InvalidArgument
-from holdfast_ledger.store.interface import MAX_AMOUNT, NEVER, Account, Grant, GrantState, Policy, Pool
-from holdfast_ledger.validation import check_cost_currency, check_currency, check_id, check_range, check_text
+from holdfast_ledger.posting.grants import ROLLOVER_MARK
+from holdfast_ledger.store.interface import (
+    MAX_AMOUNT,
+    NEVER,
+    NO_ROLLOVER,
+    Account,
+    Grant,
+    GrantState,
+    Policy,
+    Pool,
+    Rollover,
+)
+from holdfast_ledger.validation import (
+    MAX_ID_BYTES,
+    check_cost_currency,
+    check_currency,
+    check_id,
+    check_range,
+    check_text,
+)
 
 MAX_DISPLAY_NAME_BYTES = 256
 MAX_CURRENCY_EXPONENT = 9
 MAX_PRIORITY = 1_000
 MAX_BPS = 10_000
+MAX_ROLLOVERS = 1_000
+"""Times that a grant rolls over: 83 years of months."""
+
+ROLLOVER_ID_BYTES = len(f"{ROLLOVER_MARK}{MAX_ROLLOVERS}")
 MAX_METADATA_COUNT, MAX_METADATA_KEY_BYTES, MAX_METADATA_VALUE_BYTES = 16, 64, 256
 DEFAULT_CURRENCY, DEFAULT_CURRENCY_EXPONENT = "credits", 6
 
@@ -85,6 +107,8 @@ def grant(said: wire.Grant) -> Grant:
     check_id("grant.account_id", said.account_id)
     check_id("grant.pool_id", said.pool_id)
     check_id("grant.grant_id", said.grant_id)
+    if ROLLOVER_MARK in said.grant_id:
+        raise InvalidArgument("grant.grant_id", f"contains {ROLLOVER_MARK!r}, which is for what rolls over")
     check_range("grant.amount", said.amount, 1, MAX_AMOUNT)
     if said.category not in (wire.GRANT_CATEGORY_PROMOTIONAL, wire.GRANT_CATEGORY_PAID):
         raise InvalidArgument("grant.category", f"{said.category} is not known")
@@ -113,7 +137,24 @@ def grant(said: wire.Grant) -> Grant:
         state=GrantState.PENDING,
         due_at_ms=NEVER,
         metadata=metadata("grant.metadata", said.metadata),
+        rollover=rollover("grant.rollover", said) if said.HasField("rollover") else NO_ROLLOVER,
     )
+
+
+def rollover(field: str, grant: wire.Grant) -> Rollover:
+    """Reads what becomes of a grant at its expiry. Raises `InvalidArgument`."""
+    said = grant.rollover
+    check_range(f"{field}.share_bps", said.share_bps, 1, MAX_BPS)
+    check_range(f"{field}.max_amount", said.max_amount, 0, MAX_AMOUNT)
+    check_range(f"{field}.lifetime_ms", said.lifetime_ms, 0, MAX_AMOUNT)
+    check_range(f"{field}.max_times", said.max_times, 1, MAX_ROLLOVERS)
+    if not grant.expires_at_unix_ms:
+        raise InvalidArgument(field, "goes with expires_at_unix_ms")
+    if said.max_times > 1 and not said.lifetime_ms:
+        raise InvalidArgument(f"{field}.max_times", "is above 1, but what rolls over never expires")
+    if len(grant.grant_id.encode()) > MAX_ID_BYTES - ROLLOVER_ID_BYTES:
+        raise InvalidArgument("grant.grant_id", f"leaves no room for {ROLLOVER_ID_BYTES} bytes of its successors' ids")
+    return Rollover(said.share_bps, said.max_amount, said.lifetime_ms, said.max_times)
 
 
 def metadata(field: str, said: Mapping[str, str]) -> str:
@@ -144,6 +185,7 @@ def same_grant(there: Grant, said: Grant) -> None:
         ("cost_amount", there.cost_amount, said.cost_amount),
         ("cost_currency", there.cost_currency, said.cost_currency),
         ("metadata", there.metadata, said.metadata),
+        ("rollover", there.rollover, said.rollover),
     )
     for name, old, new in pairs:
         if old != new:

@@ -116,18 +116,23 @@ class Books:
 
     def grant(self, grant_id: str, amount: int, pool_id: str = "general", **fields: Any) -> None:
         """Puts credits into a pool of account "a": paid, priority 0, from now, for ever, unless told."""
-        values: dict[str, Any] = {"category": 2, "priority": 0, "effective_at_ms": 0, "expires_at_ms": NEVER} | fields
+        values: dict[str, Any] = {
+            "category": 2,
+            "priority": 0,
+            "effective_at_ms": 0,
+            "expires_at_ms": NEVER,
+            "cost_amount": 0,
+            "cost_currency": "",
+        }
         grant = Grant(
             pool_key=0,
             grant_id=grant_id,
             amount=amount,
-            cost_amount=0,
-            cost_currency="",
             created_at_ms=0,
             remaining=0,
             state=GrantState.PENDING,
             due_at_ms=NEVER,
-            **values,
+            **(values | fields),
         )
 
         def job(writer: Writer) -> None:

@@ -10,7 +10,7 @@ from holdfast_ledger.errors import InvalidArgument
 from holdfast_ledger.leasing.allowances import ALLOWANCE
 from holdfast_ledger.leasing.bound import overdraft_bound
 from holdfast_ledger.leasing.rights import Granted
-from holdfast_ledger.store.interface import NEVER, GrantState, Lease, Policy, Store
+from holdfast_ledger.store.interface import NEVER, NO_ROLLOVER, GrantState, Lease, Policy, Rollover, Store
 from holdfast_ledger.store.postgres import PostgresStore
 from holdfast_ledger.store.sqlite import SqliteStore
 from hypothesis import HealthCheck, settings
@@ -106,9 +106,17 @@ class LedgerMachine(RuleBasedStateMachine):
         priority=st.integers(0, 2),
         starts_in_ms=st.sampled_from([0, 0, 50, 5_000]),
         lasts_ms=st.sampled_from([None, None, 10, 3_000, 100_000]),
+        rollover=st.sampled_from([NO_ROLLOVER, Rollover(10_000, 0, 50, 3), Rollover(3_333, 100, 5_000, 2)]),
     )
     def grant(
-        self, pool: str, amount: int, category: int, priority: int, starts_in_ms: int, lasts_ms: int | None
+        self,
+        pool: str,
+        amount: int,
+        category: int,
+        priority: int,
+        starts_in_ms: int,
+        lasts_ms: int | None,
+        rollover: Rollover = NO_ROLLOVER,
     ) -> None:
         self.grant_count += 1
         begins_ms = self.clock.now_ms() + starts_in_ms
@@ -120,6 +128,7 @@ class LedgerMachine(RuleBasedStateMachine):
             priority=priority,
             effective_at_ms=begins_ms,
             expires_at_ms=NEVER if lasts_ms is None else begins_ms + lasts_ms,
+            rollover=rollover,
         )
         self.promised[pool] += amount
 

@@ -430,3 +430,37 @@ async def test_metadata_is_kept_with_a_grant(tmp_path: Path) -> None:
             ({"k": "x" * 257}, "grant.metadata['k']"),
         ):
             assert await refused(ledger.grant("h", 5, metadata=bad)) == (INVALID, "BAD_MESSAGE", field)
+
+
+async def test_the_rollover_of_a_grant(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool()
+        good: dict[str, Any] = {"share_bps": 5_000, "max_amount": 30, "lifetime_ms": 1_000, "max_times": 2}
+        times: dict[str, Any] = {"expires_at_unix_ms": START_MS + 1_000}
+        made = await ledger.grant("g", 50, rollover=api.Rollover(**good), **times)
+        assert made.rollover == api.Rollover(**good)
+        assert await ledger.grant("g", 50, rollover=api.Rollover(**good), **times) == made
+        other = ledger.grant("g", 50, **times)
+        assert await refused(other) == (EXISTS, "ALREADY_EXISTS", "grant.rollover")
+        for bad, field in (
+            ({"share_bps": 0}, "share_bps"),
+            ({"share_bps": 10_001}, "share_bps"),
+            ({"max_amount": -1}, "max_amount"),
+            ({"lifetime_ms": -1}, "lifetime_ms"),
+            ({"max_times": 0}, "max_times"),
+            ({"max_times": 1_001}, "max_times"),
+            ({"lifetime_ms": 0}, "max_times"),
+        ):
+            call = ledger.grant("h", 50, rollover=api.Rollover(**(good | bad)), **times)
+            assert await refused(call) == (INVALID, "BAD_MESSAGE", f"grant.rollover.{field}")
+        endless = ledger.grant("h", 50, rollover=api.Rollover(**good))
+        assert await refused(endless) == (INVALID, "BAD_MESSAGE", "grant.rollover")
+        for name in ("x" * 120, "g~rollover-1"):
+            call = ledger.grant(name, 50, rollover=api.Rollover(**good), **times)
+            assert await refused(call) == (INVALID, "BAD_MESSAGE", "grant.grant_id")
+        ledger.clock.advance(1_000)
+        await ledger.server.sweep_once()
+        names = {"account_id": "a", "pool_id": "general"}
+        rolled = (await ledger.api.GetGrant(api.GetGrantRequest(grant_id="g~rollover-1", **names))).grant
+        assert (rolled.amount, rolled.rolled_from, rolled.rollover.max_times) == (25, "g", 1)
+        assert rolled.state == api.GRANT_STATE_ACTIVE

@@ -145,8 +145,20 @@ class PoolBalance(_message.Message):
     revived_total: int
     def __init__(self, posted: _Optional[int] = ..., free: _Optional[int] = ..., leased: _Optional[int] = ..., granted_total: _Optional[int] = ..., spent_total: _Optional[int] = ..., expired_total: _Optional[int] = ..., overdraft: _Optional[int] = ..., allowance_leased: _Optional[int] = ..., overdraft_bound: _Optional[int] = ..., allowance_spent_total: _Optional[int] = ..., fail_open_total: _Optional[int] = ..., over_hold_total: _Optional[int] = ..., late_total: _Optional[int] = ..., unleased_total: _Optional[int] = ..., expired_leased_total: _Optional[int] = ..., voided_total: _Optional[int] = ..., corrected_total: _Optional[int] = ..., revived_total: _Optional[int] = ...) -> None: ...
 
+class Rollover(_message.Message):
+    __slots__ = ("share_bps", "max_amount", "lifetime_ms", "max_times")
+    SHARE_BPS_FIELD_NUMBER: _ClassVar[int]
+    MAX_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    LIFETIME_MS_FIELD_NUMBER: _ClassVar[int]
+    MAX_TIMES_FIELD_NUMBER: _ClassVar[int]
+    share_bps: int
+    max_amount: int
+    lifetime_ms: int
+    max_times: int
+    def __init__(self, share_bps: _Optional[int] = ..., max_amount: _Optional[int] = ..., lifetime_ms: _Optional[int] = ..., max_times: _Optional[int] = ...) -> None: ...
+
 class Grant(_message.Message):
-    __slots__ = ("grant_id", "account_id", "pool_id", "amount", "category", "priority", "effective_at_unix_ms", "expires_at_unix_ms", "cost_amount", "cost_currency", "remaining", "state", "created_at_unix_ms", "metadata", "expired_amount")
+    __slots__ = ("grant_id", "account_id", "pool_id", "amount", "category", "priority", "effective_at_unix_ms", "expires_at_unix_ms", "cost_amount", "cost_currency", "remaining", "state", "created_at_unix_ms", "metadata", "expired_amount", "rollover", "rolled_from")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -169,6 +181,8 @@ class Grant(_message.Message):
     CREATED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     EXPIRED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    ROLLOVER_FIELD_NUMBER: _ClassVar[int]
+    ROLLED_FROM_FIELD_NUMBER: _ClassVar[int]
     grant_id: str
     account_id: str
     pool_id: str
@@ -184,7 +198,9 @@ class Grant(_message.Message):
     created_at_unix_ms: int
     metadata: _containers.ScalarMap[str, str]
     expired_amount: int
-    def __init__(self, grant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., category: _Optional[_Union[GrantCategory, str]] = ..., priority: _Optional[int] = ..., effective_at_unix_ms: _Optional[int] = ..., expires_at_unix_ms: _Optional[int] = ..., cost_amount: _Optional[int] = ..., cost_currency: _Optional[str] = ..., remaining: _Optional[int] = ..., state: _Optional[_Union[GrantState, str]] = ..., created_at_unix_ms: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ..., expired_amount: _Optional[int] = ...) -> None: ...
+    rollover: Rollover
+    rolled_from: str
+    def __init__(self, grant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., category: _Optional[_Union[GrantCategory, str]] = ..., priority: _Optional[int] = ..., effective_at_unix_ms: _Optional[int] = ..., expires_at_unix_ms: _Optional[int] = ..., cost_amount: _Optional[int] = ..., cost_currency: _Optional[str] = ..., remaining: _Optional[int] = ..., state: _Optional[_Union[GrantState, str]] = ..., created_at_unix_ms: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ..., expired_amount: _Optional[int] = ..., rollover: _Optional[_Union[Rollover, _Mapping]] = ..., rolled_from: _Optional[str] = ...) -> None: ...
 
 class Entry(_message.Message):
     __slots__ = ("entry_id", "type", "account_id", "pool_id", "from_book", "to_book", "amount", "grant_id", "posted_at_unix_ms", "sidecar_id", "epoch", "sequence", "operation_id", "hold_id", "replayed", "correction_id")

@@ -1,12 +1,19 @@
 """How grants come and go: they take effect, repay overdraft, expire or are voided, each with its lines."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from holdfast_ledger.errors import InvalidArgument
 from holdfast_ledger.store.interface import MAX_AMOUNT, NEVER, EntryRow, EntryType, Grant, GrantState, Pool, Writer
 
 SWEEP_LIMIT = 1_000
 """Grants that one transaction takes care of: bounds how long the others wait for it."""
+
+BPS = 10_000
+"""Basis points of the whole."""
+
+ROLLOVER_MARK = "~rollover-"
+"""Between the id of a grant and the number of times that it rolled over; no caller's id has it."""
 
 
 def due_at_ms(grant: Grant) -> int:
@@ -33,7 +40,7 @@ def take_effect(grant: Grant, pool: Pool, now_ms: int) -> list[EntryRow]:
 
 
 def expire(grant: Grant, pool: Pool, now_ms: int) -> list[EntryRow]:
-    """Takes what is left of an active grant out of its pool. Returns the lines.
+    """Takes what is left of an active grant, after `roll_over`, out of its pool. Returns the lines.
 
     Rights that are already out stay out, so `free` may fall below zero; nothing more is leased until it recovers.
     """
@@ -69,6 +76,47 @@ def void_grant(writer: Writer, pool: Pool, grant: Grant, now_ms: int) -> set[int
     writer.insert_entries(lines)
     writer.save_pools([pool])
     return {pool.pool_key} if lines else set()
+
+
+def roll_over(grant: Grant, now_ms: int) -> tuple[Grant, list[EntryRow]] | None:
+    """Takes the share that rolls over out of an active grant whose time is over, into its successor.
+
+    The successor begins where the grant ends, whenever that is noticed, and has the same place in the order but for its
+    times. Its cost is that of the part of the grant that it is, rounded down. The pool's figures do not move.
+
+    Returns the successor, to be added, and the line of the grant; None if nothing rolls over.
+    """
+    rules, ends_ms = grant.rollover, grant.expires_at_ms
+    amount = grant.remaining * rules.share_bps // BPS
+    if rules.max_amount:
+        amount = min(amount, rules.max_amount)
+    if rules.times == 0 or amount == 0:
+        return None
+    grant.remaining -= amount
+    successor = replace(
+        grant,
+        grant_id=successor_id(grant),
+        amount=amount,
+        effective_at_ms=ends_ms,
+        expires_at_ms=min(ends_ms + rules.lifetime_ms, NEVER) if rules.lifetime_ms else NEVER,
+        cost_amount=grant.cost_amount * amount // grant.amount,
+        created_at_ms=now_ms,
+        remaining=amount,
+        rolled_from=grant.grant_id,
+        rollover=rules._replace(times=rules.times - 1),
+        lapsed=0,
+        grant_key=0,
+    )
+    successor.due_at_ms = due_at_ms(successor)
+    if successor.cost_amount == 0:
+        successor.cost_currency = ""
+    return successor, [EntryRow(EntryType.ROLLOVER_OUT, grant.pool_key, grant.grant_key, None, amount, now_ms)]
+
+
+def successor_id(grant: Grant) -> str:
+    """Returns the id of what rolls over of a grant: the first grant's and the count, the same whenever it is asked."""
+    first, mark, number = grant.grant_id.rpartition(ROLLOVER_MARK)
+    return f"{first}{mark}{int(number) + 1}" if grant.rolled_from else f"{grant.grant_id}{ROLLOVER_MARK}1"
 
 
 def add_grant(writer: Writer, pool: Pool, grant: Grant, now_ms: int) -> set[int]:
@@ -120,8 +168,15 @@ def _take(writer: Writer, grants: list[Grant], now_ms: int) -> set[int]:
     pools = writer.pools_by_key({grant.pool_key for grant in grants})
     lines: list[EntryRow] = []
     for grant in grants:
-        step = take_effect if grant.state is GrantState.PENDING else expire
-        lines += step(grant, pools[grant.pool_key], now_ms)
+        if grant.state is GrantState.PENDING:
+            lines += take_effect(grant, pools[grant.pool_key], now_ms)
+            continue
+        if rolled := roll_over(grant, now_ms):
+            successor, out = rolled
+            key = writer.insert_grant(successor)
+            lines += out
+            lines.append(EntryRow(EntryType.ROLLOVER_IN, grant.pool_key, key, None, successor.amount, now_ms))
+        lines += expire(grant, pools[grant.pool_key], now_ms)
     writer.save_grants(grants)
     writer.insert_entries(lines)
     writer.save_pools(pools.values())

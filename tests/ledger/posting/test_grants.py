@@ -3,7 +3,7 @@
 import pytest
 from holdfast_ledger.errors import InvalidArgument
 from holdfast_ledger.posting import grants
-from holdfast_ledger.store.interface import EntryType, GrantState
+from holdfast_ledger.store.interface import EntryType, GrantState, Rollover
 
 from tests.ledger.harness import START_MS, Books, debit
 
@@ -121,6 +121,77 @@ def test_a_grant_voided_in_any_state_never_burns_nor_expires(books: Books, wait_
     books.post(debit(1, 10))
     assert books.grants()["g"].state is GrantState.VOIDED
     assert books.pool().overdraft == 10
+
+
+def test_what_is_left_rolls_over_in_part_and_the_rest_expires(books: Books) -> None:
+    books.open_pool()
+    books.hello()
+    rules = Rollover(share_bps=5_000, max_amount=40, lifetime_ms=2_000, times=2)
+    books.grant("g", 101, expires_at_ms=START_MS + 1_000, rollover=rules, priority=7, category=1, cost_amount=1_000,
+                cost_currency="USD", metadata='{"invoice": "7"}')  # fmt: skip
+    books.want(60)
+    books.post(debit(1, 30))
+    books.clock.advance(1_500)
+    books.sweep()
+    first = books.grants()["g~rollover-1"]
+    assert (first.amount, first.remaining, first.state) == (35, 35, GrantState.ACTIVE)
+    assert (first.effective_at_ms, first.expires_at_ms) == (START_MS + 1_000, START_MS + 3_000)
+    assert (first.priority, first.category, first.metadata, first.rolled_from) == (7, 1, '{"invoice": "7"}', "g")
+    assert (first.cost_amount, first.cost_currency) == (346, "USD")
+    pool = books.pool()
+    assert (pool.granted_total, pool.expired_total, pool.posted, pool.free) == (101, 36, 35, 5)
+    assert pool.expired_leased_total == 0, "what is out is covered by what rolled over"
+    assert types(books)[2:] == [
+        (EntryType.ROLLOVER_OUT, "g", 35),
+        (EntryType.ROLLOVER_IN, "g~rollover-1", 35),
+        (EntryType.EXPIRY, "g", 36),
+    ]
+    books.clock.advance(10_000)
+    books.sweep()
+    assert [(g.grant_id, g.amount, g.lapsed, g.rolled_from) for g in books.grants().values()] == [
+        ("g", 101, 36, ""),
+        ("g~rollover-1", 35, 18, "g"),
+        ("g~rollover-2", 17, 17, "g~rollover-1"),
+    ]
+    assert (books.pool().posted, books.pool().expired_total) == (0, 71)
+
+
+@pytest.mark.parametrize(
+    ("rules", "rolled"),
+    [
+        (Rollover(10_000, 0, 0, 1), 100),
+        (Rollover(10_000, 40, 0, 1), 40),
+        (Rollover(99, 0, 0, 1), 0),
+        (Rollover(100, 0, 0, 1), 1),
+        (Rollover(3_333, 0, 5, 1), 33),
+    ],
+)
+def test_the_share_that_rolls_over(books: Books, rules: Rollover, rolled: int) -> None:
+    books.open_pool()
+    books.grant("g", 100 if rolled else 101, expires_at_ms=START_MS + 1_000, rollover=rules)
+    books.clock.advance(1_000)
+    books.sweep()
+    assert books.pool().posted == rolled
+    assert books.pool().granted_total == books.pool().expired_total + rolled
+
+
+def test_what_rolled_over_burns_in_the_transaction_that_notices(books: Books) -> None:
+    books.open_pool()
+    books.hello()
+    books.grant("g", 100, expires_at_ms=START_MS + 1_000, rollover=Rollover(10_000, 0, 500, 1_000))
+    books.clock.advance(10_400)
+    books.post(debit(1, 10))
+    assert books.grants()["g~rollover-19"].remaining == 90
+    assert types(books)[-1] == (EntryType.DEBIT, "g~rollover-19", 10)
+
+
+def test_a_voided_grant_does_not_roll_over(books: Books) -> None:
+    books.open_pool()
+    books.grant("g", 100, expires_at_ms=START_MS + 1_000, rollover=Rollover(10_000, 0, 0, 1))
+    books.void("g")
+    books.clock.advance(1_000)
+    books.sweep()
+    assert list(books.grants()) == ["g"]
 
 
 def test_grants_for_later_count_against_the_largest_total(books: Books) -> None:
