@@ -126,8 +126,8 @@ class Faults:
     def _copy(self, _: Random, index: int, after_ms: int) -> None:
         """The folder is copied as it is; the copy is started on another machine some time later.
 
-        Not while the ledger's Welcome is not durable there: then both bear one instance, and the ledger takes them for
-        one process. See `known.md`.
+        Not while the ledger's Welcome is not durable there: then both bear one instance, the ledger takes them for one
+        process that reconnects, and neither is fenced (guarantees, "Not promised").
         """
         folder = self._hosts[index].folder
         if self._spare.alive or self._invariants.excuses.forked or not folder.seen.is_welcomed:

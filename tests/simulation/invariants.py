@@ -348,8 +348,7 @@ class Invariants:
                     return f"{host.name} consumed {pool.consumed_total}, knows posted {pool.posted_total}: {lease}"
                 mine = (pool.granted_total, pool.reclaimed_total, pool.returned_total)
                 theirs = (lease.granted_total, lease.reclaimed_total, lease.returned_total)
-                # A folder that went back may have forgotten what it returned, and nobody tells it (see `known`).
-                if mine != theirs and not self.excuses.forked:
+                if mine != theirs:
                     return f"{host.name} has the totals {mine}: {lease}"
                 row = self.pools[lease.pool_key]
                 if pool.pool_posted != row.posted:

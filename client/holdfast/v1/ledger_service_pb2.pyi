@@ -534,6 +534,104 @@ class ListEntriesResponse(_message.Message):
     next_page_token: str
     def __init__(self, entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class Threshold(_message.Message):
+    __slots__ = ("threshold_id", "amount", "share_bps", "crossed")
+    THRESHOLD_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    SHARE_BPS_FIELD_NUMBER: _ClassVar[int]
+    CROSSED_FIELD_NUMBER: _ClassVar[int]
+    threshold_id: str
+    amount: int
+    share_bps: int
+    crossed: bool
+    def __init__(self, threshold_id: _Optional[str] = ..., amount: _Optional[int] = ..., share_bps: _Optional[int] = ..., crossed: _Optional[bool] = ...) -> None: ...
+
+class TopUp(_message.Message):
+    __slots__ = ("threshold", "amount", "cooldown_ms", "max_times", "period_ms")
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    COOLDOWN_MS_FIELD_NUMBER: _ClassVar[int]
+    MAX_TIMES_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_MS_FIELD_NUMBER: _ClassVar[int]
+    threshold: int
+    amount: int
+    cooldown_ms: int
+    max_times: int
+    period_ms: int
+    def __init__(self, threshold: _Optional[int] = ..., amount: _Optional[int] = ..., cooldown_ms: _Optional[int] = ..., max_times: _Optional[int] = ..., period_ms: _Optional[int] = ...) -> None: ...
+
+class Alerts(_message.Message):
+    __slots__ = ("thresholds", "top_up")
+    THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
+    TOP_UP_FIELD_NUMBER: _ClassVar[int]
+    thresholds: _containers.RepeatedCompositeFieldContainer[Threshold]
+    top_up: TopUp
+    def __init__(self, thresholds: _Optional[_Iterable[_Union[Threshold, _Mapping]]] = ..., top_up: _Optional[_Union[TopUp, _Mapping]] = ...) -> None: ...
+
+class SetAlertsRequest(_message.Message):
+    __slots__ = ("account_id", "pool_id", "alerts")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    ALERTS_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    pool_id: str
+    alerts: Alerts
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., alerts: _Optional[_Union[Alerts, _Mapping]] = ...) -> None: ...
+
+class SetAlertsResponse(_message.Message):
+    __slots__ = ("alerts",)
+    ALERTS_FIELD_NUMBER: _ClassVar[int]
+    alerts: Alerts
+    def __init__(self, alerts: _Optional[_Union[Alerts, _Mapping]] = ...) -> None: ...
+
+class GetAlertsRequest(_message.Message):
+    __slots__ = ("account_id", "pool_id")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    pool_id: str
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ...) -> None: ...
+
+class GetAlertsResponse(_message.Message):
+    __slots__ = ("alerts",)
+    ALERTS_FIELD_NUMBER: _ClassVar[int]
+    alerts: Alerts
+    def __init__(self, alerts: _Optional[_Union[Alerts, _Mapping]] = ...) -> None: ...
+
+class Event(_message.Message):
+    __slots__ = ("event_id", "type", "account_id", "pool_id", "body", "created_at_unix_ms")
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    type: str
+    account_id: str
+    pool_id: str
+    body: str
+    created_at_unix_ms: int
+    def __init__(self, event_id: _Optional[str] = ..., type: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., body: _Optional[str] = ..., created_at_unix_ms: _Optional[int] = ...) -> None: ...
+
+class ListEventsRequest(_message.Message):
+    __slots__ = ("account_id", "page_size", "page_token")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    page_size: int
+    page_token: str
+    def __init__(self, account_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListEventsResponse(_message.Message):
+    __slots__ = ("events", "next_page_token")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[Event]
+    next_page_token: str
+    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
 class ListSidecarsRequest(_message.Message):
     __slots__ = ("page_size", "page_token")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]

@@ -111,6 +111,21 @@ class LedgerServiceStub:
                 request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListEntriesResponse.FromString,
                 _registered_method=True)
+        self.SetAlerts = channel.unary_unary(
+                '/holdfast.v1.LedgerService/SetAlerts',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.SetAlertsRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.SetAlertsResponse.FromString,
+                _registered_method=True)
+        self.GetAlerts = channel.unary_unary(
+                '/holdfast.v1.LedgerService/GetAlerts',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.GetAlertsRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.GetAlertsResponse.FromString,
+                _registered_method=True)
+        self.ListEvents = channel.unary_unary(
+                '/holdfast.v1.LedgerService/ListEvents',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListEventsRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListEventsResponse.FromString,
+                _registered_method=True)
         self.ListSidecars = channel.unary_unary(
                 '/holdfast.v1.LedgerService/ListSidecars',
                 request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListSidecarsRequest.SerializeToString,
@@ -258,6 +273,30 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetAlerts(self, request, context):
+        """Replaces the alerts of a pool: thresholds of its settled balance, and when it wants to be topped up. The events are
+        made in the transaction that moves the balance. A threshold that the balance is at or below already makes its event
+        only when it is crossed the next time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAlerts(self, request, context):
+        """Reads the alerts of a pool.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEvents(self, request, context):
+        """Lists events. None is ever added before one that was listed, so a token of the last page read goes on with what
+        came since.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListSidecars(self, request, context):
         """Lists the sidecars that have ever said Hello.
         """
@@ -376,6 +415,21 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.ListEntries,
                     request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListEntriesRequest.FromString,
                     response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListEntriesResponse.SerializeToString,
+            ),
+            'SetAlerts': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAlerts,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.SetAlertsRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.SetAlertsResponse.SerializeToString,
+            ),
+            'GetAlerts': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAlerts,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.GetAlertsRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.GetAlertsResponse.SerializeToString,
+            ),
+            'ListEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEvents,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListEventsRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListEventsResponse.SerializeToString,
             ),
             'ListSidecars': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSidecars,
@@ -793,6 +847,87 @@ class LedgerService:
             '/holdfast.v1.LedgerService/ListEntries',
             holdfast_dot_v1_dot_ledger__service__pb2.ListEntriesRequest.SerializeToString,
             holdfast_dot_v1_dot_ledger__service__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAlerts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/SetAlerts',
+            holdfast_dot_v1_dot_ledger__service__pb2.SetAlertsRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.SetAlertsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAlerts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/GetAlerts',
+            holdfast_dot_v1_dot_ledger__service__pb2.GetAlertsRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.GetAlertsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/ListEvents',
+            holdfast_dot_v1_dot_ledger__service__pb2.ListEventsRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.ListEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -206,7 +206,7 @@ class LeaseUpdate(_message.Message):
     def __init__(self, request_id: _Optional[int] = ..., leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ...) -> None: ...
 
 class Lease(_message.Message):
-    __slots__ = ("account_id", "pool_id", "status", "currency", "granted_total", "reclaimed_total", "posted_total", "pool_posted", "pool_free", "policy", "recall_round", "recall_amount", "pending", "allowance_granted_total", "allowance_reclaimed_total", "allowance_recall_amount", "pool_overdraft_bound")
+    __slots__ = ("account_id", "pool_id", "status", "currency", "granted_total", "reclaimed_total", "posted_total", "pool_posted", "pool_free", "policy", "recall_round", "recall_amount", "pending", "allowance_granted_total", "allowance_reclaimed_total", "allowance_recall_amount", "pool_overdraft_bound", "returned_total", "allowance_returned_total")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -224,6 +224,8 @@ class Lease(_message.Message):
     ALLOWANCE_RECLAIMED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     ALLOWANCE_RECALL_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     POOL_OVERDRAFT_BOUND_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_RETURNED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     pool_id: str
     status: LeaseStatus
@@ -241,4 +243,6 @@ class Lease(_message.Message):
     allowance_reclaimed_total: int
     allowance_recall_amount: int
     pool_overdraft_bound: int
-    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., status: _Optional[_Union[LeaseStatus, str]] = ..., currency: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., pool_free: _Optional[int] = ..., policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ..., recall_round: _Optional[int] = ..., recall_amount: _Optional[int] = ..., pending: _Optional[bool] = ..., allowance_granted_total: _Optional[int] = ..., allowance_reclaimed_total: _Optional[int] = ..., allowance_recall_amount: _Optional[int] = ..., pool_overdraft_bound: _Optional[int] = ...) -> None: ...
+    returned_total: int
+    allowance_returned_total: int
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., status: _Optional[_Union[LeaseStatus, str]] = ..., currency: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., pool_free: _Optional[int] = ..., policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ..., recall_round: _Optional[int] = ..., recall_amount: _Optional[int] = ..., pending: _Optional[bool] = ..., allowance_granted_total: _Optional[int] = ..., allowance_reclaimed_total: _Optional[int] = ..., allowance_recall_amount: _Optional[int] = ..., pool_overdraft_bound: _Optional[int] = ..., returned_total: _Optional[int] = ..., allowance_returned_total: _Optional[int] = ...) -> None: ...

@@ -30,6 +30,8 @@ class LeaseState:
     pool_posted: int = 0
     pool_free: int = 0
     pool_overdraft_bound: int = 0
+    returned_total: int = 0
+    allowance_returned_total: int = 0
     recall_round: int = 0
     recall_amount: int = 0
     pending: bool = False

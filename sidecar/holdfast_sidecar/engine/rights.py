@@ -34,7 +34,10 @@ def available(pool: Pool) -> int:
 
 
 def apply_lease(pool: Pool, lease: LeaseState) -> None:
-    """Takes in the ledger's word. Totals never go back, so an old message does no harm."""
+    """Takes in the ledger's word. Totals never go back, so an old message does no harm.
+
+    The ledger can know of more given back than this folder does only if the folder is an older copy of itself.
+    """
     pool.currency = lease.currency
     pool.granted_total = max(pool.granted_total, lease.granted_total)
     pool.reclaimed_total = max(pool.reclaimed_total, lease.reclaimed_total)
@@ -47,6 +50,8 @@ def apply_lease(pool: Pool, lease: LeaseState) -> None:
     pool.partition_after_ms = lease.partition_after_ms
     pool.allowance_granted_total = max(pool.allowance_granted_total, lease.allowance_granted_total)
     pool.allowance_reclaimed_total = max(pool.allowance_reclaimed_total, lease.allowance_reclaimed_total)
+    pool.returned_total = max(pool.returned_total, lease.returned_total)
+    pool.allowance_returned_total = max(pool.allowance_returned_total, lease.allowance_returned_total)
     pool.pool_overdraft_bound = lease.pool_overdraft_bound
 
 

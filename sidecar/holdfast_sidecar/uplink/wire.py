@@ -92,6 +92,8 @@ def _lease_state(lease: pb.Lease) -> LeaseState:
         pool_posted=lease.pool_posted,
         pool_free=lease.pool_free,
         pool_overdraft_bound=lease.pool_overdraft_bound,
+        returned_total=lease.returned_total,
+        allowance_returned_total=lease.allowance_returned_total,
         recall_round=lease.recall_round,
         recall_amount=lease.recall_amount,
         pending=lease.pending,

@@ -134,3 +134,10 @@ def test_a_restored_ledger_is_told_every_total() -> None:
     host.connect(claims_wanted=True)
     ((want,),) = [ask.wants for ask in host.unanswered]
     assert (want.granted_total, want.returned_total, want.allowance_granted_total) == (100, 0, 40)
+
+
+def test_a_folder_put_back_to_an_older_copy_does_not_spend_again_what_it_gave_back() -> None:
+    host = leased()
+    told(host, returned_total=100, allowance_granted_total=40, allowance_returned_total=40)
+    figures = host.one(balance())
+    assert (figures.lease_left, figures.allowance_left) == (0, 0)

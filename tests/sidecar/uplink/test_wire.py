@@ -70,6 +70,8 @@ def test_an_active_lease_carries_every_figure() -> None:
         allowance_reclaimed_total=15,
         allowance_recall_amount=16,
         pool_overdraft_bound=17,
+        returned_total=18,
+        allowance_returned_total=19,
     )
 
     assert wire.lease_states([lease]) == (
@@ -94,6 +96,8 @@ def test_an_active_lease_carries_every_figure() -> None:
             allowance_reclaimed_total=15,
             allowance_recall_amount=16,
             pool_overdraft_bound=17,
+            returned_total=18,
+            allowance_returned_total=19,
         ),
     )
 
