@@ -14,8 +14,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
-SOURCES = ("client", "sidecar", "ledger", "benchmarks", "protos")
-IMPORTED_PACKAGES = ("holdfast.v1", "holdfast_sidecar", "holdfast_ledger", "holdfast_sidecar.store.v1")
+SOURCES = ("client", "sidecar", "ledger", "rating", "benchmarks", "protos")
+IMPORTED_PACKAGES = (
+    "holdfast.v1",
+    "holdfast_sidecar",
+    "holdfast_ledger",
+    "holdfast_rating",
+    "holdfast_sidecar.store.v1",
+)
 
 
 def run(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> str:
@@ -80,7 +86,7 @@ def test_sdist_has_what_a_build_needs(sdist: Path) -> None:
 
 
 def test_wheel_has_every_source_and_data_file(wheel: Path) -> None:
-    """Each module, stub, marker and migration of the four packages is in the wheel, and no other package."""
+    """Each module, stub, marker and migration of the five packages is in the wheel, and no other package."""
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     wanted = {name.partition("/")[2] for name in tracked("*.py", "*.pyi", "*.sql", "py.typed")}
@@ -89,6 +95,7 @@ def test_wheel_has_every_source_and_data_file(wheel: Path) -> None:
         "holdfast",
         "holdfast_sidecar",
         "holdfast_ledger",
+        "holdfast_rating",
         "holdfast_bench",
     }
 

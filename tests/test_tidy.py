@@ -16,16 +16,20 @@ PACKAGES = {
     "holdfast": ROOT / "client" / "holdfast",
     "holdfast_sidecar": ROOT / "sidecar" / "holdfast_sidecar",
     "holdfast_ledger": ROOT / "ledger" / "holdfast_ledger",
+    "holdfast_rating": ROOT / "rating" / "holdfast_rating",
     "holdfast_bench": ROOT / "benchmarks" / "holdfast_bench",
 }
 CONTRACT = "holdfast.v1"
 """The generated messages: the one thing that sidecar, ledger and client share."""
+RATING = "holdfast_rating"
+"""What posting and enforcing must agree on: sidecar and ledger share it too."""
+RATED = {"holdfast_sidecar", "holdfast_ledger"}
 
 MAX_COLUMNS = 120
 MAX_FUNCTION_LINES = 70
 TEXT_SUFFIXES = {".py", ".pyi", ".rs", ".proto", ".sql", ".sh", ".toml", ".yaml", ".yml", ".md", ""}
 SKIPPED_FOLDERS = {"target", "__pycache__", "build", "dist"}
-SOURCE_FOLDERS = ("client", "sidecar", "ledger", "benchmarks", "tests", "protos", "deploy", "docs", ".ci")
+SOURCE_FOLDERS = ("client", "sidecar", "ledger", "rating", "benchmarks", "tests", "protos", "deploy", "docs", ".ci")
 
 # Joined here, so that this file does not name what it bans.
 BANNED_WORDS = {
@@ -56,6 +60,18 @@ ENGINE_IMPORTS = {
     CONTRACT,
     "holdfast_sidecar.engine",
 }
+
+RATING_IMPORTS = (ENGINE_IMPORTS - {"google.protobuf", CONTRACT, "holdfast_sidecar.engine"}) | {
+    RATING,
+    "array",
+    "datetime",
+    "decimal",
+    "fractions",
+    "genai_prices.types",
+    "json",
+    "tomllib",
+}
+"""`datetime` is for times that are given; its clock is refused."""
 
 CLIENT_IMPORTS = {"grpc", "google.protobuf"}
 """What `import holdfast` may ask for beyond the standard library."""
@@ -157,10 +173,21 @@ def acting_imports(path: Path, text: str) -> Iterator[Finding]:
             yield f"{path}:{line}: the engine imports {name}"
 
 
+def rating_that_acts(path: Path, text: str) -> Iterator[Finding]:
+    """Imports of the rating package that are not on its allow list, and calls of a clock."""
+    tree = ast.parse(text)
+    for line, name in imports(tree):
+        if not is_within(name, RATING_IMPORTS):
+            yield f"{path}:{line}: rating imports {name}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today"}:
+            yield f"{path}:{node.lineno}: rating asks for the time"
+
+
 def foreign_imports(path: Path, text: str) -> Iterator[Finding]:
-    """Imports of one deployable by another; the generated contract is common to all."""
+    """Imports of one deployable by another; the contract is common to all, rating to sidecar and ledger."""
     own = next(package for package, folder in PACKAGES.items() if path.is_relative_to(folder))
-    others = set(PACKAGES) - {own}
+    others = set(PACKAGES) - {own} - ({RATING} if own in RATED else set())
     for line, name in imports(ast.parse(text)):
         if is_within(name, others) and not is_within(name, {CONTRACT}):
             yield f"{path}:{line}: {own} imports {name}"
@@ -202,9 +229,15 @@ def test_engine_imports_nothing_that_acts() -> None:
     assert_clean(acting_imports, python_files(PACKAGES["holdfast_sidecar"] / "engine"))
 
 
-@pytest.mark.parametrize("package", ["holdfast", "holdfast_sidecar", "holdfast_ledger"])
+def test_rating_only_computes() -> None:
+    """Rating has no I/O and no clock of its own; its command reads files, and is not part of what is shared."""
+    files = python_files(PACKAGES[RATING])
+    assert_clean(rating_that_acts, [path for path in files if path.name != "cli.py"])
+
+
+@pytest.mark.parametrize("package", ["holdfast", "holdfast_sidecar", "holdfast_ledger", RATING])
 def test_deployables_share_the_contract_alone(package: str) -> None:
-    """Sidecar, ledger and client never import one another."""
+    """Sidecar, ledger and client never import one another; rating imports none of them."""
     assert_clean(foreign_imports, python_files(PACKAGES[package]))
 
 
@@ -227,6 +260,8 @@ def test_client_is_light() -> None:
         (acting_imports, "engine/a.py", "def f() -> None:\n    from os import path\n"),
         (foreign_imports, "engine/a.py", "from holdfast.client import Client\n"),
         (foreign_imports, "engine/a.py", "import holdfast_ledger.store\n"),
+        (rating_that_acts, "engine/a.py", "import pathlib\n"),
+        (rating_that_acts, "engine/a.py", "at = datetime.datetime.now()\n"),
         (heavy_client_imports, "engine/a.py", "import pydantic\n"),
     ],
 )

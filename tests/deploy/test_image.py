@@ -79,7 +79,7 @@ def test_the_build_context_has_what_the_build_needs() -> None:
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     admitted = [line.removeprefix("!") for line in lines if line.startswith("!")]
     listed = subprocess.run(
-        ["git", "ls-files", "-z", *("client", "sidecar", "ledger", "benchmarks", "protos", "pyproject.toml")],
+        ["git", "ls-files", "-z", *("client", "sidecar", "ledger", "rating", "benchmarks", "protos", "pyproject.toml")],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,0 +1,1 @@
+"""Public price lists as rate cards: pure functions from parsed data."""
