@@ -18,6 +18,8 @@ from holdfast_ledger.store.interface import (
     Policy,
     Pool,
     Rollover,
+    Threshold,
+    TopUp,
 )
 from holdfast_ledger.validation import (
     MAX_ID_BYTES,
@@ -36,6 +38,13 @@ MAX_ROLLOVERS = 1_000
 """Times that a grant rolls over: 83 years of months."""
 
 ROLLOVER_ID_BYTES = len(f"{ROLLOVER_MARK}{MAX_ROLLOVERS}")
+MAX_THRESHOLDS = 100
+"""Of one pool: each is looked at whenever the balance moves."""
+
+MAX_TOP_UPS = 1_000_000
+MIN_COOLDOWN_MS = 1_000
+"""Between two wishes for a top-up: the first one's grant needs time to come."""
+
 MAX_METADATA_COUNT, MAX_METADATA_KEY_BYTES, MAX_METADATA_VALUE_BYTES = 16, 64, 256
 DEFAULT_CURRENCY, DEFAULT_CURRENCY_EXPONENT = "credits", 6
 
@@ -167,6 +176,36 @@ def metadata(field: str, said: Mapping[str, str]) -> str:
         if len(key.encode()) > MAX_METADATA_KEY_BYTES:
             raise InvalidArgument(field, f"has a key longer than {MAX_METADATA_KEY_BYTES} bytes")
     return json.dumps(dict(said), ensure_ascii=False, sort_keys=True)
+
+
+def alerts(said: wire.Alerts) -> tuple[list[Threshold], TopUp | None]:
+    """Reads the thresholds and the top-up rule of a pool. Raises `InvalidArgument`."""
+    check_range("alerts.thresholds", len(said.thresholds), 0, MAX_THRESHOLDS)
+    names = set[str]()
+    thresholds = []
+    for place, one in enumerate(said.thresholds):
+        path = f"alerts.thresholds[{place}]"
+        check_id(f"{path}.threshold_id", one.threshold_id)
+        if one.threshold_id in names:
+            raise InvalidArgument(f"{path}.threshold_id", "is there twice")
+        names.add(one.threshold_id)
+        check_range(f"{path}.amount", one.amount, -MAX_AMOUNT, MAX_AMOUNT)
+        check_range(f"{path}.share_bps", one.share_bps, 0, MAX_BPS)
+        if one.amount and one.share_bps:
+            raise InvalidArgument(f"{path}.share_bps", "excludes amount")
+        thresholds.append(Threshold(0, one.threshold_id, one.amount, one.share_bps))
+    return thresholds, _top_up("alerts.top_up", said.top_up) if said.HasField("top_up") else None
+
+
+def _top_up(field: str, said: wire.TopUp) -> TopUp:
+    check_range(f"{field}.threshold", said.threshold, -MAX_AMOUNT, MAX_AMOUNT)
+    check_range(f"{field}.amount", said.amount, 1, MAX_AMOUNT)
+    check_range(f"{field}.cooldown_ms", said.cooldown_ms, MIN_COOLDOWN_MS, MAX_AMOUNT)
+    check_range(f"{field}.max_times", said.max_times, 0, MAX_TOP_UPS)
+    check_range(f"{field}.period_ms", said.period_ms, 0, MAX_AMOUNT)
+    if bool(said.max_times) != bool(said.period_ms):
+        raise InvalidArgument(f"{field}.period_ms", "goes with max_times, and the other way round")
+    return TopUp(0, said.threshold, said.amount, said.cooldown_ms, said.max_times, said.period_ms)
 
 
 def same_grant(there: Grant, said: Grant) -> None:

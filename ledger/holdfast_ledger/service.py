@@ -12,6 +12,7 @@ from typing import TypeVar
 from holdfast.v1 import ledger_service_pb2 as wire
 
 from holdfast_ledger import rules
+from holdfast_ledger.alerting import AlertCalls
 from holdfast_ledger.amending import AmendingCalls
 from holdfast_ledger.errors import (
     AlreadyExists,
@@ -53,7 +54,7 @@ from holdfast_ledger.writer import GroupWriter
 T = TypeVar("T")
 
 
-class LedgerServicer(ReplayCalls, AmendingCalls):
+class LedgerServicer(ReplayCalls, AmendingCalls, AlertCalls):
     """The calls of `holdfast.v1.LedgerService`, by name; each raises a `LedgerError`."""
 
     def __init__(

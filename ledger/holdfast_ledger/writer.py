@@ -1,5 +1,8 @@
 """Group commit: one thread that carries out jobs, as many as wait, in one transaction each time.
 
+Jobs without debits are quick and somebody waits for them (a lease, a recall's answer): they go first, in transactions
+of their own, in turn with those that post.
+
 Nobody is told before the commit. A job that fails takes only its own changes with it (a savepoint each). When the
 commit itself fails, nobody knows what is there: every job of the group fails with `Unavailable`, streams end, and
 their sidecars come back with Hello and are told the mark as it is; nothing is repeated blindly.
@@ -13,6 +16,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -31,8 +35,8 @@ Job = Callable[[Writer], T]
 MAX_GROUP_JOBS = 256
 """Jobs of one transaction; bounds what one failed commit takes with it."""
 
-MAX_GROUP_DEBITS = 8_192
-"""Debits of one transaction: a few tenths of a second of work, so that nobody waits longer behind it."""
+MAX_GROUP_DEBITS = 2_048
+"""Debits of one transaction: a few hundredths of a second of work, so that nobody waits longer behind it."""
 
 MAX_ATTEMPTS = 8
 """Transactions in which a job is tried: two replicas that keep meeting part long before."""
@@ -112,8 +116,11 @@ class GroupWriter:
         self._crash = crash or CrashPlan()
         self._queue: queue.SimpleQueue[_Task[object] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
-        self._put_back: _Task[object] | None = None
-        """Taken from the queue, but not into the group that was being made up. The writer's thread only."""
+        # Taken from the queue and not yet carried out; the writer's thread only.
+        self._quick: deque[_Task[object]] = deque()
+        self._posting: deque[_Task[object]] = deque()
+        self._post_next = False
+        self._last_taken = False
         self._closing = False
         self._closed = False
         self._transaction_count = self._failed_count = self._repeated_count = self._job_count = self._debit_count = 0
@@ -158,34 +165,40 @@ class GroupWriter:
             self._debit_count,
             self._transaction_us_sum,
             tuple(self._transaction_counts),
-            self._queue.qsize(),
+            self._queue.qsize() + len(self._quick) + len(self._posting),
         )
 
     def _run(self) -> None:
-        last = False
-        while not last:
-            group, last = self._next_group()
-            if group:
-                self._carry_out(group)
+        while group := self._next_group():
+            self._carry_out(group)
 
-    def _next_group(self) -> tuple[list[_Task[object]], bool]:
-        """Waits for a job and takes along all that wait with it, up to the limits; whether it was the last group."""
+    def _next_group(self) -> list[_Task[object]]:
+        """Waits for a job; returns it with those of its kind that wait beside it, up to the limits; empty: the end."""
+        self._take_in()
+        waiting = self._posting if self._posting and (self._post_next or not self._quick) else self._quick
+        self._post_next = waiting is self._quick
         group: list[_Task[object]] = []
         debit_count = 0
-        task, self._put_back = self._put_back or self._queue.get(), None
-        while task is not None:
-            if task.alone and group:
-                self._put_back = task
-                return group, False
-            group.append(task)
-            debit_count += task.debit_count
-            if task.alone or len(group) >= MAX_GROUP_JOBS or debit_count >= MAX_GROUP_DEBITS:
-                return group, False
+        while waiting and len(group) < MAX_GROUP_JOBS and debit_count < MAX_GROUP_DEBITS:
+            if waiting[0].alone and group:
+                break
+            group.append(waiting.popleft())
+            debit_count += group[-1].debit_count
+            if group[-1].alone:
+                break
+        return group
+
+    def _take_in(self) -> None:
+        """Empties the queue; waits for a job if there is none yet, unless the last one has been taken."""
+        while not self._last_taken:
             try:
-                task = self._queue.get_nowait()
+                task = self._queue.get(block=not (self._quick or self._posting))
             except queue.Empty:
-                return group, False
-        return group, True
+                return
+            if task is None:
+                self._last_taken = True
+            else:
+                (self._posting if task.debit_count else self._quick).append(task)
 
     def _carry_out(self, group: list[_Task[object]]) -> None:
         """Carries out a group, then again, one by one, those of its jobs that are known not to have taken place."""

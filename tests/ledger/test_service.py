@@ -464,3 +464,62 @@ async def test_the_rollover_of_a_grant(tmp_path: Path) -> None:
         rolled = (await ledger.api.GetGrant(api.GetGrantRequest(grant_id="g~rollover-1", **names))).grant
         assert (rolled.amount, rolled.rolled_from, rolled.rollover.max_times) == (25, "g", 1)
         assert rolled.state == api.GRANT_STATE_ACTIVE
+
+
+async def test_alerts_are_set_read_and_make_events(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(1_000)
+        names: dict[str, Any] = {"account_id": "a", "pool_id": "general"}
+        assert (await ledger.api.GetAlerts(api.GetAlertsRequest(**names))).alerts == api.Alerts()
+        alerts = api.Alerts(
+            thresholds=[api.Threshold(threshold_id=f"t{n}", amount=n * 100) for n in range(1, 6)],
+            top_up=api.TopUp(threshold=500, amount=300, cooldown_ms=60_000, max_times=3, period_ms=1_000_000),
+        )
+        request = api.SetAlertsRequest(alerts=alerts, **names)
+        assert (await ledger.api.SetAlerts(request)).alerts == alerts
+        assert (await ledger.api.GetAlerts(api.GetAlertsRequest(**names))).alerts == alerts
+        stream = ledger.sync()
+        await stream.hello()
+        await stream.debits(debit(1, 700))
+        await stream.acked(1)
+        got = (await ledger.api.GetAlerts(api.GetAlertsRequest(**names))).alerts
+        assert [x.crossed for x in got.thresholds] == [False, False, True, True, True]
+        told, token = [], ""
+        while True:
+            page = await ledger.api.ListEvents(api.ListEventsRequest(page_size=3, page_token=token, account_id="a"))
+            told += page.events
+            token = page.next_page_token
+            if not token:
+                break
+        assert [x.type for x in told] == ["pool.threshold_crossed"] * 3 + ["pool.top_up_wanted"]
+        assert {(x.account_id, x.pool_id, x.created_at_unix_ms) for x in told} == {("a", "general", START_MS)}
+        assert (await ledger.api.ListEvents(api.ListEventsRequest())).events == told
+        missing = ledger.api.ListEvents(api.ListEventsRequest(account_id="none"))
+        assert await refused(missing) == (NOT_FOUND, "ACCOUNT_NOT_FOUND", "")
+
+
+@pytest.mark.parametrize(
+    ("alerts", "field"),
+    [
+        ({"thresholds": [{"threshold_id": ""}]}, "thresholds[0].threshold_id"),
+        ({"thresholds": [{"threshold_id": "a"}] * 2}, "thresholds[1].threshold_id"),
+        ({"thresholds": [{"threshold_id": str(n)} for n in range(101)]}, "thresholds"),
+        ({"thresholds": [{"threshold_id": "a", "share_bps": 10_001}]}, "thresholds[0].share_bps"),
+        ({"thresholds": [{"threshold_id": "a", "share_bps": 1, "amount": 1}]}, "thresholds[0].share_bps"),
+        ({"thresholds": [{"threshold_id": "a", "amount": -(2**63)}]}, "thresholds[0].amount"),
+        ({"top_up": {"amount": 0, "cooldown_ms": 1_000}}, "top_up.amount"),
+        ({"top_up": {"amount": 1, "cooldown_ms": 999}}, "top_up.cooldown_ms"),
+        ({"top_up": {"amount": 1, "cooldown_ms": 1_000, "max_times": 1}}, "top_up.period_ms"),
+        ({"top_up": {"amount": 1, "cooldown_ms": 1_000, "period_ms": 1}}, "top_up.period_ms"),
+        ({"top_up": {"amount": 1, "cooldown_ms": 1_000, "max_times": -1, "period_ms": 1}}, "top_up.max_times"),
+    ],
+)
+async def test_bad_alerts_are_refused_and_the_good_ones_stay(tmp_path: Path, alerts: Any, field: str) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(1_000)
+        names: dict[str, Any] = {"account_id": "a", "pool_id": "general"}
+        good = api.Alerts(thresholds=[api.Threshold(threshold_id="low", amount=5)])
+        await ledger.api.SetAlerts(api.SetAlertsRequest(alerts=good, **names))
+        call = ledger.api.SetAlerts(api.SetAlertsRequest(alerts=api.Alerts(**alerts), **names))
+        assert await refused(call) == (INVALID, "BAD_MESSAGE", f"alerts.{field}")
+        assert (await ledger.api.GetAlerts(api.GetAlertsRequest(**names))).alerts == good

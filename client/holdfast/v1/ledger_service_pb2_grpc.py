@@ -290,8 +290,7 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListEvents(self, request, context):
-        """Lists events. None is ever added before one that was listed, so a token of the last page read goes on with what
-        came since.
+        """Lists events. None is ever added before one that was listed, so whoever keeps a token finds all that came since.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -15,6 +15,7 @@ The rights of the sidecar do not move: it has spent them. What comes back is fre
 from dataclasses import dataclass, field
 
 from holdfast_ledger.errors import AlreadyExists, DebitNotFound, InvalidArgument
+from holdfast_ledger.posting.alerts import watch
 from holdfast_ledger.posting.grants import due_at_ms
 from holdfast_ledger.store.interface import (
     NEVER,
@@ -116,6 +117,7 @@ class _GivingBack:
         self.writer.insert_entries(self.lines)
         self.writer.save_grants(self.grants.values())
         self.writer.save_pools([pool])
+        watch(self.writer, [pool], self.made.posted_at_ms)
 
     def _overdraft(self, amount: int, repaid: list[tuple[int, int]]) -> None:
         """Takes back what was overdraft; what others have repaid of it goes back to them."""

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from holdfast_ledger.errors import InvalidArgument
+from holdfast_ledger.posting.alerts import watch
 from holdfast_ledger.store.interface import MAX_AMOUNT, NEVER, EntryRow, EntryType, Grant, GrantState, Pool, Writer
 
 SWEEP_LIMIT = 1_000
@@ -75,6 +76,7 @@ def void_grant(writer: Writer, pool: Pool, grant: Grant, now_ms: int) -> set[int
     writer.save_grants([grant])
     writer.insert_entries(lines)
     writer.save_pools([pool])
+    watch(writer, [pool], now_ms)
     return {pool.pool_key} if lines else set()
 
 
@@ -140,6 +142,7 @@ def add_grant(writer: Writer, pool: Pool, grant: Grant, now_ms: int) -> set[int]
     writer.save_grants([grant])
     writer.insert_entries(lines)
     writer.save_pools([pool])
+    watch(writer, [pool], now_ms)
     return {pool.pool_key}
 
 
@@ -180,4 +183,5 @@ def _take(writer: Writer, grants: list[Grant], now_ms: int) -> set[int]:
     writer.save_grants(grants)
     writer.insert_entries(lines)
     writer.save_pools(pools.values())
+    watch(writer, pools.values(), now_ms)
     return set(pools)

@@ -21,6 +21,7 @@ from holdfast.v1 import ledger_sync_service_pb2 as wire
 
 from holdfast_ledger.errors import SequenceGap
 from holdfast_ledger.leasing.allowances import spend
+from holdfast_ledger.posting.alerts import watch
 from holdfast_ledger.posting.burn import burn
 from holdfast_ledger.posting.grants import due_at_ms, take_due
 from holdfast_ledger.posting.order import burn_position
@@ -51,6 +52,7 @@ class Posted:
     duplicate_count: int = 0
     quarantined_count: int = 0
     overdraft_amount: int = 0
+    event_count: int = 0
     due_pools: set[int] = field(default_factory=set)
     """Pools whose grants took effect or expired on the way; the sidecars that lease from them are told at once."""
     moved_pools: set[int] = field(default_factory=set)
@@ -249,6 +251,7 @@ def _burn(writer: Writer, shares: list[_Share], now_ms: int, result: Posted) -> 
     writer.save_grants(burned)
     writer.save_leases(share.lease for share in shares)
     writer.save_pools(share.pool for share in shares)
+    result.event_count += watch(writer, (share.pool for share in shares), now_ms)
 
 
 def _take_from(grants: list[Grant], remaining: dict[int, int]) -> list[Grant]:

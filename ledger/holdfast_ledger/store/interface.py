@@ -134,6 +134,8 @@ class Pool:
     """All that was ever given back of debits; `spent_total` is less it."""
     revived_total: int = 0
     """All that had expired and was burned by the settles of older holds; `expired_total` is less it."""
+    watched: int = 0
+    """1: it has thresholds or a top-up rule."""
 
     @property
     def posted(self) -> int:
@@ -197,6 +199,57 @@ class Correction:
     """As it was asked for; 0: all that was left of the debit."""
     posted_at_ms: int
     correction_key: int = 0
+
+
+@dataclass(slots=True)
+class Threshold:
+    """A level of a pool's settled balance at which an event is made."""
+
+    pool_key: int
+    threshold_id: str
+    amount: int
+    share_bps: int
+    """Of all that was granted; 0: `amount` counts."""
+    in_use: int = 1
+    crossed: int = 0
+    """1: the balance is at or below it, and the event was made."""
+    crossing_count: int = 0
+    threshold_key: int = 0
+
+
+@dataclass(slots=True)
+class TopUp:
+    """When a pool wants to be topped up."""
+
+    pool_key: int
+    threshold_amount: int
+    amount: int
+    cooldown_ms: int
+    max_times: int
+    """In a period; 0: any number."""
+    period_ms: int
+    in_use: int = 1
+    wanted_count: int = 0
+    wanted_at_ms: int = 0
+    period_began_at_ms: int = 0
+    period_count: int = 0
+    top_up_key: int = 0
+
+
+@dataclass(slots=True)
+class Event:
+    """What others are to be told of."""
+
+    event_id: str
+    type: str
+    account_key: int
+    account_id: str
+    pool_key: int
+    pool_id: str
+    body: str
+    """What is sent: a JSON object."""
+    created_at_ms: int
+    event_key: int = 0
 
 
 class PostedDebit(NamedTuple):
@@ -322,6 +375,23 @@ POOL_FIGURES = (
 )
 """What `save_pools` writes back: names of `Pool`'s fields and of the columns."""
 
+THRESHOLD_COLUMNS = ("amount", "share_bps", "in_use", "crossed", "crossing_count")
+"""What `save_thresholds` writes back."""
+
+TOP_UP_COLUMNS = (
+    "threshold_amount",
+    "amount",
+    "cooldown_ms",
+    "max_times",
+    "period_ms",
+    "in_use",
+    "wanted_count",
+    "wanted_at_ms",
+    "period_began_at_ms",
+    "period_count",
+)
+"""What `save_top_ups` writes back."""
+
 LEASE_FIGURES = (
     "granted_total",
     "reclaimed_total",
@@ -338,6 +408,8 @@ LEASE_FIGURES = (
 
 pool_figures: Callable[[Pool], tuple[int, ...]] = attrgetter(*POOL_FIGURES)
 lease_figures: Callable[[Lease], tuple[int, ...]] = attrgetter(*LEASE_FIGURES)
+threshold_values: Callable[[Threshold], tuple[int, ...]] = attrgetter(*THRESHOLD_COLUMNS)
+top_up_values: Callable[[TopUp], tuple[int, ...]] = attrgetter(*TOP_UP_COLUMNS)
 
 
 class Locks(NamedTuple):
@@ -620,6 +692,15 @@ class Reader(Protocol):
     def correction(self, account_key: int, correction_id: str) -> Correction | None:
         """Returns a correction."""
 
+    def thresholds(self, pool_keys: Collection[int]) -> list[Threshold]:
+        """Returns the thresholds of pools, also those that are not in use, in the order of their making."""
+
+    def top_ups(self, pool_keys: Collection[int]) -> list[TopUp]:
+        """Returns the top-up rules of pools, also those that are not in use."""
+
+    def events(self, account_key: int | None, after_key: int, limit: int) -> list[Event]:
+        """Lists events, in an order in which none is added before one that was read; None does not filter."""
+
     def journal(self, pool_key: int, after_key: int, limit: int) -> list[JournalLine]:
         """Lists the journal of a pool."""
 
@@ -737,6 +818,24 @@ class Writer(Reader, Protocol):
 
     def save_grants(self, grants: Iterable[Grant]) -> None:
         """Writes remaining, state, due time and what lapsed back."""
+
+    def save_watched(self, pool_key: int, watched: int) -> None:
+        """Notes whether a pool has thresholds or a top-up rule."""
+
+    def insert_threshold(self, threshold: Threshold) -> int:
+        """Adds a threshold."""
+
+    def save_thresholds(self, thresholds: Iterable[Threshold]) -> None:
+        """Writes thresholds back."""
+
+    def insert_top_up(self, top_up: TopUp) -> int:
+        """Adds a top-up rule."""
+
+    def save_top_ups(self, top_ups: Iterable[TopUp]) -> None:
+        """Writes top-up rules back."""
+
+    def insert_event(self, event: Event) -> int:
+        """Adds an event. Others that would add one wait until the transaction ends, so that keys commit in order."""
 
     def insert_correction(self, account_key: int, correction: Correction) -> int:
         """Adds a correction. Raises `Conflict`."""

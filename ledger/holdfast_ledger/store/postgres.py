@@ -15,7 +15,7 @@ import psycopg
 from psycopg import errors
 from psycopg.pq import TransactionStatus
 
-from holdfast_ledger.store.interface import Aborted, Conflict, DebitRow, Grant, Life, Locks, Pool, StoreFailed
+from holdfast_ledger.store.interface import Aborted, Conflict, DebitRow, Event, Grant, Life, Locks, Pool, StoreFailed
 from holdfast_ledger.store.postgres_notices import Announcer
 from holdfast_ledger.store.postgres_session import (
     Connection,
@@ -119,6 +119,11 @@ class PostgresWriter(PostgresReader, SqlWriter):
     def _update_many(self, table: str, key: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
         if rows:
             self._rows(_update_many_sql(table, key, tuple(columns)), *_columns((*columns, key), rows))
+
+    def insert_event(self, event: Event) -> int:
+        """See `Writer`. Keys are given out before the commit, so whoever adds an event keeps the others waiting."""
+        self._rows("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE")
+        return super().insert_event(event)
 
     def insert_debits(self, rows: Sequence[DebitRow]) -> list[int]:
         """See `Writer`."""

@@ -12,6 +12,8 @@ from holdfast_ledger.store.interface import (
     NEVER,
     POOL_FIGURES,
     REPLAY_LIFE,
+    THRESHOLD_COLUMNS,
+    TOP_UP_COLUMNS,
     Account,
     BookLine,
     BurnPosition,
@@ -23,6 +25,7 @@ from holdfast_ledger.store.interface import (
     DuplicateRow,
     EntryRow,
     EntryType,
+    Event,
     FlagSum,
     Grant,
     GrantState,
@@ -41,8 +44,12 @@ from holdfast_ledger.store.interface import (
     Rollover,
     SequenceSum,
     Sidecar,
+    Threshold,
+    TopUp,
     lease_figures,
     pool_figures,
+    threshold_values,
+    top_up_values,
 )
 
 Value = int | str | bytes | Collection[int] | None
@@ -51,7 +58,8 @@ _POOL = """SELECT p.account_key, a.account_id, p.pool_id, p.currency, p.currency
  p.overdraft_limit, p.overdraft_limit_bps, p.partition_mode, p.partition_overdraft_limit, p.partition_after_ms,
  p.created_at_ms, p.pool_key, p.free, p.leased, p.granted_total, p.spent_total, p.expired_total, p.overdraft,
  p.allowance_leased, p.allowance_spent_total, p.fail_open_total, p.over_hold_total, p.late_total, p.unleased_total,
- p.expired_leased_total, p.recall_round, p.recall_until_ms, p.voided_total, p.corrected_total, p.revived_total
+ p.expired_leased_total, p.recall_round, p.recall_until_ms, p.voided_total, p.corrected_total, p.revived_total,
+ p.watched
  FROM pools p JOIN accounts a USING (account_key) """
 _GRANT = """SELECT pool_key, grant_id, amount, category, priority, effective_at_ms, expires_at_ms, cost_amount,
  cost_currency, created_at_ms, remaining, state, due_at_ms, grant_key, metadata, lapsed, rolled_from,
@@ -85,6 +93,8 @@ _DUPLICATES = f"""SELECT a.account_id, p.operation_id,
  JOIN debits p ON p.debit_key = d.debit_key JOIN leases pl ON pl.lease_key = p.lease_key
  JOIN sidecars ps ON ps.sidecar_key = pl.sidecar_key JOIN pools pp ON pp.pool_key = pl.pool_key
  JOIN accounts a ON a.account_key = p.account_key """
+_EVENT = """SELECT e.event_id, e.type, e.account_key, a.account_id, e.pool_key, p.pool_id, e.body, e.created_at_ms,
+ e.event_key FROM events e JOIN accounts a ON a.account_key = e.account_key JOIN pools p ON p.pool_key = e.pool_key """
 _ACCOUNT_COLUMNS = ("account_id", "display_name", "created_at_ms")
 _POOL_COLUMNS = (
     "account_key", "pool_id", "currency", "currency_exponent", "enforcement", "overdraft_limit", "overdraft_limit_bps",
@@ -238,6 +248,27 @@ class SqlReader(ABC):
             c.posted_at_ms, c.correction_key FROM corrections c JOIN debits d USING (debit_key)
             JOIN leases l USING (lease_key) WHERE c.account_key = ? AND c.correction_id = ?"""
         return next((Correction(*row) for row in self._rows(sql, account_key, correction_id)), None)
+
+    def thresholds(self, pool_keys: Collection[int]) -> list[Threshold]:
+        """See `Reader`."""
+        sql = f"""SELECT pool_key, threshold_id, {", ".join(THRESHOLD_COLUMNS)}, threshold_key FROM thresholds
+            WHERE pool_key {self.in_keys} ORDER BY threshold_key"""
+        return [Threshold(*row) for row in self._rows(sql, self._keys(pool_keys))]
+
+    def top_ups(self, pool_keys: Collection[int]) -> list[TopUp]:
+        """See `Reader`."""
+        sql = f"""SELECT pool_key, {", ".join(TOP_UP_COLUMNS)}, top_up_key FROM top_ups
+            WHERE pool_key {self.in_keys} ORDER BY pool_key"""
+        return [TopUp(*row) for row in self._rows(sql, self._keys(pool_keys))]
+
+    def events(self, account_key: int | None, after_key: int, limit: int) -> list[Event]:
+        """See `Reader`."""
+        where, values = "WHERE e.event_key > ? ", [after_key]
+        if account_key is not None:
+            where += "AND e.account_key = ? "
+            values.append(account_key)
+        rows = self._rows(f"{_EVENT}{where}ORDER BY e.event_key LIMIT ?", *values, limit)
+        return [Event(*row) for row in rows]
 
     def _journal(self, where: str, *values: Value) -> list[JournalLine]:
         tail = "AND e.entry_key > ? ORDER BY e.entry_key LIMIT ?"
@@ -497,6 +528,40 @@ class SqlWriter(SqlReader):
         """See `Writer`."""
         rows = [(g.remaining, g.state, g.due_at_ms, g.lapsed, g.grant_key) for g in grants]
         self._update_many("grants", "grant_key", ("remaining", "state", "due_at_ms", "lapsed"), rows)
+
+    def save_watched(self, pool_key: int, watched: int) -> None:
+        """See `Writer`."""
+        self._rows("UPDATE pools SET watched = ? WHERE pool_key = ?", watched, pool_key)
+
+    def insert_threshold(self, threshold: Threshold) -> int:
+        """See `Writer`."""
+        columns = ("pool_key", "threshold_id", *THRESHOLD_COLUMNS)
+        values: tuple[Value, ...] = (threshold.pool_key, threshold.threshold_id, *threshold_values(threshold))
+        threshold.threshold_key = self._insert("thresholds", "threshold_key", columns, values)
+        return threshold.threshold_key
+
+    def save_thresholds(self, thresholds: Iterable[Threshold]) -> None:
+        """See `Writer`."""
+        rows = [(*threshold_values(x), x.threshold_key) for x in thresholds]
+        self._update_many("thresholds", "threshold_key", THRESHOLD_COLUMNS, rows)
+
+    def insert_top_up(self, top_up: TopUp) -> int:
+        """See `Writer`."""
+        values = (top_up.pool_key, *top_up_values(top_up))
+        top_up.top_up_key = self._insert("top_ups", "top_up_key", ("pool_key", *TOP_UP_COLUMNS), values)
+        return top_up.top_up_key
+
+    def save_top_ups(self, top_ups: Iterable[TopUp]) -> None:
+        """See `Writer`."""
+        rows = [(*top_up_values(x), x.top_up_key) for x in top_ups]
+        self._update_many("top_ups", "top_up_key", TOP_UP_COLUMNS, rows)
+
+    def insert_event(self, event: Event) -> int:
+        """See `Writer`."""
+        columns = ("event_id", "type", "account_key", "pool_key", "body", "created_at_ms")
+        values = (event.event_id, event.type, event.account_key, event.pool_key, event.body, event.created_at_ms)
+        event.event_key = self._insert("events", "event_key", columns, values)
+        return event.event_key
 
     def insert_correction(self, account_key: int, correction: Correction) -> int:
         """See `Writer`."""

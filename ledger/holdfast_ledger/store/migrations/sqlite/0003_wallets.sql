@@ -1,4 +1,4 @@
--- Wallets: grants that are voided or roll over, and debits that are corrected.
+-- Wallets: grants that are voided or roll over, debits that are corrected, alerts and events.
 -- A table whose rules change is made anew and its rows are copied: SQLite cannot change a CHECK. Keys stay.
 
 CREATE TABLE new_pools (
@@ -36,6 +36,8 @@ CREATE TABLE new_pools (
     voided_total INTEGER NOT NULL DEFAULT 0 CHECK (voided_total >= 0),
     corrected_total INTEGER NOT NULL DEFAULT 0 CHECK (corrected_total >= 0),
     revived_total INTEGER NOT NULL DEFAULT 0 CHECK (revived_total >= 0),
+    -- 1: it has thresholds or a top-up rule.
+    watched INTEGER NOT NULL DEFAULT 0,
     UNIQUE (account_key, pool_id),
     CHECK (free + leased = granted_total - spent_total - expired_total - voided_total)
 ) STRICT;
@@ -137,3 +139,48 @@ CREATE INDEX entries_of_pool ON entries (pool_key);
 CREATE INDEX entries_of_debit ON entries (debit_key) WHERE debit_key IS NOT NULL;
 -- Who repaid overdraft, for a correction of what was overdraft then.
 CREATE INDEX entries_repaying ON entries (pool_key) WHERE type IN (4, 12);
+
+-- Levels of a pool's settled balance at which an event is made. None is ever deleted, so that the count of its
+-- crossings, which is a part of the events' ids, goes on when it is set again.
+CREATE TABLE thresholds (
+    threshold_key INTEGER PRIMARY KEY,
+    pool_key INTEGER NOT NULL REFERENCES pools,
+    threshold_id TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    share_bps INTEGER NOT NULL,
+    in_use INTEGER NOT NULL,
+    -- 1: the balance is at or below it, and the event was made.
+    crossed INTEGER NOT NULL,
+    crossing_count INTEGER NOT NULL,
+    UNIQUE (pool_key, threshold_id)
+) STRICT;
+
+-- When a pool wants to be topped up, and how often that was said.
+CREATE TABLE top_ups (
+    top_up_key INTEGER PRIMARY KEY,
+    pool_key INTEGER NOT NULL UNIQUE REFERENCES pools,
+    in_use INTEGER NOT NULL,
+    threshold_amount INTEGER NOT NULL,
+    amount INTEGER NOT NULL,
+    cooldown_ms INTEGER NOT NULL,
+    max_times INTEGER NOT NULL,
+    period_ms INTEGER NOT NULL,
+    wanted_count INTEGER NOT NULL,
+    wanted_at_ms INTEGER NOT NULL,
+    -- Of the period under way.
+    period_began_at_ms INTEGER NOT NULL,
+    period_count INTEGER NOT NULL
+) STRICT;
+
+-- What others are to be told of, each made in the transaction in which it happened.
+CREATE TABLE events (
+    event_key INTEGER PRIMARY KEY,
+    event_id TEXT NOT NULL UNIQUE,
+    type TEXT NOT NULL,
+    account_key INTEGER NOT NULL REFERENCES accounts,
+    pool_key INTEGER NOT NULL REFERENCES pools,
+    -- What is sent: a JSON object.
+    body TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX events_of_account ON events (account_key, event_key);
