@@ -66,11 +66,11 @@ class LedgerConfig(BaseSettings):
         1_000, ge=10, le=60_000, description="interval of the sweep that expires grants and reclaims leases"
     )
     recall_timeout_ms: int = Field(
-        100,
+        1_000,
         ge=1,
         le=60_000,
-        description="time for sidecars to answer when rights are called back; two such rounds fit into the 250 ms for "
-        "which sidecars let a decision wait",
+        description="time for sidecars to answer when rights are called back; longer than they let a decision wait, "
+        "so that nobody is told that there is no more while a slow host may have some",
     )
     snapshot_interval_ms: int = Field(
         50,

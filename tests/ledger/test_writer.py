@@ -19,7 +19,7 @@ from holdfast_ledger.store.interface import (
     Writer,
 )
 from holdfast_ledger.store.sqlite import SqliteStore, SqliteWriter
-from holdfast_ledger.writer import MAX_ATTEMPTS, GroupWriter
+from holdfast_ledger.writer import MAX_ATTEMPTS, MAX_GROUP_DEBITS, GroupWriter
 
 from tests.ledger.harness import debit, instance, running
 
@@ -48,6 +48,25 @@ def test_jobs_that_wait_share_a_transaction(store: Store) -> None:
     writer.close()
     assert writer.statistics().transaction_count <= 2
     assert len(names(store)) == 50
+
+
+def test_what_somebody_waits_for_goes_before_postings_in_turn(store: Store) -> None:
+    """A recall's answer must not queue behind seconds of postings, nor may a stream of such jobs starve them."""
+    writer = GroupWriter(store)
+    gate = threading.Event()
+    order: list[str] = []
+
+    def noting(name: str) -> Callable[[Writer], None]:
+        return lambda _: order.append(name)
+
+    writer.submit(lambda _: gate.wait(10))
+    futures = [writer.submit(noting(f"post-{n}"), debit_count=MAX_GROUP_DEBITS) for n in range(3)]
+    futures += [writer.submit(noting(f"alone-{n}"), alone=True) for n in range(3)]
+    gate.set()
+    for future in futures:
+        future.result(10)
+    writer.close()
+    assert order == ["post-0", "alone-0", "post-1", "alone-1", "post-2", "alone-2"]
 
 
 def test_a_failing_job_takes_only_itself_along(store: Store) -> None:
