@@ -1,7 +1,8 @@
 """Eight sidecars on one pool of a real ledger, demand skewed: what sharing costs, and what is left at the end.
 
 In the steady state the pool is large: nobody may be denied, and few calls may have to wait for the ledger. At its end
-a pool is charged until the first denial: what was spent by then, and in all, against what it held.
+a pool is charged until the first denial: what was spent by then, and in all, against what it held. And of an OPTIMISTIC
+pool one host spends what there is: how long until every other one denies.
 """
 
 import asyncio
@@ -16,8 +17,8 @@ from pathlib import Path
 import grpc
 import grpc.aio
 from holdfast.v1 import ledger_service_pb2 as ledger_pb
-from holdfast.v1.decision_pb2 import VERDICT_ALLOW, Reason
-from holdfast.v1.enforcement_service_pb2 import ChargeRequest
+from holdfast.v1.decision_pb2 import ENFORCEMENT_OPTIMISTIC, VERDICT_ALLOW, Reason
+from holdfast.v1.enforcement_service_pb2 import ChargeRequest, CheckRequest
 from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
 from holdfast.v1.ledger_service_pb2_grpc import LedgerServiceStub
 
@@ -25,7 +26,7 @@ from holdfast_bench import load as loads
 from holdfast_bench import system, work
 from holdfast_bench.load import Load, Open
 from holdfast_bench.options import Durability, Options
-from holdfast_bench.results import Figures, Measure, Report, Spread, percentiles_of
+from holdfast_bench.results import Figures, Json, Measure, Report, Spread, percentiles_of
 from holdfast_bench.rounds import say
 
 SIDECAR_COUNT = 8
@@ -33,6 +34,9 @@ RATE_PER_S = 1_600.0
 """Lifecycles a second over all sidecars, unless told: about half of what two cores carry with nine processes."""
 END_AMOUNT = 10_000_000
 """Minor units of the pool that is emptied."""
+BLOCK_COUNT = 5
+"""OPTIMISTIC pools that are spent, one after the other, in each round."""
+BLOCK_AMOUNT = 1_000
 END_CHARGES = (40, 160, 600, 1_100)
 """Minor units of its charges, in turn."""
 POSTED_TIMEOUT_S = 30.0
@@ -62,25 +66,30 @@ def run(options: Options) -> Report:
     for durability in options.durabilities:
         steady: list[_Steady] = []
         ends: list[_End] = []
+        blocked_ms: list[float] = []
         for index in range(options.rounds):
             with _sidecars(options, durability) as (source, processes):
                 steady.append(_steady(options, processes, faults))
-                ends.append(asyncio.run(_empty(source.target, [process.target for process in processes])))
+                targets = [process.target for process in processes]
+                ends.append(asyncio.run(_empty(source.target, targets)))
+                blocked_ms += [asyncio.run(_block(targets, f"{number}")) for number in range(BLOCK_COUNT)]
                 if ends[-1].spent > END_AMOUNT:
                     faults.append(f"{durability}, round {index + 1}: spent {ends[-1].spent} of {END_AMOUNT}")
             say(f"hot-pool: round {index + 1} of {options.rounds}, {durability}: {steady[-1]}, {ends[-1]}")
-        measures += _measures({"sidecar_count": SIDECAR_COUNT, "durability": durability}, steady, ends)
+        of: dict[str, Json] = {"sidecar_count": SIDECAR_COUNT, "durability": durability}
+        measures += _measures(of, steady, ends)
+        measures.append(Measure("optimistic_blocked_ms", of, Spread.of(blocked_ms)))
     return Report("hot-pool", measures=measures, faults=faults)
 
 
-def _measures(of: dict[str, str | int], steady: Sequence[_Steady], ends: Sequence[_End]) -> list[Measure]:
+def _measures(of: dict[str, Json], steady: Sequence[_Steady], ends: Sequence[_End]) -> list[Measure]:
     return [
-        Measure("steady_throughput_per_s", dict(of), Spread.of(one.throughput_per_s for one in steady)),
-        Measure("steady_latency_us_p99", dict(of), Spread.of(one.p99_us for one in steady)),
-        Measure("steady_latency_us_p99_not_waited", dict(of), Spread.of(one.p99_not_waited_us for one in steady)),
-        Measure("steady_waited_share", dict(of), Spread.of(one.waited_share for one in steady)),
-        Measure("spent_at_first_denial_share", dict(of), Spread.of(one.spent_at_denial_share for one in ends)),
-        Measure("spent_in_all_share", dict(of), Spread.of(one.spent / END_AMOUNT for one in ends)),
+        Measure("steady_throughput_per_s", of, Spread.of(one.throughput_per_s for one in steady)),
+        Measure("steady_latency_us_p99", of, Spread.of(one.p99_us for one in steady)),
+        Measure("steady_latency_us_p99_not_waited", of, Spread.of(one.p99_not_waited_us for one in steady)),
+        Measure("steady_waited_share", of, Spread.of(one.waited_share for one in steady)),
+        Measure("spent_at_first_denial_share", of, Spread.of(one.spent_at_denial_share for one in ends)),
+        Measure("spent_in_all_share", of, Spread.of(one.spent / END_AMOUNT for one in ends)),
     ]
 
 
@@ -118,8 +127,11 @@ def _create_pools(target: str) -> None:
         stub = LedgerServiceStub(channel)
         account = ledger_pb.Account(account_id=work.ACCOUNT)
         stub.CreateAccount(ledger_pb.CreateAccountRequest(account=account), timeout=system.START_TIMEOUT_S)
-        for pool_id, amount in ((work.POOL, 10**12), ("end", END_AMOUNT)):
+        optimistic = {f"open-{number}": BLOCK_AMOUNT for number in range(BLOCK_COUNT)}
+        for pool_id, amount in {work.POOL: 10**12, "end": END_AMOUNT, **optimistic}.items():
             pool = ledger_pb.Pool(account_id=work.ACCOUNT, pool_id=pool_id)
+            if pool_id in optimistic:
+                pool.policy.enforcement = ENFORCEMENT_OPTIMISTIC
             stub.CreatePool(ledger_pb.CreatePoolRequest(pool=pool))
             grant = ledger_pb.Grant(
                 grant_id="g", account_id=work.ACCOUNT, pool_id=pool_id, amount=amount, category="GRANT_CATEGORY_PAID"
@@ -198,6 +210,30 @@ async def _empty(ledger_target: str, targets: Sequence[str]) -> _End:
     assert spent_at_denial is not None
     await _await_posted(ledger_target, spent)
     return _End(spent_at_denial / END_AMOUNT, spent, charge_count, dict(denials))
+
+
+async def _block(targets: Sequence[str], number: str) -> float:
+    """Spends an OPTIMISTIC pool on the first host; returns after how many milliseconds all others deny."""
+    pool_id = f"open-{number}"
+    request = CheckRequest(account_id=work.ACCOUNT, pool_id=pool_id, amount=1)
+
+    async def denied(stub: EnforcementServiceStub) -> None:
+        while (await stub.Check(request)).verdict == VERDICT_ALLOW:
+            await asyncio.sleep(0.002)
+
+    async with contextlib.AsyncExitStack() as stack:
+        channels = [await stack.enter_async_context(grpc.aio.insecure_channel(target)) for target in targets]
+        stubs = [EnforcementServiceStub(channel) for channel in channels]
+        for stub in stubs:
+            if (await stub.Check(request)).verdict != VERDICT_ALLOW:
+                raise RuntimeError(f"pool {pool_id} is not open")
+        charge = ChargeRequest(
+            operation_id=f"spend-{number}", account_id=work.ACCOUNT, pool_id=pool_id, delta=BLOCK_AMOUNT
+        )
+        await stubs[0].Charge(charge)
+        begun_s = time.monotonic()
+        await asyncio.gather(*(denied(stub) for stub in stubs[1:]))
+        return (time.monotonic() - begun_s) * 1e3
 
 
 async def _await_posted(ledger_target: str, spent: int) -> None:
