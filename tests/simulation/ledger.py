@@ -182,13 +182,12 @@ class SimWriter(GroupWriter):
 
     def carry_out_waiting(self) -> None:
         """Carries out one group of what waits."""
-        group, _ = self._next_group()
-        self._carry_out(group)
+        self._carry_out(self._next_group())
 
     @property
     def waits(self) -> bool:
         """Whether a job waits."""
-        return self._put_back is not None or not self._queue.empty()
+        return bool(self._quick or self._posting) or not self._queue.empty()
 
 
 class SimCrash(CrashPlan):
