@@ -213,9 +213,17 @@ class LedgerMachine(RuleBasedStateMachine):
         repeat=st.booleans(),
         cut_off=st.booleans(),
         late=st.booleans(),
+        hold_age_ms=st.sampled_from([0, 15, 3_000, 200_000]),
     )
     def spend(
-        self, name: str, content: list[tuple[str, int]], resend: int, repeat: bool, cut_off: bool, late: bool
+        self,
+        name: str,
+        content: list[tuple[str, int]],
+        resend: int,
+        repeat: bool,
+        cut_off: bool,
+        late: bool,
+        hold_age_ms: int,
     ) -> None:
         host = self.hosts[name]
         resend = min(resend, host.sequence)
@@ -232,7 +240,10 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.spent[pool] += amount
             used = min(amount, max(0, host.allowance_left(pool))) if cut_off else 0
             host.allowance_used[pool] += used
-            fields = {"pool_id": pool, "operation_id": operation, "allowance_amount": used, "late": late}
+            fields = {
+                "pool_id": pool, "operation_id": operation, "allowance_amount": used, "late": late,
+                "hold_age_ms": hold_age_ms,
+            }  # fmt: skip
             debits.append(debit(host.sequence, amount, epoch=host.epoch, **fields))
         assert self.books.post(*debits, sidecar_id=name).acked_sequence == host.sequence
 

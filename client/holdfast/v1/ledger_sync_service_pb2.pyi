@@ -94,7 +94,7 @@ class DebitBatch(_message.Message):
     def __init__(self, debits: _Optional[_Iterable[_Union[Debit, _Mapping]]] = ...) -> None: ...
 
 class Debit(_message.Message):
-    __slots__ = ("sequence", "epoch", "account_id", "pool_id", "amount", "operation_id", "hold_id", "settled_at_unix_ms", "subject", "dimensions", "late", "over_hold_amount", "estimated", "mode", "allowance_amount", "fail_open_amount")
+    __slots__ = ("sequence", "epoch", "account_id", "pool_id", "amount", "operation_id", "hold_id", "settled_at_unix_ms", "subject", "dimensions", "late", "over_hold_amount", "estimated", "mode", "allowance_amount", "fail_open_amount", "hold_age_ms")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +111,7 @@ class Debit(_message.Message):
     MODE_FIELD_NUMBER: _ClassVar[int]
     ALLOWANCE_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     FAIL_OPEN_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    HOLD_AGE_MS_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     epoch: int
     account_id: str
@@ -127,7 +128,8 @@ class Debit(_message.Message):
     mode: _decision_pb2.Mode
     allowance_amount: int
     fail_open_amount: int
-    def __init__(self, sequence: _Optional[int] = ..., epoch: _Optional[int] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., operation_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., settled_at_unix_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Iterable[_Union[Dimension, _Mapping]]] = ..., late: _Optional[bool] = ..., over_hold_amount: _Optional[int] = ..., estimated: _Optional[bool] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., allowance_amount: _Optional[int] = ..., fail_open_amount: _Optional[int] = ...) -> None: ...
+    hold_age_ms: int
+    def __init__(self, sequence: _Optional[int] = ..., epoch: _Optional[int] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., operation_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., settled_at_unix_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Iterable[_Union[Dimension, _Mapping]]] = ..., late: _Optional[bool] = ..., over_hold_amount: _Optional[int] = ..., estimated: _Optional[bool] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., allowance_amount: _Optional[int] = ..., fail_open_amount: _Optional[int] = ..., hold_age_ms: _Optional[int] = ...) -> None: ...
 
 class Dimension(_message.Message):
     __slots__ = ("key", "value")

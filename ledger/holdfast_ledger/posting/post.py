@@ -8,6 +8,9 @@ Upstream: `sync`. Three fates besides being posted, none of them silent:
   as consumed, so `posted_total` advances all the same, and since `posted` did not fall the amount goes to `free`.
 - Quarantined: there is no such pool, or a total would pass int64. The mark moves; the debit is kept whole.
 
+A hold that was opened before a grant expired may burn it when it is settled: within its time to live, and as far back
+from the posting as the debit says that it was open. What had expired is taken back for it (a REVIVAL line) and burned.
+
 A debit may exceed what is leased (late, above its hold, or let through while cut off). The deficit is granted after
 the fact: `granted_total` and `free` take it, so that `outstanding` is zero and not below, and `free + leased =
 posted` holds.
@@ -22,11 +25,12 @@ from holdfast.v1 import ledger_sync_service_pb2 as wire
 from holdfast_ledger.errors import SequenceGap
 from holdfast_ledger.leasing.allowances import spend
 from holdfast_ledger.posting.alerts import watch
-from holdfast_ledger.posting.burn import burn
+from holdfast_ledger.posting.burn import Burn, burn, burn_also_lapsed
 from holdfast_ledger.posting.grants import due_at_ms, take_due
 from holdfast_ledger.posting.order import burn_position
 from holdfast_ledger.store.interface import (
     MAX_AMOUNT,
+    NEVER,
     OPTIMISTIC,
     DebitRow,
     DuplicateRow,
@@ -80,6 +84,8 @@ class _Share:
     late: int = 0
     explained: int = 0
     """The part of what is posted for which no rights have to be there."""
+    hold_ages: dict[int, int] = field(default_factory=dict)
+    """How long the holds had been open, in milliseconds, by debit_key; of settles within their time to live."""
 
     def count(self, row: DebitRow) -> None:
         """Adds up what a posted debit says of itself."""
@@ -179,6 +185,8 @@ def _insert(
         if key:
             share.burning.append((key, row.amount))
             share.count(row)
+            if row.hold_age_ms and not row.late:
+                share.hold_ages[key] = row.hold_age_ms
             continue
         first = writer.debit_of_operation(row.account_key, row.operation_id)
         duplicates.append(
@@ -223,25 +231,29 @@ def _row(debit: wire.Debit, amount: int, share: _Share, now_ms: int) -> DebitRow
         debit.mode,
         debit.allowance_amount,
         debit.fail_open_amount,
+        debit.hold_age_ms,
     )
 
 
 def _burn(writer: Writer, shares: list[_Share], now_ms: int, result: Posted) -> None:
     """Burns grants for what was posted, writes the journal, and moves the figures of pools and leases."""
     grants: dict[int, list[Grant]] = {share.pool.pool_key: [] for share in shares}
-    for grant in writer.grants_burning(grants.keys()):
+    for grant in [*writer.grants_burning(grants.keys()), *_lapsed(writer, shares, now_ms)]:
         grants[grant.pool_key].append(grant)
     lines: list[EntryRow] = []
     burned: list[Grant] = []
     for share in shares:
         pool_key = share.pool.pool_key
         ordered = sorted(grants[pool_key], key=burn_position)
-        done = burn([(grant.grant_key, grant.remaining) for grant in ordered], share.burning)
+        done = _burn_share(share, ordered, now_ms)
         for key, debit_key, amount in done.lines:
+            if key in done.revived:
+                lines.append(EntryRow(EntryType.REVIVAL, pool_key, key, debit_key, amount, now_ms))
             kind = EntryType.DEBIT if key is not None else EntryType.OVERDRAFT
             lines.append(EntryRow(kind, pool_key, key, debit_key, amount, now_ms))
-        burned += _take_from(ordered, done.remaining)
+        burned += _take_from(ordered, done)
         spent = sum(amount for _, amount in share.burning)
+        _revive(share.pool, sum(done.revived.values()))
         _move_figures(share, spent, done.overdraft_amount)
         result.overdraft_amount += done.overdraft_amount
         result.moved_pools.add(pool_key)
@@ -254,14 +266,45 @@ def _burn(writer: Writer, shares: list[_Share], now_ms: int, result: Posted) -> 
     result.event_count += watch(writer, (share.pool for share in shares), now_ms)
 
 
-def _take_from(grants: list[Grant], remaining: dict[int, int]) -> list[Grant]:
-    changed = [grant for grant in grants if grant.grant_key in remaining]
+def _lapsed(writer: Writer, shares: list[_Share], now_ms: int) -> list[Grant]:
+    """Returns the grants that expired while a hold that is settled now was open."""
+    aged = [share for share in shares if share.hold_ages]
+    if not aged:
+        return []
+    oldest_ms = max(age for share in aged for age in share.hold_ages.values())
+    return writer.grants_lapsed([share.pool.pool_key for share in aged], max(0, now_ms - oldest_ms))
+
+
+def _burn_share(share: _Share, ordered: list[Grant], now_ms: int) -> Burn:
+    """Burns the grants of a pool for the debits of the run; those that have expired only for holds opened before."""
+    if all(grant.state is GrantState.ACTIVE for grant in ordered):
+        return burn([(grant.grant_key, grant.remaining) for grant in ordered], share.burning)
+    candidates = [
+        (x.grant_key, x.remaining, NEVER) if x.state is GrantState.ACTIVE else (x.grant_key, x.lapsed, x.expires_at_ms)
+        for x in ordered
+    ]
+    opened = [(key, amount, now_ms - share.hold_ages.get(key, 0)) for key, amount in share.burning]
+    return burn_also_lapsed(candidates, opened)
+
+
+def _take_from(grants: list[Grant], done: Burn) -> list[Grant]:
+    changed = [grant for grant in grants if grant.grant_key in done.remaining or grant.grant_key in done.revived]
     for grant in changed:
-        grant.remaining = remaining[grant.grant_key]
+        if grant.grant_key in done.revived:
+            grant.lapsed -= done.revived[grant.grant_key]
+            continue
+        grant.remaining = done.remaining[grant.grant_key]
         if grant.remaining == 0:
             grant.state = GrantState.EXHAUSTED
             grant.due_at_ms = due_at_ms(grant)
     return changed
+
+
+def _revive(pool: Pool, amount: int) -> None:
+    """Takes what had expired back, for the debits of holds opened before; they burn it in the same transaction."""
+    pool.expired_total -= amount
+    pool.revived_total += amount
+    pool.free += amount
 
 
 def _move_figures(share: _Share, spent: int, overdraft: int) -> None:

@@ -449,6 +449,7 @@ class DebitRow(NamedTuple):
     mode: int
     allowance_amount: int = 0
     fail_open_amount: int = 0
+    hold_age_ms: int = 0
 
 
 class EntryRow(NamedTuple):
@@ -670,6 +671,9 @@ class Reader(Protocol):
 
     def grants_burning(self, pool_keys: Collection[int]) -> list[Grant]:
         """Returns the active grants of pools, in no order."""
+
+    def grants_lapsed(self, pool_keys: Collection[int], after_ms: int) -> list[Grant]:
+        """Returns the grants of pools of which something expired, later than a time and not voided, in no order."""
 
     def grants_due(self, now_ms: int, limit: int, pool_keys: Collection[int] | None) -> list[Grant]:
         """Returns grants of some pools or (None) of all whose `due_at_ms` has come, the longest overdue first."""

@@ -204,6 +204,11 @@ class SqlReader(ABC):
         where = f"WHERE state <= 2 AND state = 2 AND pool_key {self.in_keys}"
         return self._grants(where, self._keys(pool_keys))
 
+    def grants_lapsed(self, pool_keys: Collection[int], after_ms: int) -> list[Grant]:
+        """See `Reader`."""
+        where = f"WHERE lapsed > 0 AND state = 4 AND pool_key {self.in_keys} AND expires_at_ms > ?"
+        return self._grants(where, self._keys(pool_keys), after_ms)
+
     def grants_due(self, now_ms: int, limit: int, pool_keys: Collection[int] | None) -> list[Grant]:
         """See `Reader`."""
         order = "ORDER BY due_at_ms, grant_key LIMIT ?"

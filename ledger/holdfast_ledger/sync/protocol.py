@@ -212,7 +212,7 @@ def check_debit(debit: wire.Debit, field_path: str, epoch: int) -> None:
         raise InvalidArgument(f"{field_path}.epoch", f"is {debit.epoch}, not in 1..{epoch}")
     if not 0 <= debit.over_hold_amount <= debit.amount:
         raise InvalidArgument(f"{field_path}.over_hold_amount", f"is {debit.over_hold_amount}")
-    for name in ("allowance_amount", "fail_open_amount"):
+    for name in ("allowance_amount", "fail_open_amount", "hold_age_ms"):
         if getattr(debit, name) < 0:
             raise InvalidArgument(f"{field_path}.{name}", f"is {getattr(debit, name)}, below 0")
     if debit.allowance_amount + debit.fail_open_amount > debit.amount:

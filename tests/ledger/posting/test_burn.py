@@ -3,7 +3,7 @@
 from itertools import permutations
 
 import pytest
-from holdfast_ledger.posting.burn import burn
+from holdfast_ledger.posting.burn import burn, burn_also_lapsed
 from holdfast_ledger.posting.order import burn_position
 from holdfast_ledger.store.interface import NEVER, Grant, GrantState
 from hypothesis import given
@@ -82,6 +82,42 @@ def test_nothing_is_lost_and_order_is_kept(remaining: list[int], amounts: list[i
     assert done.overdraft_amount == max(0, sum(amounts) - sum(remaining))
     burned_keys = [grant for grant, _, _ in done.lines if grant is not None]
     assert burned_keys == sorted(burned_keys)
+
+
+LAPSED = (3, 10, 100)
+"""Grant 3 had 10 when it expired at 100."""
+
+
+@pytest.mark.parametrize(
+    ("grants", "debits", "lines", "revived"),
+    [
+        ([LAPSED], [(1, 4, 99)], [(3, 1, 4)], {3: 4}),
+        ([LAPSED], [(1, 4, 100)], [(None, 1, 4)], {}),
+        ([LAPSED, (4, 9, NEVER)], [(1, 4, 100), (2, 12, 50), (5, 2, 50)],
+         [(4, 1, 4), (3, 2, 10), (4, 2, 2), (4, 5, 2)], {3: 10}),
+        ([(4, 9, NEVER), LAPSED], [(1, 12, 50)], [(4, 1, 9), (3, 1, 3)], {3: 3}),
+        ([(2, 5, 60), LAPSED], [(1, 6, 70), (5, 6, 59)], [(3, 1, 6), (2, 5, 5), (3, 5, 1)], {3: 7, 2: 5}),
+    ],
+)  # fmt: skip
+def test_what_has_expired_burns_for_older_holds_in_its_place_of_the_order(
+    grants: list[tuple[int, int, int]],
+    debits: list[tuple[int, int, int]],
+    lines: list[tuple[int, int, int]],
+    revived: dict[int, int],
+) -> None:
+    done = burn_also_lapsed(grants, debits)
+    assert done.lines == lines
+    assert done.revived == revived
+
+
+@given(st.lists(st.integers(0, 50), max_size=6), st.lists(st.integers(1, 60), max_size=12))
+def test_both_ways_of_burning_are_the_same_when_nothing_has_expired(remaining: list[int], amounts: list[int]) -> None:
+    grants = list(enumerate(remaining))
+    plain = burn(grants, enumerate(amounts))
+    other = burn_also_lapsed([(*grant, NEVER) for grant in grants], [(*debit, 5) for debit in enumerate(amounts)])
+    assert (plain.lines, plain.remaining, plain.overdraft_amount) == (
+        other.lines, other.remaining, other.overdraft_amount,
+    )  # fmt: skip
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=10), st.integers(0, 9))

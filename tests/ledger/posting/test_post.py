@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from holdfast_ledger.errors import SequenceGap
-from holdfast_ledger.store.interface import OPTIMISTIC, EntryType, GrantState, Policy
+from holdfast_ledger.store.interface import OPTIMISTIC, EntryType, GrantState, Policy, Rollover
 
 from tests.ledger.harness import START_MS, Books, debit, instance
 
@@ -178,3 +178,71 @@ def test_optimistic_pools_are_named_since_their_sidecars_are_told_sooner(opened:
     done = opened.post(debit(1, 5), debit(2, 5, pool_id="loose"))
     assert done.optimistic_pools == {opened.pool("loose").pool_key}
     assert done.moved_pools == {opened.pool().pool_key, opened.pool("loose").pool_key}
+
+
+@pytest.fixture
+def lapsed(books: Books) -> Books:
+    """A gift of 100 that expired 5 s ago while 60 of it were leased to s, and a paid grant of 200."""
+    books.open_pool()
+    books.grant("gift", 100, category=1, expires_at_ms=START_MS + 1_000)
+    books.grant("paid", 200)
+    books.hello()
+    books.want(260)
+    books.clock.advance(6_000)
+    books.sweep()
+    return books
+
+
+def test_a_hold_opened_before_a_grant_expired_settles_against_it(lapsed: Books) -> None:
+    assert (lapsed.pool().expired_total, lapsed.pool().free, lapsed.pool().posted) == (100, -60, 200)
+    lapsed.post(debit(1, 70, hold_id="h", hold_age_ms=5_001))
+    assert [(x.type, x.grant_id, x.amount, x.hold_id) for x in lapsed.journal()][-2:] == [
+        (EntryType.REVIVAL, "gift", 70, "h"),
+        (EntryType.DEBIT, "gift", 70, "h"),
+    ]
+    pool, gift = lapsed.pool(), lapsed.grants()["gift"]
+    assert (pool.expired_total, pool.revived_total, pool.spent_total, pool.posted) == (30, 70, 70, 200)
+    assert (pool.free, pool.leased, pool.expired_leased_total) == (10, 190, 60)
+    assert (gift.state, gift.remaining, gift.lapsed) == (GrantState.EXPIRED, 0, 30)
+    lapsed.post(debit(2, 70, hold_id="i", hold_age_ms=60_000))
+    burned = [(x.grant_id, x.amount) for x in lapsed.journal() if x.type is EntryType.DEBIT]
+    assert burned == [("gift", 70), ("gift", 30), ("paid", 40)]
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"hold_id": "h", "hold_age_ms": 5_000}, {"hold_id": "h", "hold_age_ms": 60_000, "late": True}]
+)
+def test_what_was_opened_later_or_is_late_does_not_burn_what_has_expired(lapsed: Books, fields: dict[str, Any]) -> None:
+    lapsed.post(debit(1, 70, **fields))
+    assert lapsed.journal()[-1].grant_id == "paid"
+    assert lapsed.pool().revived_total == 0
+
+
+def test_each_debit_of_a_run_burns_what_it_may(lapsed: Books) -> None:
+    lapsed.post(debit(1, 10), debit(2, 20, hold_age_ms=5_500), debit(3, 30))
+    burned = [(x.operation_id, x.grant_id) for x in lapsed.journal() if x.type is EntryType.DEBIT]
+    assert burned == [("op-1", "paid"), ("op-2", "gift"), ("op-3", "paid")]
+
+
+def test_what_was_voided_or_rolled_over_is_not_revived(books: Books) -> None:
+    books.open_pool()
+    books.grant("void", 100, category=1, expires_at_ms=START_MS + 1_000)
+    books.grant("roll", 100, expires_at_ms=START_MS + 1_000, rollover=Rollover(6_000, 0, 0, 1))
+    books.hello()
+    books.clock.advance(1_000)
+    books.sweep()
+    books.void("void")
+    books.post(debit(1, 150, hold_age_ms=10))
+    burned = [(x.type, x.grant_id, x.amount) for x in books.journal() if x.operation_id]
+    assert burned == [
+        (EntryType.REVIVAL, "roll", 40),
+        (EntryType.DEBIT, "roll", 40),
+        (EntryType.DEBIT, "roll~rollover-1", 60),
+        (EntryType.OVERDRAFT, "", 50),
+    ]
+
+
+def test_what_was_revived_is_corrected_back_to_what_has_expired(lapsed: Books) -> None:
+    lapsed.post(debit(1, 70, hold_age_ms=5_001))
+    lapsed.correct("op-1", 20)
+    assert (lapsed.pool().expired_total, lapsed.grants()["gift"].lapsed) == (50, 50)

@@ -461,6 +461,11 @@ async def test_a_bad_hello_is_refused(tmp_path: Path, hello: dict[str, Any], fie
             "debits.debits[0].fail_open_amount",
         ),
         (
+            {"debits": wire.DebitBatch(debits=[debit(1, 5, hold_age_ms=-1)])},
+            "BAD_MESSAGE",
+            "debits.debits[0].hold_age_ms",
+        ),
+        (
             {"debits": wire.DebitBatch(debits=[debit(1, 5, allowance_amount=3, fail_open_amount=3)])},
             "BAD_MESSAGE",
             "debits.debits[0].allowance_amount",

@@ -184,3 +184,6 @@ CREATE TABLE events (
     created_at_ms INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX events_of_account ON events (account_key, event_key);
+
+-- How long the hold had been open when it was settled; 0: a charge, or not known.
+ALTER TABLE debits ADD COLUMN hold_age_ms INTEGER NOT NULL DEFAULT 0;
