@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from holdfast_bench.results import LATENCY_NAMES, Json, Measure, Report, Result
+from holdfast_bench.results import LATENCY_NAMES, Chart, Json, Measure, Report, Result
 
 _WIDTH_INCHES = 9.0
 _BAR_INCHES = 0.45
@@ -38,8 +38,11 @@ def render(report: Report, environment: Mapping[str, Json]) -> str:
     ]
     if report.results:
         parts += [_results(report.results), _throughput_plot(report.results), _latency_plot(report.results)]
+    if report.records:
+        parts.append(_records(report.records))
     if report.measures:
         parts.append(_measures(report.measures))
+    parts += [_chart(chart) for chart in report.charts]
     return "\n".join([*parts, "</body></html>\n"])
 
 
@@ -69,6 +72,23 @@ def _measures(measures: Sequence[Measure]) -> str:
         spread = measure.spread
         rows.append([measure.name, what, *(f"{v:,.4g}" for v in (spread.median, spread.lowest, spread.highest))])
     return _table(["figure", "of", "median", "min", "max"], rows)
+
+
+def _records(records: Sequence[Mapping[str, Json]]) -> str:
+    return _table(list(records[0]), [[str(value) for value in record.values()] for record in records])
+
+
+def _chart(chart: Chart) -> str:
+    figure = Figure(figsize=(_WIDTH_INCHES, _CURVE_INCHES), layout="constrained")
+    axes: Axes = figure.add_subplot()
+    for name, values in chart.lines.items():
+        axes.plot(range(1, len(values) + 1), values, label=name)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(chart.x_label)
+    axes.set_ylabel(chart.y_label)
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend()
+    return _svg(figure)
 
 
 def _throughput_plot(results: Sequence[Result]) -> str:

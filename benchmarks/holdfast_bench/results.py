@@ -140,6 +140,16 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class Chart:
+    """Lines over one axis, for the page."""
+
+    x_label: str
+    y_label: str
+    lines: Mapping[str, Sequence[float]]
+    """Values at 1, 2, 3 …, by the line's name."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that one scenario found."""
 
@@ -148,12 +158,18 @@ class Report:
     measures: Sequence[Measure] = ()
     faults: Sequence[str] = field(default=())
     """What went wrong, a line each; figures beside a fault are not to be published."""
+    records: Sequence[Mapping[str, Json]] = ()
+    """Results of scenarios that measure no transport, each with fields of its own; they stand among the results."""
+    charts: Sequence[Chart] = ()
 
     def to_json(self, environment: Mapping[str, Json]) -> dict[str, Json]:
         """The content of a result file."""
         return {
             "environment": environment,
-            "results": [result.to_json() for result in self.results],
+            "results": [
+                *(result.to_json() for result in self.results),
+                *({"scenario": self.scenario, **record} for record in self.records),
+            ],
             "measures": [measure.to_json() for measure in self.measures],
             "faults": list(self.faults),
         }
@@ -167,6 +183,7 @@ class Report:
                 f"{'P50 us':>8} {'P99 us':>8} {'P99.9':>8} {'max':>8} {'/bare':>6} {'/port.':>6}"
             )
         lines += [_row(result) for result in self.results]
+        lines += [", ".join(f"{key} {value}" for key, value in record.items()) for record in self.records]
         for measure in self.measures:
             what = ", ".join(f"{key} {value}" for key, value in measure.of.items())
             spread = measure.spread

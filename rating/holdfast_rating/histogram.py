@@ -20,8 +20,8 @@ DECAY_BITS = 8
 _FIRST_WEIGHT = 2**16
 _LARGEST_WEIGHT = 2**32
 _SCALE_BITS = 16
-_STALE_SHARE = 32
-"""Forecasts are drawn up again when a 1/32 of the values is new."""
+_STALE_SHARE = 16
+"""Forecasts are drawn up again when 1/16 of the values that count is new."""
 BASIS = 10_000
 
 
@@ -70,7 +70,7 @@ class Histogram:
             passed: What it has reached; 0: nothing is known of it.
             quantile_bp: The level of `Forecast.high`, in 1/10,000; the same with every call.
         """
-        if self._renewed_at < 0 or (self.count - self._renewed_at) * _STALE_SHARE >= self.count:
+        if self._renewed_at < 0 or (self.count - self._renewed_at) * _STALE_SHARE >= min(self.count, 1 << DECAY_BITS):
             self._forecasts = self._forecast_all(quantile_bp)
             self._renewed_at = self.count
         bucket = bucket_of(passed)
@@ -88,12 +88,12 @@ class Histogram:
         forecasts: list[Forecast] = []
         for bucket in range(last, -1, -1):
             seen += weights[bucket]
-            weighted += weights[bucket] * (lowest(bucket) + highest(bucket))
+            weighted += weights[bucket] * _MIDDLES[bucket]
             while (above_high + weights[high]) * BASIS <= (BASIS - quantile_bp) * seen and high > bucket:
                 above_high += weights[high]
                 high -= 1
             mean = -(-weighted // (2 * seen))
-            forecasts.append(Forecast(mean, max(highest(high), mean)))
+            forecasts.append(Forecast(mean, max(_HIGHEST[high], mean)))
         forecasts.reverse()
         return forecasts
 
@@ -116,3 +116,8 @@ def lowest(bucket: int) -> int:
 def highest(bucket: int) -> int:
     """The largest value of a bucket."""
     return lowest(bucket + 1) - 1
+
+
+_HIGHEST = tuple(highest(bucket) for bucket in range(BUCKET_COUNT))
+_MIDDLES = tuple(lowest(bucket) + highest(bucket) for bucket in range(BUCKET_COUNT))
+"""Twice the middle of each bucket."""

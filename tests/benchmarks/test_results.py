@@ -1,7 +1,17 @@
 """Figures of rounds become medians, spreads and ratios of the same round."""
 
 import pytest
-from holdfast_bench.results import Figures, Measure, Report, Spread, Subject, faults_of, percentiles_of, results_of
+from holdfast_bench.results import (
+    Figures,
+    Json,
+    Measure,
+    Report,
+    Spread,
+    Subject,
+    faults_of,
+    percentiles_of,
+    results_of,
+)
 
 BARE, PORTABLE, NATIVE = Subject("bare"), Subject("portable", "host"), Subject("native", "host")
 
@@ -89,7 +99,9 @@ def test_a_report_tells_results_measures_and_faults() -> None:
     assert "12,345" in text
     assert "start_s (hold_count 100000): 0.5  [0.25, 1]" in text
     assert "FAULT it broke" in text
-    published = Report("reserve", results, [measure]).to_json({"cores": 2})
+    record: dict[str, Json] = {"holds": "learned", "admitted": 5}
+    published = Report("reserve", results, [measure], records=[record]).to_json({"cores": 2})
+    assert published["results"] == [results[0].to_json(), {"scenario": "reserve", **record}]
     assert published["environment"] == {"cores": 2}
     assert published["measures"] == [
         {"name": "start_s", "hold_count": 100_000, "value": 0.5, "value_min": 0.25, "value_max": 1.0}

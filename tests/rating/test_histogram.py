@@ -54,6 +54,16 @@ def test_an_old_habit_is_forgotten() -> None:
     assert forecast.high < 130
 
 
+def test_a_forecast_follows_what_is_new_however_much_was_seen() -> None:
+    histogram = Histogram()
+    for _ in range(20_000):
+        histogram.add(4_000)
+    before = histogram.forecast(0, 9_900)
+    for _ in range(200):
+        histogram.add(100)
+    assert histogram.forecast(0, 9_900).mean < 0.7 * before.mean
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_weights_stay_bounded_and_the_forecast_right_over_very_many_values(seed: int) -> None:
     """The weights are scaled down on the way, several times."""

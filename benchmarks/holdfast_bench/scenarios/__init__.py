@@ -7,6 +7,7 @@ from holdfast_bench.options import Options
 from holdfast_bench.results import Report
 from holdfast_bench.scenarios import (
     check,
+    estimates,
     failover,
     fanout,
     holds,
@@ -44,4 +45,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "failover": Scenario("a ledger killed under load: time until all sidecars are in step again", failover.run),
     "hot-pool": Scenario("eight sidecars on one pool of a real ledger, demand skewed", hot_pool.run),
     "ledger": Scenario("debits a second that the ledger posts, on either store, a stream a replica", ledger.run),
+    "estimates": Scenario(
+        "what is left of a wallet at the first denial: worst-case against learned holds", estimates.run
+    ),
 }
