@@ -30,8 +30,9 @@ from holdfast_bench.results import Figures, Json, Measure, Report, Spread, perce
 from holdfast_bench.rounds import say
 
 SIDECAR_COUNT = 8
-RATE_PER_S = 1_600.0
-"""Lifecycles a second over all sidecars, unless told: about half of what two cores carry with nine processes."""
+RATE_PER_S = 400.0
+"""Lifecycles a second over all sidecars, unless told: nine processes share the cores, and each small batch costs as
+much as a large one, so two cores are full at about four times of it."""
 END_AMOUNT = 10_000_000
 """Minor units of the pool that is emptied."""
 BLOCK_COUNT = 5

@@ -14,7 +14,7 @@ class EngineSettings:
     hold_limit: int = 1_000_000
     pool_limit: int = 100_000
     counter_limit: int = 100_000
-    lease_wait_ms: int = 250
+    lease_wait_ms: int = 1_000
     lease_horizon_ms: int = 10_000
     lease_idle_ms: int = 60_000
     lease_denied_retry_ms: int = 100
