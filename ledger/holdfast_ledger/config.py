@@ -94,6 +94,14 @@ class LedgerConfig(BaseSettings):
     max_calls: int = Field(
         10_000, ge=1, le=1_000_000, description="calls and streams at once in all; beyond it they are refused"
     )
+    webhook_interval_ms: int = Field(
+        1_000, ge=10, le=600_000, description="interval at which events are looked for that webhooks are to be told of"
+    )
+    webhook_allow_private: bool = Field(
+        False,
+        description="whether webhooks may have private addresses and plain http; else their URLs are https and every "
+        "address of their names is public, since a caller chooses them and the ledger stands in your network",
+    )
     shutdown_grace_ms: int = Field(
         5_000, ge=0, le=60_000, description="time for calls under way after SIGTERM; Kubernetes gives 30 s in all"
     )

@@ -51,6 +51,12 @@ class DebitNotFound(NotFound):
     reason: ClassVar[str] = "DEBIT_NOT_FOUND"
 
 
+class WebhookNotFound(NotFound):
+    """No such webhook."""
+
+    reason: ClassVar[str] = "WEBHOOK_NOT_FOUND"
+
+
 class SidecarNotFound(NotFound):
     """No sidecar of this id has ever said Hello."""
 

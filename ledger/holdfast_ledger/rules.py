@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from holdfast.v1 import decision_pb2 as decision
 from holdfast.v1 import ledger_service_pb2 as wire
 
+from holdfast_ledger.delivery.signing import MAX_SECRET_BYTES, MIN_SECRET_BYTES, make_secret, secret_bytes
 from holdfast_ledger.errors import AlreadyExists, InvalidArgument
 from holdfast_ledger.posting.grants import ROLLOVER_MARK
 from holdfast_ledger.store.interface import (
@@ -20,12 +22,14 @@ from holdfast_ledger.store.interface import (
     Rollover,
     Threshold,
     TopUp,
+    Webhook,
 )
 from holdfast_ledger.validation import (
     MAX_ID_BYTES,
     check_cost_currency,
     check_currency,
     check_id,
+    check_optional_id,
     check_range,
     check_text,
 )
@@ -45,6 +49,7 @@ MAX_TOP_UPS = 1_000_000
 MIN_COOLDOWN_MS = 1_000
 """Between two wishes for a top-up: the first one's grant needs time to come."""
 
+MAX_URL_BYTES = 2_048
 MAX_METADATA_COUNT, MAX_METADATA_KEY_BYTES, MAX_METADATA_VALUE_BYTES = 16, 64, 256
 DEFAULT_CURRENCY, DEFAULT_CURRENCY_EXPONENT = "credits", 6
 
@@ -206,6 +211,35 @@ def _top_up(field: str, said: wire.TopUp) -> TopUp:
     if bool(said.max_times) != bool(said.period_ms):
         raise InvalidArgument(f"{field}.period_ms", "goes with max_times, and the other way round")
     return TopUp(0, said.threshold, said.amount, said.cooldown_ms, said.max_times, said.period_ms)
+
+
+def webhook(said: wire.Webhook, secret: str, entropy: bytes) -> Webhook:
+    """Reads a webhook, with a secret of its own if none is said. Raises `InvalidArgument`."""
+    check_id("webhook.webhook_id", said.webhook_id)
+    check_optional_id("webhook.account_id", said.account_id)
+    check_text("webhook.url", said.url, MAX_URL_BYTES)
+    try:
+        parts = urlsplit(said.url)
+        named = bool(parts.hostname) and parts.port != 0 and parts.username is None
+    except ValueError:
+        named = False
+    if not named or parts.scheme not in ("https", "http") or parts.fragment:
+        raise InvalidArgument("webhook.url", "is not an http(s) URL with a host and without user and fragment")
+    if secret and secret_bytes(secret) is None:
+        raise InvalidArgument("secret", f"is not the base64 of {MIN_SECRET_BYTES}..{MAX_SECRET_BYTES} bytes")
+    return Webhook(said.webhook_id, said.account_id, said.url, secret or make_secret(entropy), 0)
+
+
+def same_webhook(there: Webhook, said: Webhook, secret: str) -> None:
+    """Raises `AlreadyExists` with the first field in which a webhook differs from the one that is there."""
+    pairs = (
+        ("webhook.account_id", there.account_id, said.account_id),
+        ("webhook.url", there.url, said.url),
+        ("secret", there.secret, secret or there.secret),
+    )
+    for name, old, new in pairs:
+        if old != new:
+            raise AlreadyExists(name, "the webhook exists with another one")
 
 
 def same_grant(there: Grant, said: Grant) -> None:

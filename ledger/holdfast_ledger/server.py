@@ -15,6 +15,8 @@ from holdfast.v1 import ledger_service_pb2, ledger_sync_service_pb2
 
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.crash import CrashPlan
+from holdfast_ledger.delivery.deliverer import Deliverer
+from holdfast_ledger.delivery.posting import Poster
 from holdfast_ledger.errors import LedgerError, ShuttingDown
 from holdfast_ledger.handlers import unary_handlers
 from holdfast_ledger.leasing import recall, rights
@@ -78,6 +80,7 @@ class LedgerServer:
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[grpc.aio.Server] = []
         self._metrics: MetricsServer | None = None
+        self._poster: Poster | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_listening: Callable[[], None] = lambda: None
         self._stopping = False
@@ -112,6 +115,9 @@ class LedgerServer:
         if self._config.metrics_port:
             self._metrics = MetricsServer(self._config.metrics_host, self._config.metrics_port, self.statistics)
         self._tasks.append(asyncio.create_task(self._sweep()))
+        self._poster = Poster(self._config.webhook_allow_private)
+        self.deliverer = Deliverer(self._writer, self._poster, self._now_ms)
+        self._tasks.append(asyncio.create_task(self.deliverer.run(self._config.webhook_interval_ms)))
         self._stop_listening = self._store.listen(self._heard_from)
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
 
@@ -219,6 +225,8 @@ class LedgerServer:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        if self._poster is not None:
+            await self._poster.close()
         if self._metrics is not None:
             self._metrics.close()
         await asyncio.to_thread(self._stop_listening)

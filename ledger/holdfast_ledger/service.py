@@ -49,12 +49,13 @@ from holdfast_ledger.store.interface import (
 )
 from holdfast_ledger.sync.registry import Registry
 from holdfast_ledger.validation import check_id, check_optional_id
+from holdfast_ledger.webhooks import WebhookCalls
 from holdfast_ledger.writer import GroupWriter
 
 T = TypeVar("T")
 
 
-class LedgerServicer(ReplayCalls, AmendingCalls, AlertCalls):
+class LedgerServicer(ReplayCalls, AmendingCalls, AlertCalls, WebhookCalls):
     """The calls of `holdfast.v1.LedgerService`, by name; each raises a `LedgerError`."""
 
     def __init__(

@@ -126,6 +126,26 @@ class LedgerServiceStub:
                 request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListEventsRequest.SerializeToString,
                 response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListEventsResponse.FromString,
                 _registered_method=True)
+        self.CreateWebhook = channel.unary_unary(
+                '/holdfast.v1.LedgerService/CreateWebhook',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.CreateWebhookRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.CreateWebhookResponse.FromString,
+                _registered_method=True)
+        self.ListWebhooks = channel.unary_unary(
+                '/holdfast.v1.LedgerService/ListWebhooks',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListWebhooksRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListWebhooksResponse.FromString,
+                _registered_method=True)
+        self.DeleteWebhook = channel.unary_unary(
+                '/holdfast.v1.LedgerService/DeleteWebhook',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.DeleteWebhookRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.DeleteWebhookResponse.FromString,
+                _registered_method=True)
+        self.ListDeliveries = channel.unary_unary(
+                '/holdfast.v1.LedgerService/ListDeliveries',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListDeliveriesRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListDeliveriesResponse.FromString,
+                _registered_method=True)
         self.ListSidecars = channel.unary_unary(
                 '/holdfast.v1.LedgerService/ListSidecars',
                 request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListSidecarsRequest.SerializeToString,
@@ -296,6 +316,40 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateWebhook(self, request, context):
+        """Registers an endpoint that is told of events from now on: each is posted as JSON, at least once and in no order,
+        with the headers `webhook-id` (the event's id, the same each time), `webhook-timestamp` and `webhook-signature` of
+        Standard Webhooks. A 2xx within 10 s takes it. Else it is tried again, after 5 s and then twice as long each time
+        up to an hour, each give or take a fifth, until 24 h after the event, or until a 410; then it is dead and stays
+        listed. Unless the ledger is configured otherwise the URL is https, and one whose name resolves to an address that
+        is not public is not posted to. Redirects are not followed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWebhooks(self, request, context):
+        """Lists webhooks, without their secrets.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteWebhook(self, request, context):
+        """Deletes a webhook and what was yet to be delivered to it. NOT_FOUND (WEBHOOK_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeliveries(self, request, context):
+        """Lists what became of the events that a webhook was to be told of, dead ones among them. NOT_FOUND
+        (WEBHOOK_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListSidecars(self, request, context):
         """Lists the sidecars that have ever said Hello.
         """
@@ -429,6 +483,26 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.ListEvents,
                     request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListEventsRequest.FromString,
                     response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'CreateWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateWebhook,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.CreateWebhookRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.CreateWebhookResponse.SerializeToString,
+            ),
+            'ListWebhooks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWebhooks,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListWebhooksRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListWebhooksResponse.SerializeToString,
+            ),
+            'DeleteWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteWebhook,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.DeleteWebhookRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.DeleteWebhookResponse.SerializeToString,
+            ),
+            'ListDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeliveries,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListDeliveriesRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListDeliveriesResponse.SerializeToString,
             ),
             'ListSidecars': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSidecars,
@@ -927,6 +1001,114 @@ class LedgerService:
             '/holdfast.v1.LedgerService/ListEvents',
             holdfast_dot_v1_dot_ledger__service__pb2.ListEventsRequest.SerializeToString,
             holdfast_dot_v1_dot_ledger__service__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/CreateWebhook',
+            holdfast_dot_v1_dot_ledger__service__pb2.CreateWebhookRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.CreateWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWebhooks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/ListWebhooks',
+            holdfast_dot_v1_dot_ledger__service__pb2.ListWebhooksRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.ListWebhooksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/DeleteWebhook',
+            holdfast_dot_v1_dot_ledger__service__pb2.DeleteWebhookRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.DeleteWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/ListDeliveries',
+            holdfast_dot_v1_dot_ledger__service__pb2.ListDeliveriesRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.ListDeliveriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -52,6 +52,7 @@ def watch(writer: Writer, pools: Iterable[Pool], now_ms: int) -> int:
     writer.save_top_ups(wanted)
     for event in events:
         writer.insert_event(event)
+        writer.insert_deliveries(event)
     return len(events)
 
 

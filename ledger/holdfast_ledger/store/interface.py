@@ -252,6 +252,46 @@ class Event:
     event_key: int = 0
 
 
+@dataclass(slots=True)
+class Webhook:
+    """Who is told of events."""
+
+    webhook_id: str
+    account_id: str
+    """Only of this account; empty: of all."""
+    url: str
+    secret: str
+    created_at_ms: int
+    webhook_key: int = 0
+
+
+class DeliveryState(IntEnum):
+    """As `holdfast.v1.DeliveryState`."""
+
+    PENDING = 1
+    DELIVERED = 2
+    DEAD = 3
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One event on its way to one webhook."""
+
+    delivery_key: int
+    webhook_id: str
+    url: str
+    secret: str
+    event_id: str
+    body: str
+    event_created_at_ms: int
+    state: DeliveryState
+    attempt_count: int
+    next_at_ms: int
+    """When it is tried next, or until when it is claimed; `NEVER`: it has ended."""
+    last_error: str
+    ended_at_ms: int
+
+
 class PostedDebit(NamedTuple):
     """A debit that was posted, as far as a correction needs to know it."""
 
@@ -705,6 +745,15 @@ class Reader(Protocol):
     def events(self, account_key: int | None, after_key: int, limit: int) -> list[Event]:
         """Lists events, in an order in which none is added before one that was read; None does not filter."""
 
+    def webhook(self, webhook_id: str) -> Webhook | None:
+        """Returns a webhook."""
+
+    def webhooks(self, after_key: int, limit: int) -> list[Webhook]:
+        """Lists webhooks."""
+
+    def deliveries(self, webhook_key: int, state: int, after_key: int, limit: int) -> list[Delivery]:
+        """Lists deliveries to a webhook; 0 as the state does not filter."""
+
     def journal(self, pool_key: int, after_key: int, limit: int) -> list[JournalLine]:
         """Lists the journal of a pool."""
 
@@ -840,6 +889,24 @@ class Writer(Reader, Protocol):
 
     def insert_event(self, event: Event) -> int:
         """Adds an event. Others that would add one wait until the transaction ends, so that keys commit in order."""
+
+    def insert_deliveries(self, event: Event) -> None:
+        """Adds the deliveries of an event to all webhooks that are to be told of it."""
+
+    def insert_webhook(self, webhook: Webhook, account_key: int | None) -> int:
+        """Adds a webhook. Raises `Conflict`."""
+
+    def delete_webhook(self, webhook_key: int) -> None:
+        """Deletes a webhook and its deliveries."""
+
+    def claim_deliveries(self, now_ms: int, until_ms: int, limit: int) -> list[Delivery]:
+        """Returns deliveries that are due, counted as tried once more, and keeps them from others until a time.
+
+        Leaves out those that another is about to claim.
+        """
+
+    def save_delivery(self, delivery: Delivery, claimed_until_ms: int) -> None:
+        """Writes what became of a claimed delivery; nothing if it was claimed again since."""
 
     def insert_correction(self, account_key: int, correction: Correction) -> int:
         """Adds a correction. Raises `Conflict`."""

@@ -70,6 +70,10 @@ class PostgresReader(SqlReader):
 class PostgresWriter(PostgresReader, SqlWriter):
     """Reads and writes on the writer's connection."""
 
+    skip_locked = "FOR UPDATE SKIP LOCKED"
+    for_update = "FOR UPDATE"
+    for_key_share = "FOR KEY SHARE"
+
     def lock(self, wanted: Locks) -> None:
         """See `Writer`."""
         if wanted.sidecar_ids:

@@ -135,6 +135,8 @@ def _insert_sql(table: str, columns: Sequence[str], row_count: int) -> str:
 class SqliteWriter(SqliteReader, SqlWriter):
     """Reads and writes on the writer's connection."""
 
+    skip_locked = for_update = for_key_share = ""
+
     def _insert(self, table: str, key: str, columns: Sequence[str], values: Sequence[Value]) -> int:
         try:
             row_key = self._connection.execute(_insert_sql(table, columns, 1), values).lastrowid

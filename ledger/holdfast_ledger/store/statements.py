@@ -20,6 +20,8 @@ from holdfast_ledger.store.interface import (
     Correction,
     CurrencyTotal,
     DebitTrace,
+    Delivery,
+    DeliveryState,
     DuplicateLine,
     DuplicatePosition,
     DuplicateRow,
@@ -46,6 +48,7 @@ from holdfast_ledger.store.interface import (
     Sidecar,
     Threshold,
     TopUp,
+    Webhook,
     lease_figures,
     pool_figures,
     threshold_values,
@@ -95,6 +98,11 @@ _DUPLICATES = f"""SELECT a.account_id, p.operation_id,
  JOIN accounts a ON a.account_key = p.account_key """
 _EVENT = """SELECT e.event_id, e.type, e.account_key, a.account_id, e.pool_key, p.pool_id, e.body, e.created_at_ms,
  e.event_key FROM events e JOIN accounts a ON a.account_key = e.account_key JOIN pools p ON p.pool_key = e.pool_key """
+_WEBHOOK = """SELECT w.webhook_id, coalesce(a.account_id, ''), w.url, w.secret, w.created_at_ms, w.webhook_key
+ FROM webhooks w LEFT JOIN accounts a USING (account_key) """
+_DELIVERY = """SELECT d.delivery_key, w.webhook_id, w.url, w.secret, e.event_id, e.body, e.created_at_ms, d.state,
+ d.attempt_count, d.next_at_ms, d.last_error, d.ended_at_ms
+ FROM deliveries d JOIN webhooks w USING (webhook_key) JOIN events e USING (event_key) """
 _ACCOUNT_COLUMNS = ("account_id", "display_name", "created_at_ms")
 _POOL_COLUMNS = (
     "account_key", "pool_id", "currency", "currency_exponent", "enforcement", "overdraft_limit", "overdraft_limit_bps",
@@ -274,6 +282,27 @@ class SqlReader(ABC):
             values.append(account_key)
         rows = self._rows(f"{_EVENT}{where}ORDER BY e.event_key LIMIT ?", *values, limit)
         return [Event(*row) for row in rows]
+
+    def webhook(self, webhook_id: str) -> Webhook | None:
+        """See `Reader`."""
+        return next((Webhook(*row) for row in self._rows(f"{_WEBHOOK}WHERE w.webhook_id = ?", webhook_id)), None)
+
+    def webhooks(self, after_key: int, limit: int) -> list[Webhook]:
+        """See `Reader`."""
+        where = "WHERE w.webhook_key > ? ORDER BY w.webhook_key LIMIT ?"
+        return [Webhook(*row) for row in self._rows(_WEBHOOK + where, after_key, limit)]
+
+    def _deliveries(self, where: str, *values: Value) -> list[Delivery]:
+        rows = self._rows(_DELIVERY + where, *values)
+        return [Delivery(*(*row[:7], DeliveryState(row[7]), *row[8:])) for row in rows]
+
+    def deliveries(self, webhook_key: int, state: int, after_key: int, limit: int) -> list[Delivery]:
+        """See `Reader`."""
+        where, values = "WHERE d.webhook_key = ? AND d.delivery_key > ? ", [webhook_key, after_key]
+        if state:
+            where += "AND d.state = ? "
+            values.append(state)
+        return self._deliveries(f"{where}ORDER BY d.delivery_key LIMIT ?", *values, limit)
 
     def _journal(self, where: str, *values: Value) -> list[JournalLine]:
         tail = "AND e.entry_key > ? ORDER BY e.entry_key LIMIT ?"
@@ -473,6 +502,13 @@ class SqlReader(ABC):
 class SqlWriter(SqlReader):
     """Reads and writes, within the transaction that its owner has opened."""
 
+    skip_locked: ClassVar[str]
+    """Ends a query whose rows are locked, those that another has locked left out."""
+    for_update: ClassVar[str]
+    """Ends a query whose rows are to be deleted."""
+    for_key_share: ClassVar[str]
+    """Ends a query whose rows may not be deleted until the transaction ends."""
+
     @abstractmethod
     def _insert(self, table: str, key: str, columns: Sequence[str], values: Sequence[Value]) -> int:
         """Adds a row and returns the key that the database gives it. Raises `Conflict`."""
@@ -567,6 +603,45 @@ class SqlWriter(SqlReader):
         values = (event.event_id, event.type, event.account_key, event.pool_key, event.body, event.created_at_ms)
         event.event_key = self._insert("events", "event_key", columns, values)
         return event.event_key
+
+    def insert_deliveries(self, event: Event) -> None:
+        """See `Writer`."""
+        sql = f"""INSERT INTO deliveries (webhook_key, event_key, state, attempt_count, next_at_ms, last_error,
+            ended_at_ms) SELECT webhook_key, CAST(? AS BIGINT), 1, 0, CAST(? AS BIGINT), '', 0 FROM webhooks
+            WHERE account_key IS NULL OR account_key = ? ORDER BY webhook_key {self.for_key_share}"""
+        self._rows(sql, event.event_key, event.created_at_ms, event.account_key)
+
+    def insert_webhook(self, webhook: Webhook, account_key: int | None) -> int:
+        """See `Writer`."""
+        columns = ("webhook_id", "account_key", "url", "secret", "created_at_ms")
+        values = (webhook.webhook_id, account_key, webhook.url, webhook.secret, webhook.created_at_ms)
+        webhook.webhook_key = self._insert("webhooks", "webhook_key", columns, values)
+        return webhook.webhook_key
+
+    def delete_webhook(self, webhook_key: int) -> None:
+        """See `Writer`."""
+        self._rows(f"SELECT 1 FROM webhooks WHERE webhook_key = ? {self.for_update}", webhook_key)
+        self._rows("DELETE FROM deliveries WHERE webhook_key = ?", webhook_key)
+        self._rows("DELETE FROM webhooks WHERE webhook_key = ?", webhook_key)
+
+    def claim_deliveries(self, now_ms: int, until_ms: int, limit: int) -> list[Delivery]:
+        """See `Writer`."""
+        sql = f"""SELECT delivery_key FROM deliveries WHERE next_at_ms <= ? AND next_at_ms < {NEVER}
+            ORDER BY next_at_ms LIMIT ? {self.skip_locked}"""
+        keys = [row[0] for row in self._rows(sql, now_ms, limit)]
+        sql = f"""UPDATE deliveries SET next_at_ms = ?, attempt_count = attempt_count + 1
+            WHERE delivery_key {self.in_keys}"""
+        self._rows(sql, until_ms, self._keys(keys))
+        return self._deliveries(f"WHERE d.delivery_key {self.in_keys} ORDER BY d.delivery_key", self._keys(keys))
+
+    def save_delivery(self, delivery: Delivery, claimed_until_ms: int) -> None:
+        """See `Writer`."""
+        sql = """UPDATE deliveries SET state = ?, next_at_ms = ?, last_error = ?, ended_at_ms = ?
+            WHERE delivery_key = ? AND attempt_count = ? AND next_at_ms = ?"""
+        self._rows(
+            sql, delivery.state, delivery.next_at_ms, delivery.last_error, delivery.ended_at_ms, delivery.delivery_key,
+            delivery.attempt_count, claimed_until_ms,
+        )  # fmt: skip
 
     def insert_correction(self, account_key: int, correction: Correction) -> int:
         """See `Writer`."""

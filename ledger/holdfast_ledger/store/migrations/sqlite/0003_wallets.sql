@@ -187,3 +187,28 @@ CREATE INDEX events_of_account ON events (account_key, event_key);
 
 -- How long the hold had been open when it was settled; 0: a charge, or not known.
 ALTER TABLE debits ADD COLUMN hold_age_ms INTEGER NOT NULL DEFAULT 0;
+
+-- Who is told of events: of one account or (NULL) of all.
+CREATE TABLE webhooks (
+    webhook_key INTEGER PRIMARY KEY,
+    webhook_id TEXT NOT NULL UNIQUE,
+    account_key INTEGER REFERENCES accounts,
+    url TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL
+) STRICT;
+
+-- One event to one webhook. state: 1 pending, 2 delivered, 3 dead (as DeliveryState). Whoever delivers moves next_at_ms
+-- on first, by as long as it may take: that is the claim.
+CREATE TABLE deliveries (
+    delivery_key INTEGER PRIMARY KEY,
+    webhook_key INTEGER NOT NULL REFERENCES webhooks,
+    event_key INTEGER NOT NULL REFERENCES events,
+    state INTEGER NOT NULL CHECK (state BETWEEN 1 AND 3),
+    attempt_count INTEGER NOT NULL,
+    next_at_ms INTEGER NOT NULL,
+    last_error TEXT NOT NULL,
+    ended_at_ms INTEGER NOT NULL,
+    UNIQUE (webhook_key, event_key)
+) STRICT;
+CREATE INDEX deliveries_due ON deliveries (next_at_ms) WHERE next_at_ms < 9223372036854775807;

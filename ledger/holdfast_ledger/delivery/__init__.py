@@ -1,0 +1,1 @@
+"""Tells webhooks of events."""
