@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from holdfast_ledger.delivery.deliverer import DeliveryCounts
 from holdfast_ledger.store.interface import CurrencyTotal
 from holdfast_ledger.writer import COMMIT_BOUNDS_US, WriterStatistics
 
@@ -45,6 +46,7 @@ class LedgerStatistics:
     lease_count: int
     """Leases with rights out."""
     currencies: tuple[CurrencyTotal, ...]
+    deliveries: DeliveryCounts
 
 
 class LedgerCollector(Collector):
@@ -64,6 +66,14 @@ class LedgerCollector(Collector):
         debits.add_metric(["duplicate"], now.duplicate_debit_count)
         debits.add_metric(["quarantined"], now.quarantined_debit_count)
         yield debits
+        deliveries = CounterMetricFamily(
+            "holdfast_ledger_deliveries",
+            "Attempts to tell webhooks of events, by outcome.",
+            labels=["outcome"],
+        )
+        for outcome in ("delivered", "failed", "dead"):
+            deliveries.add_metric([outcome], getattr(now.deliveries, outcome))
+        yield deliveries
         counters = (
             ("post_jobs", "Runs of debits posted.", now.post_job_count),
             ("transactions", "Transactions.", now.writer.transaction_count),

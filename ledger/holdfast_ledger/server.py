@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -15,7 +16,7 @@ from holdfast.v1 import ledger_service_pb2, ledger_sync_service_pb2
 
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.crash import CrashPlan
-from holdfast_ledger.delivery.deliverer import Deliverer
+from holdfast_ledger.delivery.deliverer import Deliverer, DeliveryCounts
 from holdfast_ledger.delivery.posting import Poster
 from holdfast_ledger.errors import LedgerError, ShuttingDown
 from holdfast_ledger.handlers import unary_handlers
@@ -81,6 +82,7 @@ class LedgerServer:
         self._servers: list[grpc.aio.Server] = []
         self._metrics: MetricsServer | None = None
         self._poster: Poster | None = None
+        self._deliveries = DeliveryCounts()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_listening: Callable[[], None] = lambda: None
         self._stopping = False
@@ -116,7 +118,7 @@ class LedgerServer:
             self._metrics = MetricsServer(self._config.metrics_host, self._config.metrics_port, self.statistics)
         self._tasks.append(asyncio.create_task(self._sweep()))
         self._poster = Poster(self._config.webhook_allow_private)
-        self.deliverer = Deliverer(self._writer, self._poster, self._now_ms)
+        self.deliverer = Deliverer(self._writer, self._poster, self._now_ms, self._deliveries)
         self._tasks.append(asyncio.create_task(self.deliverer.run(self._config.webhook_interval_ms)))
         self._stop_listening = self._store.listen(self._heard_from)
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
@@ -206,6 +208,7 @@ class LedgerServer:
             stream_count=len(self._registry),
             lease_count=lease_count,
             currencies=currencies,
+            deliveries=replace(self._deliveries),
         )
 
     async def stop(self) -> None:

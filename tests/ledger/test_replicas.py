@@ -204,3 +204,23 @@ async def test_a_stream_goes_on_where_the_other_replica_stopped(tmp_path: Path, 
         assert [lease.granted_total for lease in welcome.leases] == [50]
         await again.debits(debit(2, 5))
         await again.acked(2)
+
+
+async def test_corrections_and_voids_at_both_replicas_give_back_once(tmp_path: Path, postgres_url: str) -> None:
+    async with two_replicas(tmp_path, postgres_url) as (one, two):
+        await one.open_pool(1_000)
+        stream = one.sync()
+        await stream.hello()
+        await stream.debits(*(debit(n, 10) for n in range(1, 21)))
+        await stream.acked(20)
+        names = {"account_id": "a", "pool_id": "general"}
+        asked = [
+            api.CorrectDebitRequest(operation_id=f"op-{n}", correction_id=f"c-{n}", amount=7, **names)
+            for n in range(1, 21)
+        ]
+        await asyncio.gather(*(ledger.api.CorrectDebit(request) for request in asked for ledger in (one, two)))
+        balance = await two.balance()
+        assert (balance.corrected_total, balance.spent_total) == (140, 60)
+        void = api.VoidGrantRequest(grant_id="g", **names)
+        await asyncio.gather(one.api.VoidGrant(void), two.api.VoidGrant(void))
+        assert (await one.balance()).voided_total == 940

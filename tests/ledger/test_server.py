@@ -61,6 +61,7 @@ async def test_metrics_tell_what_became_of_debits(tmp_path: Path) -> None:
             'holdfast_ledger_debits_total{outcome="posted"} 1.0',
             'holdfast_ledger_debits_total{outcome="duplicate"} 1.0',
             'holdfast_ledger_debits_total{outcome="quarantined"} 1.0',
+            'holdfast_ledger_deliveries_total{outcome="dead"} 0.0',
             "holdfast_ledger_streams 1.0",
             'holdfast_ledger_overdrawn_pools{currency="credits"} 1.0',
             'holdfast_ledger_overdraft_amount{currency="credits"} 50.0',

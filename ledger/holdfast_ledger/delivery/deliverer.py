@@ -12,6 +12,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from holdfast_ledger.delivery.posting import NotDelivered, Poster
 from holdfast_ledger.delivery.signing import signed_headers
@@ -45,6 +46,16 @@ def retry_in_ms(attempt_count: int, chance: float) -> int:
     return int(middle_ms * (0.8 + 0.4 * chance))
 
 
+@dataclass(slots=True)
+class DeliveryCounts:
+    """Attempts of one replica since its start, by what became of them."""
+
+    delivered: int = 0
+    failed: int = 0
+    """To be tried again."""
+    dead: int = 0
+
+
 class Deliverer:
     """Delivers what is due whenever `turn` is called."""
 
@@ -53,11 +64,13 @@ class Deliverer:
         writer: GroupWriter,
         poster: Poster,
         now_ms: Callable[[], int],
+        counts: DeliveryCounts,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._writer = writer
         self._poster = poster
         self._now_ms = now_ms
+        self._counts = counts
         self._chance = chance
 
     async def run(self, interval_ms: int) -> None:
@@ -100,6 +113,7 @@ class Deliverer:
         else:
             delivery.state, delivery.next_at_ms = DeliveryState.DELIVERED, NEVER
             delivery.last_error, delivery.ended_at_ms = "", self._now_ms()
+            self._counts.delivered += 1
 
     def _failed(self, delivery: Delivery, fault: NotDelivered) -> None:
         now_ms = self._now_ms()
@@ -107,6 +121,8 @@ class Deliverer:
         next_at_ms = now_ms + retry_in_ms(delivery.attempt_count, self._chance())
         if fault.final or next_at_ms > delivery.event_created_at_ms + GIVE_UP_MS:
             delivery.state, delivery.next_at_ms, delivery.ended_at_ms = DeliveryState.DEAD, NEVER, now_ms
+            self._counts.dead += 1
             _log.warning("event %s for webhook %s is dead: %s", delivery.event_id, delivery.webhook_id, fault)
         else:
             delivery.next_at_ms = next_at_ms
+            self._counts.failed += 1

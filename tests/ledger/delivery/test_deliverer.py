@@ -11,7 +11,14 @@ from typing import Any
 import grpc
 import pytest
 from holdfast.v1 import ledger_service_pb2 as api
-from holdfast_ledger.delivery.deliverer import CLAIM_MS, FIRST_RETRY_MS, GIVE_UP_MS, LAST_RETRY_MS, retry_in_ms
+from holdfast_ledger.delivery.deliverer import (
+    CLAIM_MS,
+    FIRST_RETRY_MS,
+    GIVE_UP_MS,
+    LAST_RETRY_MS,
+    DeliveryCounts,
+    retry_in_ms,
+)
 from holdfast_ledger.delivery.signing import make_secret, signed_headers
 
 from tests.ledger.delivery.receiver import Receiver, receiving
@@ -98,6 +105,7 @@ async def test_a_failed_delivery_is_tried_again_later_with_the_same_id_and_a_new
         ledger.clock.advance(wait_ms)
         receiver.status = 200
         assert await ledger.server.deliverer.turn() == 1
+        assert (await asyncio.to_thread(ledger.server.statistics)).deliveries == DeliveryCounts(delivered=1, failed=1)
         first, second = receiver.requests
         assert first.headers["webhook-id"] == second.headers["webhook-id"]
         assert first.headers["webhook-timestamp"] != second.headers["webhook-timestamp"]

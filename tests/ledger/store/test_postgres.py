@@ -14,11 +14,16 @@ from holdfast_ledger.config import load
 from holdfast_ledger.errors import Unavailable
 from holdfast_ledger.store import postgres_notices
 from holdfast_ledger.store.interface import (
+    NEVER,
     Aborted,
     Account,
+    DeliveryState,
+    Event,
     Locks,
+    Pool,
     StoreFailed,
     StoreTooNew,
+    Webhook,
     Writer,
 )
 from holdfast_ledger.store.postgres import PostgresStore
@@ -368,6 +373,78 @@ def test_the_sweep_leaves_out_what_another_replica_has_locked(one: PostgresStore
         assert len(writer.grants_due(clock.now_ms(), 100, None)) == 2
     with two.writing() as writer:
         assert len(writer.lives_due(clock.now_ms(), 100)) == 2
+
+
+def event(pool: Pool, name: str) -> Event:
+    return Event(name, "t", pool.account_key, "a", pool.pool_key, "general", "{}", 1)
+
+
+def test_events_commit_in_the_order_of_their_keys(one: PostgresStore, two: PostgresStore) -> None:
+    """So whoever pages through them misses none."""
+    pool = Books(one, Clock()).open_pool()
+
+    def second() -> None:
+        with two.writing() as writer:
+            writer.insert_event(event(pool, "second"))
+
+    thread = threading.Thread(target=second)
+    with one.writing() as writer:
+        writer.insert_event(event(pool, "first"))
+        thread.start()
+        wait_until(lambda: is_waiting(one) or not thread.is_alive())
+        assert thread.is_alive()
+        with one.reading() as reader:
+            assert reader.events(None, 0, 10) == []
+    thread.join()
+    with one.reading() as reader:
+        assert [x.event_id for x in reader.events(None, 0, 10)] == ["first", "second"]
+
+
+def test_a_webhook_deleted_while_an_event_is_made_breaks_neither(one: PostgresStore, two: PostgresStore) -> None:
+    pool = Books(one, Clock()).open_pool()
+    webhook = Webhook("w", "", "https://x", "s", 1)
+    with one.writing() as writer:
+        writer.insert_webhook(webhook, None)
+
+    def delete() -> None:
+        with two.writing() as writer:
+            writer.delete_webhook(webhook.webhook_key)
+
+    with ThreadPoolExecutor(1) as threads:
+        with one.writing() as writer:
+            made = event(pool, "e")
+            writer.insert_event(made)
+            writer.insert_deliveries(made)
+            deleting = threads.submit(delete)
+            wait_until(lambda: is_waiting(one) or deleting.done())
+        deleting.result()
+    with one.reading() as reader:
+        assert reader.webhooks(0, 10) == []
+        assert len(reader.events(None, 0, 10)) == 1
+
+
+def test_a_delivery_that_another_replica_is_about_to_claim_is_left_out(one: PostgresStore, two: PostgresStore) -> None:
+    pool = Books(one, Clock()).open_pool()
+    with one.writing() as writer:
+        writer.insert_webhook(Webhook("w", "", "https://x", "s", 1), None)
+        for name in ("first", "second"):
+            made = event(pool, name)
+            writer.insert_event(made)
+            writer.insert_deliveries(made)
+    with one.writing() as mine, two.writing() as others:
+        claimed = [
+            mine.claim_deliveries(5, 100, 1),
+            others.claim_deliveries(5, 100, 10),
+            mine.claim_deliveries(5, 100, 9),
+        ]
+        assert [[x.event_id for x in each] for each in claimed] == [["first"], ["second"], []]
+    with one.writing() as writer:
+        assert writer.claim_deliveries(99, 200, 10) == []
+        assert len(writer.claim_deliveries(100, 200, 10)) == 2
+        (old, _), again = claimed[0] + claimed[1], writer.deliveries(1, 0, 0, 10)
+        old.state, old.next_at_ms = DeliveryState.DELIVERED, NEVER
+        writer.save_delivery(old, 100)
+        assert writer.deliveries(1, 0, 0, 10) == again, "a claim that has run out changes nothing"
 
 
 # Connections that are lost.
