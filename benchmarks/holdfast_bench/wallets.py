@@ -138,7 +138,8 @@ class Wallets:
         wallet = self._wallets[want.pool_id]
         wallet.returned = want.returned_total
         left = wallet.granted - wallet.returned - want.consumed_total - want.held_amount
-        wallet.granted += min(max(wallet.free(), 0), max(want.want_amount - left, 0))
+        given = min(max(wallet.free(), 0), max(want.want_amount - left, 0))
+        wallet.granted += given
         return LeaseState(
             want.account_id,
             want.pool_id,
@@ -148,4 +149,5 @@ class Wallets:
             posted_total=wallet.posted_total,
             pool_posted=wallet.amount - wallet.posted_total,
             pool_free=wallet.free(),
+            denied=left + given < want.need_amount,
         )

@@ -208,7 +208,7 @@ class LeaseUpdate(_message.Message):
     def __init__(self, request_id: _Optional[int] = ..., leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ...) -> None: ...
 
 class Lease(_message.Message):
-    __slots__ = ("account_id", "pool_id", "status", "currency", "granted_total", "reclaimed_total", "posted_total", "pool_posted", "pool_free", "policy", "recall_round", "recall_amount", "pending", "allowance_granted_total", "allowance_reclaimed_total", "allowance_recall_amount", "pool_overdraft_bound", "returned_total", "allowance_returned_total")
+    __slots__ = ("account_id", "pool_id", "status", "currency", "granted_total", "reclaimed_total", "posted_total", "pool_posted", "pool_free", "policy", "recall_round", "recall_amount", "pending", "allowance_granted_total", "allowance_reclaimed_total", "allowance_recall_amount", "pool_overdraft_bound", "returned_total", "allowance_returned_total", "denied")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -228,6 +228,7 @@ class Lease(_message.Message):
     POOL_OVERDRAFT_BOUND_FIELD_NUMBER: _ClassVar[int]
     RETURNED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     ALLOWANCE_RETURNED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    DENIED_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     pool_id: str
     status: LeaseStatus
@@ -247,4 +248,5 @@ class Lease(_message.Message):
     pool_overdraft_bound: int
     returned_total: int
     allowance_returned_total: int
-    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., status: _Optional[_Union[LeaseStatus, str]] = ..., currency: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., pool_free: _Optional[int] = ..., policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ..., recall_round: _Optional[int] = ..., recall_amount: _Optional[int] = ..., pending: _Optional[bool] = ..., allowance_granted_total: _Optional[int] = ..., allowance_reclaimed_total: _Optional[int] = ..., allowance_recall_amount: _Optional[int] = ..., pool_overdraft_bound: _Optional[int] = ..., returned_total: _Optional[int] = ..., allowance_returned_total: _Optional[int] = ...) -> None: ...
+    denied: bool
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., status: _Optional[_Union[LeaseStatus, str]] = ..., currency: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., pool_free: _Optional[int] = ..., policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ..., recall_round: _Optional[int] = ..., recall_amount: _Optional[int] = ..., pending: _Optional[bool] = ..., allowance_granted_total: _Optional[int] = ..., allowance_reclaimed_total: _Optional[int] = ..., allowance_recall_amount: _Optional[int] = ..., pool_overdraft_bound: _Optional[int] = ..., returned_total: _Optional[int] = ..., allowance_returned_total: _Optional[int] = ..., denied: _Optional[bool] = ...) -> None: ...

@@ -58,10 +58,15 @@ class Granted:
     allowance_missing: bool = False
     """Whether the sidecar has less than its share of the threshold, since others have more than theirs."""
 
+    denied: bool = False
+    """The "no" to what the sidecar needs."""
+    pending_until_ms: int = 0
+    """When to look again at what the sidecar needs; 0: nothing is open."""
+
     @property
     def pending(self) -> bool:
         """Whether the answer to what the sidecar needs is still to come."""
-        return self.lease is not None and self.lease.needed > 0
+        return self.pending_until_ms > 0
 
 
 @dataclass(slots=True)
@@ -85,6 +90,7 @@ class Desk:
         self._terms = terms
         state = writer.ledger()
         self._claiming = sidecar.generation < state.generation
+        self._recover_until_ms = state.recover_until_ms
         self._gives = state.recover_until_ms <= now_ms and sidecar.reclaim_at_ms != NEVER
         """Not while sidecars may have rights that a restored ledger does not know, nor to a life that has ended."""
         self._served = Served()
@@ -118,8 +124,13 @@ class Desk:
         freed = pool.free > free or pool.allowance_leased < allowance_leased
         circle = Circle(self._writer, pool, lease, self._now_ms, self._terms)
         answered = recall.answered(pool, lease, want.recall_round)
-        turn = recall.need(circle, self._top_up(circle, want))
-        self._finish(circle, before, turn, is_new)
+        unmet = self._top_up(circle, want)
+        turn = recall.Turn()
+        if self._gives:
+            turn = recall.need(circle, unmet)
+        else:
+            lease.needed = unmet
+        self._finish(circle, before, turn, is_new, denied=unmet > 0 and lease.needed == 0)
         if freed or answered:
             self._served.freed_pools.add(pool.pool_key)
 
@@ -128,13 +139,12 @@ class Desk:
         for lease, pool in _leases(self._writer, self._sidecar, pool_keys):
             before = (pool_figures(pool), lease_figures(lease))
             circle = Circle(self._writer, pool, lease, self._now_ms, self._terms)
-            turn = recall.Turn()
-            if lease.needed:
-                if self._gives:
-                    given = _give(pool, lease, max(0, min(pool.free, lease.needed)))
-                    lease.needed -= given
+            turn, unmet = recall.Turn(), 0
+            if lease.needed and self._gives:
+                given = _give(pool, lease, max(0, min(pool.free, lease.needed)))
+                lease.needed = unmet = lease.needed - given
                 turn = recall.review(circle)
-            self._finish(circle, before, turn)
+            self._finish(circle, before, turn, denied=unmet > 0 and lease.needed == 0)
         return self._served
 
     def _lease(self, pool: Pool) -> tuple[Lease, bool]:
@@ -151,9 +161,11 @@ class Desk:
         # Debits and requests travel in different jobs: the posted total may be ahead of what the request says.
         consumed = max(want.consumed_total, lease.posted_total)
         left = lease.granted_total - lease.reclaimed_total - lease.returned_total - consumed - want.held_amount
-        if not self._gives or want.want_amount <= left:
+        if want.want_amount <= left:
             return 0
         needed = want.need_amount - left
+        if not self._gives:
+            return max(0, needed)
         given = allocate(
             free=pool.free,
             needed=needed,
@@ -165,7 +177,13 @@ class Desk:
         return max(0, needed - _give(pool, lease, given))
 
     def _finish(
-        self, circle: Circle, before: tuple[tuple[int, ...], tuple[int, ...]], turn: recall.Turn, is_new: bool = False
+        self,
+        circle: Circle,
+        before: tuple[tuple[int, ...], tuple[int, ...]],
+        turn: recall.Turn,
+        is_new: bool = False,
+        *,
+        denied: bool,
     ) -> None:
         """Sets the allowance right, writes back what changed, and notes the answer and who else must hear of it."""
         pool, lease, served = circle.pool, circle.lease, self._served
@@ -190,6 +208,8 @@ class Desk:
                 circle.shortage if asks else 0,
                 asked_back,
                 missing,
+                denied,
+                max(1, pool.recall_until_ms if self._gives else self._recover_until_ms) if lease.needed else 0,
             )
         )
 

@@ -43,6 +43,7 @@ def lease_message(granted: Granted) -> wire.Lease:
         recall_round=granted.recall_round,
         recall_amount=granted.recall_amount,
         pending=granted.pending,
+        denied=granted.denied,
         returned_total=lease.returned_total,
         allowance_returned_total=lease.allowance_returned_total,
         allowance_granted_total=lease.allowance_granted_total,

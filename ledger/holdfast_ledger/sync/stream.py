@@ -32,6 +32,9 @@ MAX_OUTGOING = 10_000
 
 _log = logging.getLogger(__name__)
 
+MIN_WAIT_MS = 10
+"""Least time after which a stream looks again by itself at what its sidecar waits for."""
+
 HELLO_TIMEOUT_S = 10
 """Time for a sidecar to introduce itself; it sends Hello at once, so only a stray caller takes longer."""
 
@@ -360,7 +363,7 @@ class Stream:
         if timer is not None:
             timer.cancel()
         if granted.pending:
-            wait_ms = max(1, pool.recall_until_ms - self._services.jobs.now_ms())
+            wait_ms = max(MIN_WAIT_MS, granted.pending_until_ms - self._services.jobs.now_ms())
             self._timers[pool.pool_key] = asyncio.get_running_loop().call_later(
                 wait_ms / 1_000, self.tell, {pool.pool_key}
             )

@@ -35,6 +35,7 @@ class LeaseState:
     recall_round: int = 0
     recall_amount: int = 0
     pending: bool = False
+    denied: bool = False
     allowance_granted_total: int = 0
     allowance_reclaimed_total: int = 0
     allowance_recall_amount: int = 0

@@ -38,8 +38,6 @@ class Demand:
     """The ask under way; 0: none."""
     pending: bool = False
     """The ledger is recalling rights for this host's need; its answer is still to come."""
-    need_at_ask: int = 0
-    """Rights left that decisions waited for at the last ask, in minor units."""
     denied_until_ns: int = 0
     """Until then the ledger is not asked again: it said no to a need, or did not know the pool."""
     refill_after_ns: int = 0
@@ -156,10 +154,10 @@ class Leases:
             demand.reported_returned = demand.returned_at_ask
         retry_ns = now_ns + self._settings.lease_denied_retry_ms * NS_PER_MS
         demand.refill_after_ns = retry_ns if lease.pool_free <= 0 else 0
-        if lease.pool_free > 0 or lease.pending:
-            demand.denied_until_ns = 0
-        elif answered and rights_left(pool) < demand.need_at_ask:
+        if lease.denied:
             demand.denied_until_ns = retry_ns
+        elif lease.pool_free > 0 or lease.pending:
+            demand.denied_until_ns = 0
         self._answer_recall(pool, demand, lease, waiting_amount)
         self._watch_idle(pool, demand, now_ns)
         return pool
@@ -213,7 +211,6 @@ class Leases:
             key = (want.account_id, want.pool_id)
             demand = self.demand(key)
             demand.request_id = self._last_request_id
-            demand.need_at_ask = want.need_amount
             demand.returned_at_ask = want.returned_total + want.allowance_returned_total
             self._reporting.pop(key, None)
         return LeaseAsk(self._last_request_id, wants)

@@ -97,6 +97,7 @@ def _lease_state(lease: pb.Lease) -> LeaseState:
         recall_round=lease.recall_round,
         recall_amount=lease.recall_amount,
         pending=lease.pending,
+        denied=lease.denied,
         allowance_granted_total=lease.allowance_granted_total,
         allowance_reclaimed_total=lease.allowance_reclaimed_total,
         allowance_recall_amount=lease.allowance_recall_amount,

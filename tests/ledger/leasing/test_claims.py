@@ -104,7 +104,7 @@ def test_while_it_recovers_nothing_new_is_given(restored: Books) -> None:
     until_ms = restored.clock.now_ms() + 1_000
     restored.write(lambda writer: writer.save_ledger(LedgerState(2, until_ms)))
     granted = restored.want(50, granted_total=40)
-    assert (granted.pending, restored.lease().granted_total) == (False, 40)
+    assert (granted.pending, granted.denied, restored.lease().granted_total) == (True, False, 40)
     restored.clock.advance(1_000)
     assert restored.lease_for(50, granted_total=40).granted_total == 50
 

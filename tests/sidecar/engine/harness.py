@@ -85,7 +85,7 @@ class Ledger:
     def answer(self, ask: LeaseAsk, now_ns: int) -> LeasesUpdated:
         return LeasesUpdated(ask.request_id, tuple(self._answer(want) for want in ask.wants), now_ns)
 
-    def lease(self, key: tuple[str, str]) -> LeaseState:
+    def lease(self, key: tuple[str, str], denied: bool = False) -> LeaseState:
         pool = self.pools[key]
         return LeaseState(
             *key,
@@ -95,6 +95,7 @@ class Ledger:
             posted_total=pool.posted_total,
             pool_posted=pool.posted,
             pool_free=pool.free(),
+            denied=denied,
             enforcement=pool.enforcement,
             overdraft_limit=pool.overdraft_limit,
             partition_mode=pool.partition_mode,
@@ -112,8 +113,9 @@ class Ledger:
         assert want.returned_total >= pool.returned
         pool.returned = want.returned_total
         left = pool.granted - pool.returned - want.consumed_total - want.held_amount
-        pool.granted += min(max(pool.free(), 0), max(want.want_amount - left, 0))
-        return self.lease(key)
+        given = min(max(pool.free(), 0), max(want.want_amount - left, 0))
+        pool.granted += given
+        return self.lease(key, denied=left + given < want.need_amount)
 
 
 class Host:

@@ -95,9 +95,21 @@ def test_when_the_recall_brings_nothing_it_is_denied() -> None:
     host = leased()
     call, request_id = waiting_for(host, 150)
     told(host, request_id, pending=True)
-    told(host)
+    told(host, denied=True)
     (answer,) = parsed(call)
     assert answer.reason == decision.REASON_INSUFFICIENT_BALANCE
+
+
+def test_a_need_that_was_met_is_not_denied_when_smaller_calls_took_of_it() -> None:
+    """Rights are asked for as a level: what other calls take meanwhile is missing, and is asked for again."""
+    host = leased()
+    call, request_id = waiting_for(host, 150)
+    host.one(reserve("small", 40))
+    host.ledger.grant(KEY, 50)
+    host.ledger.pools[KEY].granted += 50
+    (want,) = told(host, request_id)
+    assert (want.need_amount, want.held_amount) == (150, 40)
+    assert not call.results
 
 
 def test_a_recall_that_never_ends_is_denied_after_the_wait() -> None:

@@ -72,6 +72,7 @@ def test_an_active_lease_carries_every_figure() -> None:
         pool_overdraft_bound=17,
         returned_total=18,
         allowance_returned_total=19,
+        denied=True,
     )
 
     assert wire.lease_states([lease]) == (
@@ -98,6 +99,7 @@ def test_an_active_lease_carries_every_figure() -> None:
             pool_overdraft_bound=17,
             returned_total=18,
             allowance_returned_total=19,
+            denied=True,
         ),
     )
 
