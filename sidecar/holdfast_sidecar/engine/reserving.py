@@ -63,6 +63,7 @@ class Reserving(Deciding):
         ttl_ms = op.ttl_ms or self._settings.default_hold_ttl_ms
         deadline_ns = self._now_ns + ttl_ms * NS_PER_MS
         hold = Hold(0, op.operation_id, pool, granted, 0, deadline_ns, ttl_ms, op.subject, op.dimensions, *unleased)
+        hold.opened_at_ns = self._now_ns
         self._changes.open_hold(account, pool, hold)
         self._refill(pool)
         self._tally.allowed(self._mode, unleased)

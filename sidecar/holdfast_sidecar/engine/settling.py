@@ -1,7 +1,7 @@
 """Settle and Release: what becomes of a hold. Money spent is never dropped."""
 
 from holdfast_sidecar.engine.accounts import Account
-from holdfast_sidecar.engine.amounts import INT64_MAX, ms_until
+from holdfast_sidecar.engine.amounts import INT64_MAX, NS_PER_MS, ms_until
 from holdfast_sidecar.engine.deciding import Deciding, Wait
 from holdfast_sidecar.engine.operations import Release, Result, Settle
 from holdfast_sidecar.engine.partition import COVERED, Unleased
@@ -34,7 +34,8 @@ class Settling(Deciding):
             returned = hold.amount
             self._changes.close_hold(account, hold)
         dimensions = _merged(hold.dimensions, op.dimensions)
-        self._debit(pool, op, hold.subject, dimensions, unleased, late=False, over_hold=over_hold)
+        age_ms = (self._now_ns - hold.opened_at_ns) // NS_PER_MS
+        self._debit(pool, op, hold.subject, dimensions, unleased, age_ms, late=False, over_hold=over_hold)
         remaining_ms = 0 if op.final else ms_until(hold.deadline_ns, self._now_ns)
         hold_amount = 0 if op.final else hold.amount
         return self._answer_settle(account, pool, op, returned, hold_amount, False, over_hold, remaining_ms)
@@ -55,7 +56,7 @@ class Settling(Deciding):
             return overflow()
         self._tally.late_settle_count += 1
         self._tally.late_settle_amount += op.amount
-        self._debit(pool, op, "", op.dimensions, COVERED, late=True, over_hold=0)
+        self._debit(pool, op, "", op.dimensions, COVERED, 0, late=True, over_hold=0)
         return self._answer_settle(account, pool, op, 0, 0, True, 0, 0)
 
     def _release(self, op: Release) -> Result | Wait:
@@ -85,6 +86,7 @@ class Settling(Deciding):
         subject: str,
         dimensions: Dimensions,
         unleased: Unleased,
+        hold_age_ms: int,
         late: bool,
         over_hold: int,
     ) -> None:
@@ -97,6 +99,7 @@ class Settling(Deciding):
             debit.late = late
             debit.over_hold_amount = over_hold
             debit.estimated = op.estimated
+            debit.hold_age_ms = hold_age_ms
             self._changes.debit(pool, debit)
 
     def _answer_settle(

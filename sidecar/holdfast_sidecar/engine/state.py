@@ -92,6 +92,8 @@ class Hold:
     """The part of `amount` that is taken from the allowance."""
     fail_open_amount: int = 0
     """The part of `amount` that nothing covers."""
+    opened_at_ns: int = 0
+    """When it was opened; after a reboot, when the folder was first opened again."""
     open: bool = True
     """False once it is settled, released or expired; not stored."""
 
@@ -142,6 +144,7 @@ class Debit:
     mode: int
     allowance_amount: int = 0
     fail_open_amount: int = 0
+    hold_age_ms: int = 0
 
 
 @dataclass(slots=True)

@@ -163,6 +163,7 @@ def encode_hold(hold: Hold, boot_count: int) -> Row:
     record.subject = hold.subject
     if hold.dimensions:
         record.dimensions = _hold_dimensions(hold.dimensions)
+    record.opened_at_ns = hold.opened_at_ns
     if hold.allowance_amount:
         record.allowance_amount = hold.allowance_amount
     if hold.fail_open_amount:
@@ -220,6 +221,8 @@ def encode_debit(debit: Debit) -> Row:
         record.allowance_amount = debit.allowance_amount
     if debit.fail_open_amount:
         record.fail_open_amount = debit.fail_open_amount
+    if debit.hold_age_ms:
+        record.hold_age_ms = debit.hold_age_ms
     record.mode = debit.mode  # type: ignore[assignment]  # the engine keeps the enum's number
     payload = record.SerializeToString()
     if debit.dimensions:
@@ -337,9 +340,9 @@ def decode_holds(rows: Iterable[Row], pools: Iterable[Pool], boot: Boot) -> Iter
         pool = pool_by_ids.get((stored.account_id, stored.pool_id))
         if pool is None:
             raise StoreUnusable(f"hold {sequence} names a pool that is not there")
-        deadline_ns = stored.deadline_ns
+        deadline_ns, opened_at_ns = stored.deadline_ns, stored.opened_at_ns
         if stored.boot_count != boot.count:
-            deadline_ns = boot.opened_at_ns + stored.ttl_ms * 1_000_000
+            deadline_ns, opened_at_ns = boot.opened_at_ns + stored.ttl_ms * 1_000_000, boot.opened_at_ns
         serialised = stored.dimensions
         dimensions = dimensions_by_bytes.get(serialised)
         if dimensions is None:
@@ -362,6 +365,7 @@ def decode_holds(rows: Iterable[Row], pools: Iterable[Pool], boot: Boot) -> Iter
             dimensions,
             allowance_amount,
             stored.fail_open_amount,
+            opened_at_ns,
         )
 
 

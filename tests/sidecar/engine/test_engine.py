@@ -3,6 +3,7 @@
 import pytest
 from holdfast.v1 import decision_pb2 as d
 from holdfast.v1 import enforcement_service_pb2 as pb
+from holdfast.v1.ledger_sync_service_pb2 import Debit
 from holdfast_sidecar.engine.amounts import INT64_MAX
 from holdfast_sidecar.engine.events import Draining, Fenced
 from holdfast_sidecar.engine.operations import Fault, FaultCode, ListHolds, Operation
@@ -326,3 +327,20 @@ def test_a_restart_on_the_same_boot_keeps_deadlines_and_answers() -> None:
     assert host.one(balance()).held == 10
     host.advance(1)
     assert host.one(balance()).held == 0
+
+
+def test_a_debit_tells_how_long_its_hold_was_open() -> None:
+    """The ledger may burn a grant that expired meanwhile; it counts back from the posting, and compares no clocks."""
+    host = host_with(100)
+    host.one(reserve("r", 50, ttl_ms=60_000))
+    host.advance(1_500)
+    host.one(extend("e", "r", ttl_ms=60_000))
+    host.one(settle("s1", "r", 10, final=False))
+    host.start()
+    host.connect()
+    host.advance(500)
+    host.one(settle("s2", "r", 10, final=True))
+    host.one(charge("c", 1))
+    host.one(settle("s3", "r", 1, pool_id="general"))
+    debits = [Debit.FromString(data) for _, data in host.store.read_debits(0, 9, 1 << 20)]
+    assert [debit.hold_age_ms for debit in debits] == [1_500, 2_000, 0, 0]

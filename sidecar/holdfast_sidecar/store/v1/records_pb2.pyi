@@ -77,7 +77,7 @@ class PoolRecord(_message.Message):
     def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., currency: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., returned_total: _Optional[int] = ..., consumed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., enforcement: _Optional[int] = ..., overdraft_limit: _Optional[int] = ..., partition_mode: _Optional[int] = ..., partition_after_ms: _Optional[int] = ..., allowance_granted_total: _Optional[int] = ..., allowance_reclaimed_total: _Optional[int] = ..., allowance_returned_total: _Optional[int] = ..., allowance_consumed_total: _Optional[int] = ..., pool_overdraft_bound: _Optional[int] = ...) -> None: ...
 
 class HoldRecord(_message.Message):
-    __slots__ = ("sequence", "hold_id", "account_id", "pool_id", "amount", "settled_amount", "deadline_ns", "ttl_ms", "subject", "dimensions", "boot_count", "allowance_amount", "fail_open_amount")
+    __slots__ = ("sequence", "hold_id", "account_id", "pool_id", "amount", "settled_amount", "deadline_ns", "ttl_ms", "subject", "dimensions", "boot_count", "allowance_amount", "fail_open_amount", "opened_at_ns")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     HOLD_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -91,6 +91,7 @@ class HoldRecord(_message.Message):
     BOOT_COUNT_FIELD_NUMBER: _ClassVar[int]
     ALLOWANCE_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     FAIL_OPEN_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    OPENED_AT_NS_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     hold_id: str
     account_id: str
@@ -104,7 +105,8 @@ class HoldRecord(_message.Message):
     boot_count: int
     allowance_amount: int
     fail_open_amount: int
-    def __init__(self, sequence: _Optional[int] = ..., hold_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[bytes] = ..., boot_count: _Optional[int] = ..., allowance_amount: _Optional[int] = ..., fail_open_amount: _Optional[int] = ...) -> None: ...
+    opened_at_ns: int
+    def __init__(self, sequence: _Optional[int] = ..., hold_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[bytes] = ..., boot_count: _Optional[int] = ..., allowance_amount: _Optional[int] = ..., fail_open_amount: _Optional[int] = ..., opened_at_ns: _Optional[int] = ...) -> None: ...
 
 class DimensionsRecord(_message.Message):
     __slots__ = ("texts",)
