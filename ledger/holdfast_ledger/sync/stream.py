@@ -35,6 +35,9 @@ _log = logging.getLogger(__name__)
 MIN_WAIT_MS = 10
 """Least time after which a stream looks again by itself at what its sidecar waits for."""
 
+LAST_WRITE_S = 0.5
+"""Time for the message under way when a stream ends; a sidecar that reads takes a fraction of it."""
+
 HELLO_TIMEOUT_S = 10
 """Time for a sidecar to introduce itself; it sends Hello at once, so only a stray caller takes longer."""
 
@@ -124,6 +127,7 @@ class Stream:
         self._waiting: set[int] = set()
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._is_claiming = self._has_claimed = False
+        self._write_under_way: asyncio.Future[None] | None = None
         self._post_wanted = asyncio.Event()
         self._control_wanted = asyncio.Event()
         self._write_wanted = asyncio.Event()
@@ -239,6 +243,15 @@ class Stream:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._finish_write()
+
+    async def _finish_write(self) -> None:
+        """Lets a write that has begun end: gRPC cannot tell a status beside it, and the sidecar would wait for one."""
+        writing = self._write_under_way
+        if writing is not None:
+            await asyncio.wait({writing}, timeout=LAST_WRITE_S)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
 
     async def _read(self) -> None:
         while True:
@@ -257,7 +270,9 @@ class Stream:
     async def _write(self) -> None:
         while True:
             while self._outgoing:
-                await self._channel.write(self._outgoing.popleft().SerializeToString())
+                message = self._outgoing.popleft().SerializeToString()
+                self._write_under_way = asyncio.ensure_future(self._channel.write(message))
+                await asyncio.shield(self._write_under_way)
             if not self._lanes_open:
                 return
             await self._write_wanted.wait()
