@@ -19,6 +19,7 @@ posted` holds.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from holdfast.v1 import ledger_sync_service_pb2 as wire
 
@@ -44,6 +45,9 @@ from holdfast_ledger.store.interface import (
     Sidecar,
     Writer,
 )
+
+DIMENSION_SETS_CACHED = 1_024
+"""Sets of dimensions whose text is kept at hand."""
 
 
 @dataclass(slots=True)
@@ -224,7 +228,7 @@ def _row(debit: wire.Debit, amount: int, share: _Share, now_ms: int) -> DebitRow
         now_ms,
         debit.settled_at_unix_ms,
         debit.subject,
-        json.dumps({d.key: d.value for d in dimensions}, ensure_ascii=False) if dimensions else "{}",
+        _dimensions_text(tuple([(d.key, d.value) for d in dimensions])) if dimensions else "{}",
         int(debit.late),
         debit.over_hold_amount,
         int(debit.estimated),
@@ -233,6 +237,12 @@ def _row(debit: wire.Debit, amount: int, share: _Share, now_ms: int) -> DebitRow
         debit.fail_open_amount,
         debit.hold_age_ms,
     )
+
+
+@lru_cache(maxsize=DIMENSION_SETS_CACHED)
+def _dimensions_text(pairs: tuple[tuple[str, str], ...]) -> str:
+    """Returns dimensions as they are kept. Few sets serve many debits, and to write one takes as long as a row."""
+    return json.dumps(dict(pairs), ensure_ascii=False)
 
 
 def _burn(writer: Writer, shares: list[_Share], now_ms: int, result: Posted) -> None:
