@@ -214,6 +214,8 @@ class _Checker:
             low, high, flags, _ = _NODE.unpack_from(page, offset)
             numbers.append(low | high << 16 | flags << 32)
             bounds.append(key_order(self._key(page, offset)))
+        if not bounds:
+            raise StoreUnusable(f"page {place.number} is empty")
         # The first child has no key of its own: it begins where its parent does.
         bounds[:1] = [place.first]
         for number, first, beyond in zip(numbers, bounds, [*bounds[1:], place.beyond], strict=True):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from holdfast_sidecar.store.pages import BRANCH, HEADER_BYTES
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -138,6 +139,14 @@ def _write_second_version(content: bytearray) -> None:
     content[PAGE_BYTES + 20 : PAGE_BYTES + 24] = struct.pack("=I", 9)
 
 
+def _empty_branches(content: bytearray) -> None:
+    """Every branch page says that it has no entries."""
+    for page in range(2 * PAGE_BYTES, len(content) - PAGE_BYTES + 1, PAGE_BYTES):
+        flags, lower = struct.unpack_from("=HH", content, page + 10)
+        if flags == BRANCH and lower > HEADER_BYTES:
+            struct.pack_into("=H", content, page + 12, HEADER_BYTES)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -146,11 +155,12 @@ def _write_second_version(content: bytearray) -> None:
         lambda content: content.__delitem__(slice(2 * PAGE_BYTES, None)),
         _write_magic,
         _write_second_version,
+        _empty_branches,
         lambda content: content.__setitem__(slice(None), bytes(len(content))),
         lambda content: content.__setitem__(slice(None), b"\xff" * len(content)),
         lambda content: content.__setitem__(slice(None), b"#!/bin/sh\nexit 0\n"),
     ],
-    ids=["empty", "one page", "two pages", "magic", "second version", "zeros", "ones", "a text"],
+    ids=["empty", "one page", "two pages", "magic", "second version", "empty branches", "zeros", "ones", "a text"],
 )
 def test_what_is_no_store_is_set_aside(sound: Path, damage: Damage) -> None:
     """Files that were cut, overwritten or replaced."""
