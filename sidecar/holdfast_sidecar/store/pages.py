@@ -28,6 +28,8 @@ MAX_UNBACKED_PAGES = 1 << 20
 
 BRANCH, LEAF, OVERFLOW, META = 0x01, 0x02, 0x04, 0x08
 BIG_VALUE, SUB_TREE = 0x01, 0x02
+INTEGER_KEY, KEY_FLAGS = 0x08, 0x7E
+"""Of a tree's flags: keys are numbers; all that say how keys are ordered, and whether a key may be there twice."""
 
 _HEADER = struct.Struct("=QHHHH")  # number, pad, flags, lower, upper
 _META_HEAD = struct.Struct("=IIQQ")  # magic, version, address, map size
@@ -122,9 +124,14 @@ class _Checker:
         if self._page_count > self._file_bytes // self._page_bytes + MAX_UNBACKED_PAGES:
             raise StoreUnusable(f"{self._page_count} pages are claimed, the file has {self._file_bytes} bytes")
         self._seen = bytearray(self._page_count)
+        if meta.free.flags & KEY_FLAGS != INTEGER_KEY:
+            raise StoreUnusable("the free list's keys are no numbers")
         self._walk(meta.free, self._read_free_list, native_number_order)
         trees: list[Tree] = []
         self._walk(meta.main, lambda page: trees.extend(self._sub_trees(page)))
+        for tree in [meta.main, *trees]:
+            if tree.flags & KEY_FLAGS:
+                raise StoreUnusable("a table has keys of another kind than ours")
         for tree in trees:
             self._walk(tree, self._check_records)
         self._check_free_list()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from holdfast_sidecar.store.pages import BRANCH, HEADER_BYTES
+from holdfast_sidecar.store.pages import BRANCH, HEADER_BYTES, META_BYTES
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -131,6 +131,10 @@ def test_damage_is_set_aside_or_harmless(sound: Path, cases: list[Damage]) -> No
         assert verdict in ("aside", f"same {BATCHES}"), case
 
 
+_TREE_BYTES, _TAIL_BYTES = 48, 16
+"""Sizes of LMDB's MDB_db and of what follows the two of them in a meta page."""
+
+
 def _write_magic(content: bytearray) -> None:
     content[16:20] = struct.pack("=I", 0x12345678)
 
@@ -147,6 +151,16 @@ def _empty_branches(content: bytearray) -> None:
             struct.pack_into("=H", content, page + 12, HEADER_BYTES)
 
 
+def _duplicate_keys(tree: int) -> Damage:
+    """Both meta pages say of a tree (0: the free list, 1: the list of tables) that a key may be there twice."""
+
+    def damage(content: bytearray) -> None:
+        for page in (0, PAGE_BYTES):
+            content[page + META_BYTES - _TAIL_BYTES - (2 - tree) * _TREE_BYTES + 4] |= 0x04
+
+    return damage
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -156,11 +170,25 @@ def _empty_branches(content: bytearray) -> None:
         _write_magic,
         _write_second_version,
         _empty_branches,
+        _duplicate_keys(0),
+        _duplicate_keys(1),
         lambda content: content.__setitem__(slice(None), bytes(len(content))),
         lambda content: content.__setitem__(slice(None), b"\xff" * len(content)),
         lambda content: content.__setitem__(slice(None), b"#!/bin/sh\nexit 0\n"),
     ],
-    ids=["empty", "one page", "two pages", "magic", "second version", "empty branches", "zeros", "ones", "a text"],
+    ids=[
+        "empty",
+        "one page",
+        "two pages",
+        "magic",
+        "second version",
+        "empty branches",
+        "twofold free list",
+        "twofold tables",
+        "zeros",
+        "ones",
+        "a text",
+    ],
 )
 def test_what_is_no_store_is_set_aside(sound: Path, damage: Damage) -> None:
     """Files that were cut, overwritten or replaced."""
