@@ -24,23 +24,31 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aholdfast/v1/decision.proto\x12\x0bholdfast.v1\"\xe0\x01\n\x06Policy\x12-\n\x0b\x65nforcement\x18\x01 \x01(\x0e\x32\x18.holdfast.v1.Enforcement\x12\x17\n\x0foverdraft_limit\x18\x02 \x01(\x03\x12\x1b\n\x13overdraft_limit_bps\x18\x03 \x01(\x05\x12\x32\n\x0epartition_mode\x18\x04 \x01(\x0e\x32\x1a.holdfast.v1.PartitionMode\x12!\n\x19partition_overdraft_limit\x18\x05 \x01(\x03\x12\x1a\n\x12partition_after_ms\x18\x06 \x01(\x03*G\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x11\n\rVERDICT_ALLOW\x10\x01\x12\x10\n\x0cVERDICT_DENY\x10\x02*\x89\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\r\n\tREASON_OK\x10\x01\x12\x1a\n\x16REASON_UNKNOWN_ACCOUNT\x10\x02\x12\x17\n\x13REASON_RATE_LIMITED\x10\x03\x12\x1a\n\x16REASON_BUDGET_EXCEEDED\x10\x04\x12\x1f\n\x1bREASON_INSUFFICIENT_BALANCE\x10\x05\x12\x1a\n\x16REASON_OVERDRAFT_LIMIT\x10\x06\x12\x16\n\x12REASON_PARTITIONED\x10\x07\x12\x18\n\x14REASON_LEASE_TIMEOUT\x10\x08\x12\x18\n\x14REASON_LINKED_FAILED\x10\t*F\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eMODE_CONNECTED\x10\x01\x12\x14\n\x10MODE_PARTITIONED\x10\x02*^\n\x0b\x45nforcement\x12\x1b\n\x17\x45NFORCEMENT_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45NFORCEMENT_STRICT\x10\x01\x12\x1a\n\x16\x45NFORCEMENT_OPTIMISTIC\x10\x02*\x8b\x01\n\rPartitionMode\x12\x1e\n\x1aPARTITION_MODE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPARTITION_MODE_FAIL_CLOSED\x10\x01\x12\x1c\n\x18PARTITION_MODE_ALLOWANCE\x10\x02\x12\x1c\n\x18PARTITION_MODE_FAIL_OPEN\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aholdfast/v1/decision.proto\x12\x0bholdfast.v1\"\xe9\x01\n\nLimitState\x12\r\n\x05level\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12#\n\x06reason\x18\x03 \x01(\x0e\x32\x13.holdfast.v1.Reason\x12\x14\n\x0climit_amount\x18\x04 \x01(\x03\x12\x13\n\x0bused_amount\x18\x05 \x01(\x03\x12\x13\n\x0bheld_amount\x18\x06 \x01(\x03\x12\x13\n\x0bleft_amount\x18\x07 \x01(\x03\x12\x19\n\x11resets_at_unix_ms\x18\x08 \x01(\x03\x12\x16\n\x0eretry_after_ms\x18\t \x01(\x03\x12\x0e\n\x06shadow\x18\n \x01(\x08\"m\n\x0c\x46\x65\x61tureValue\x12\x11\n\x07\x65nabled\x18\x01 \x01(\x08H\x00\x12\x11\n\x07maximum\x18\x02 \x01(\x03H\x00\x12.\n\x07\x63hoices\x18\x03 \x01(\x0b\x32\x1b.holdfast.v1.FeatureChoicesH\x00\x42\x07\n\x05value\" \n\x0e\x46\x65\x61tureChoices\x12\x0e\n\x06values\x18\x01 \x03(\t\"D\n\x0fRequiredFeature\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x03\x12\x0e\n\x06\x63hoice\x18\x03 \x01(\t\"\xf0\x01\n\x06Policy\x12-\n\x0b\x65nforcement\x18\x01 \x01(\x0e\x32\x18.holdfast.v1.Enforcement\x12\x17\n\x0foverdraft_limit\x18\x02 \x01(\x03\x12\x1b\n\x13overdraft_limit_bps\x18\x03 \x01(\x05\x12\x32\n\x0epartition_mode\x18\x04 \x01(\x0e\x32\x1a.holdfast.v1.PartitionMode\x12!\n\x19partition_overdraft_limit\x18\x05 \x01(\x03\x12\x1a\n\x12partition_after_ms\x18\x06 \x01(\x03\x12\x0e\n\x06shadow\x18\x07 \x01(\x08*G\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x11\n\rVERDICT_ALLOW\x10\x01\x12\x10\n\x0cVERDICT_DENY\x10\x02*\xfb\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\r\n\tREASON_OK\x10\x01\x12\x1a\n\x16REASON_UNKNOWN_ACCOUNT\x10\x02\x12\x17\n\x13REASON_RATE_LIMITED\x10\x03\x12\x1a\n\x16REASON_BUDGET_EXCEEDED\x10\x04\x12\x1f\n\x1bREASON_INSUFFICIENT_BALANCE\x10\x05\x12\x1a\n\x16REASON_OVERDRAFT_LIMIT\x10\x06\x12\x16\n\x12REASON_PARTITIONED\x10\x07\x12\x18\n\x14REASON_LEASE_TIMEOUT\x10\x08\x12\x18\n\x14REASON_LINKED_FAILED\x10\t\x12\x17\n\x13REASON_NOT_ENTITLED\x10\n\x12\x1a\n\x16REASON_UNKNOWN_SUBJECT\x10\x0b\x12\x1e\n\x1aREASON_CONCURRENCY_LIMITED\x10\x0c\x12\x1b\n\x17REASON_PARENT_EXHAUSTED\x10\r*F\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eMODE_CONNECTED\x10\x01\x12\x14\n\x10MODE_PARTITIONED\x10\x02*^\n\x0b\x45nforcement\x12\x1b\n\x17\x45NFORCEMENT_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45NFORCEMENT_STRICT\x10\x01\x12\x1a\n\x16\x45NFORCEMENT_OPTIMISTIC\x10\x02*\x8b\x01\n\rPartitionMode\x12\x1e\n\x1aPARTITION_MODE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPARTITION_MODE_FAIL_CLOSED\x10\x01\x12\x1c\n\x18PARTITION_MODE_ALLOWANCE\x10\x02\x12\x1c\n\x18PARTITION_MODE_FAIL_OPEN\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'holdfast.v1.decision_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VERDICT']._serialized_start=270
-  _globals['_VERDICT']._serialized_end=341
-  _globals['_REASON']._serialized_start=344
-  _globals['_REASON']._serialized_end=609
-  _globals['_MODE']._serialized_start=611
-  _globals['_MODE']._serialized_end=681
-  _globals['_ENFORCEMENT']._serialized_start=683
-  _globals['_ENFORCEMENT']._serialized_end=777
-  _globals['_PARTITIONMODE']._serialized_start=780
-  _globals['_PARTITIONMODE']._serialized_end=919
-  _globals['_POLICY']._serialized_start=44
-  _globals['_POLICY']._serialized_end=268
+  _globals['_VERDICT']._serialized_start=737
+  _globals['_VERDICT']._serialized_end=808
+  _globals['_REASON']._serialized_start=811
+  _globals['_REASON']._serialized_end=1190
+  _globals['_MODE']._serialized_start=1192
+  _globals['_MODE']._serialized_end=1262
+  _globals['_ENFORCEMENT']._serialized_start=1264
+  _globals['_ENFORCEMENT']._serialized_end=1358
+  _globals['_PARTITIONMODE']._serialized_start=1361
+  _globals['_PARTITIONMODE']._serialized_end=1500
+  _globals['_LIMITSTATE']._serialized_start=44
+  _globals['_LIMITSTATE']._serialized_end=277
+  _globals['_FEATUREVALUE']._serialized_start=279
+  _globals['_FEATUREVALUE']._serialized_end=388
+  _globals['_FEATURECHOICES']._serialized_start=390
+  _globals['_FEATURECHOICES']._serialized_end=422
+  _globals['_REQUIREDFEATURE']._serialized_start=424
+  _globals['_REQUIREDFEATURE']._serialized_end=492
+  _globals['_POLICY']._serialized_start=495
+  _globals['_POLICY']._serialized_end=735
 # @@protoc_insertion_point(module_scope)

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CheckRequest(_message.Message):
-    __slots__ = ("account_id", "pool_id", "amount", "min_amount", "currency", "subject", "dimensions")
+    __slots__ = ("account_id", "pool_id", "amount", "min_amount", "currency", "subject", "dimensions", "quantities", "required_feature", "explain", "parent_hold_id", "max_output_tokens")
     class DimensionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -16,6 +16,13 @@ class CheckRequest(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class QuantitiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_ID_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +30,11 @@ class CheckRequest(_message.Message):
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    QUANTITIES_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_FEATURE_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    PARENT_HOLD_ID_FIELD_NUMBER: _ClassVar[int]
+    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     pool_id: str
     amount: int
@@ -30,10 +42,15 @@ class CheckRequest(_message.Message):
     currency: str
     subject: str
     dimensions: _containers.ScalarMap[str, str]
-    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., min_amount: _Optional[int] = ..., currency: _Optional[str] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    quantities: _containers.ScalarMap[str, int]
+    required_feature: _decision_pb2.RequiredFeature
+    explain: bool
+    parent_hold_id: str
+    max_output_tokens: int
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., min_amount: _Optional[int] = ..., currency: _Optional[str] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., quantities: _Optional[_Mapping[str, int]] = ..., required_feature: _Optional[_Union[_decision_pb2.RequiredFeature, _Mapping]] = ..., explain: _Optional[bool] = ..., parent_hold_id: _Optional[str] = ..., max_output_tokens: _Optional[int] = ...) -> None: ...
 
 class CheckResponse(_message.Message):
-    __slots__ = ("verdict", "reason", "denied_level", "granted_amount", "posted", "held", "available", "retry_after_ms", "mode")
+    __slots__ = ("verdict", "reason", "denied_level", "granted_amount", "posted", "held", "available", "retry_after_ms", "mode", "denied_by", "shadow_denials", "steps", "feature_value", "rated_amount")
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     DENIED_LEVEL_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +60,11 @@ class CheckResponse(_message.Message):
     AVAILABLE_FIELD_NUMBER: _ClassVar[int]
     RETRY_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
+    DENIED_BY_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_DENIALS_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    FEATURE_VALUE_FIELD_NUMBER: _ClassVar[int]
+    RATED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     verdict: _decision_pb2.Verdict
     reason: _decision_pb2.Reason
     denied_level: str
@@ -52,10 +74,15 @@ class CheckResponse(_message.Message):
     available: int
     retry_after_ms: int
     mode: _decision_pb2.Mode
-    def __init__(self, verdict: _Optional[_Union[_decision_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_decision_pb2.Reason, str]] = ..., denied_level: _Optional[str] = ..., granted_amount: _Optional[int] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., retry_after_ms: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ...) -> None: ...
+    denied_by: _decision_pb2.LimitState
+    shadow_denials: _containers.RepeatedCompositeFieldContainer[_decision_pb2.LimitState]
+    steps: _containers.RepeatedCompositeFieldContainer[_decision_pb2.LimitState]
+    feature_value: _decision_pb2.FeatureValue
+    rated_amount: int
+    def __init__(self, verdict: _Optional[_Union[_decision_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_decision_pb2.Reason, str]] = ..., denied_level: _Optional[str] = ..., granted_amount: _Optional[int] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., retry_after_ms: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., denied_by: _Optional[_Union[_decision_pb2.LimitState, _Mapping]] = ..., shadow_denials: _Optional[_Iterable[_Union[_decision_pb2.LimitState, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[_decision_pb2.LimitState, _Mapping]]] = ..., feature_value: _Optional[_Union[_decision_pb2.FeatureValue, _Mapping]] = ..., rated_amount: _Optional[int] = ...) -> None: ...
 
 class ReserveRequest(_message.Message):
-    __slots__ = ("operation_id", "account_id", "pool_id", "amount", "min_amount", "ttl_ms", "currency", "subject", "dimensions")
+    __slots__ = ("operation_id", "account_id", "pool_id", "amount", "min_amount", "ttl_ms", "currency", "subject", "dimensions", "quantities", "required_feature", "parent_hold_id", "max_output_tokens")
     class DimensionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +90,13 @@ class ReserveRequest(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class QuantitiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +106,10 @@ class ReserveRequest(_message.Message):
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    QUANTITIES_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_FEATURE_FIELD_NUMBER: _ClassVar[int]
+    PARENT_HOLD_ID_FIELD_NUMBER: _ClassVar[int]
+    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     operation_id: str
     account_id: str
     pool_id: str
@@ -81,10 +119,14 @@ class ReserveRequest(_message.Message):
     currency: str
     subject: str
     dimensions: _containers.ScalarMap[str, str]
-    def __init__(self, operation_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., min_amount: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., currency: _Optional[str] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    quantities: _containers.ScalarMap[str, int]
+    required_feature: _decision_pb2.RequiredFeature
+    parent_hold_id: str
+    max_output_tokens: int
+    def __init__(self, operation_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., min_amount: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., currency: _Optional[str] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., quantities: _Optional[_Mapping[str, int]] = ..., required_feature: _Optional[_Union[_decision_pb2.RequiredFeature, _Mapping]] = ..., parent_hold_id: _Optional[str] = ..., max_output_tokens: _Optional[int] = ...) -> None: ...
 
 class ReserveResponse(_message.Message):
-    __slots__ = ("verdict", "reason", "denied_level", "granted_amount", "posted", "held", "available", "retry_after_ms", "mode", "remaining_ttl_ms", "retention_ms", "unleased_amount")
+    __slots__ = ("verdict", "reason", "denied_level", "granted_amount", "posted", "held", "available", "retry_after_ms", "mode", "remaining_ttl_ms", "retention_ms", "unleased_amount", "denied_by", "shadow_denials", "rated_amount")
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     DENIED_LEVEL_FIELD_NUMBER: _ClassVar[int]
@@ -97,6 +139,9 @@ class ReserveResponse(_message.Message):
     REMAINING_TTL_MS_FIELD_NUMBER: _ClassVar[int]
     RETENTION_MS_FIELD_NUMBER: _ClassVar[int]
     UNLEASED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    DENIED_BY_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_DENIALS_FIELD_NUMBER: _ClassVar[int]
+    RATED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     verdict: _decision_pb2.Verdict
     reason: _decision_pb2.Reason
     denied_level: str
@@ -109,26 +154,49 @@ class ReserveResponse(_message.Message):
     remaining_ttl_ms: int
     retention_ms: int
     unleased_amount: int
-    def __init__(self, verdict: _Optional[_Union[_decision_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_decision_pb2.Reason, str]] = ..., denied_level: _Optional[str] = ..., granted_amount: _Optional[int] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., retry_after_ms: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., remaining_ttl_ms: _Optional[int] = ..., retention_ms: _Optional[int] = ..., unleased_amount: _Optional[int] = ...) -> None: ...
+    denied_by: _decision_pb2.LimitState
+    shadow_denials: _containers.RepeatedCompositeFieldContainer[_decision_pb2.LimitState]
+    rated_amount: int
+    def __init__(self, verdict: _Optional[_Union[_decision_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_decision_pb2.Reason, str]] = ..., denied_level: _Optional[str] = ..., granted_amount: _Optional[int] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., retry_after_ms: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., remaining_ttl_ms: _Optional[int] = ..., retention_ms: _Optional[int] = ..., unleased_amount: _Optional[int] = ..., denied_by: _Optional[_Union[_decision_pb2.LimitState, _Mapping]] = ..., shadow_denials: _Optional[_Iterable[_Union[_decision_pb2.LimitState, _Mapping]]] = ..., rated_amount: _Optional[int] = ...) -> None: ...
 
 class ExtendRequest(_message.Message):
-    __slots__ = ("operation_id", "account_id", "hold_id", "add_amount", "min_add_amount", "ttl_ms")
+    __slots__ = ("operation_id", "account_id", "hold_id", "add_amount", "min_add_amount", "ttl_ms", "return_amount", "quantities", "passed_quantities")
+    class QuantitiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    class PassedQuantitiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     HOLD_ID_FIELD_NUMBER: _ClassVar[int]
     ADD_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     MIN_ADD_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    RETURN_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    QUANTITIES_FIELD_NUMBER: _ClassVar[int]
+    PASSED_QUANTITIES_FIELD_NUMBER: _ClassVar[int]
     operation_id: str
     account_id: str
     hold_id: str
     add_amount: int
     min_add_amount: int
     ttl_ms: int
-    def __init__(self, operation_id: _Optional[str] = ..., account_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., add_amount: _Optional[int] = ..., min_add_amount: _Optional[int] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
+    return_amount: int
+    quantities: _containers.ScalarMap[str, int]
+    passed_quantities: _containers.ScalarMap[str, int]
+    def __init__(self, operation_id: _Optional[str] = ..., account_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., add_amount: _Optional[int] = ..., min_add_amount: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., return_amount: _Optional[int] = ..., quantities: _Optional[_Mapping[str, int]] = ..., passed_quantities: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class ExtendResponse(_message.Message):
-    __slots__ = ("verdict", "reason", "denied_level", "added_amount", "hold_amount", "posted", "held", "available", "retry_after_ms", "mode", "remaining_ttl_ms", "retention_ms", "unleased_amount")
+    __slots__ = ("verdict", "reason", "denied_level", "added_amount", "hold_amount", "posted", "held", "available", "retry_after_ms", "mode", "remaining_ttl_ms", "retention_ms", "unleased_amount", "denied_by", "shadow_denials", "returned_amount")
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     DENIED_LEVEL_FIELD_NUMBER: _ClassVar[int]
@@ -142,6 +210,9 @@ class ExtendResponse(_message.Message):
     REMAINING_TTL_MS_FIELD_NUMBER: _ClassVar[int]
     RETENTION_MS_FIELD_NUMBER: _ClassVar[int]
     UNLEASED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    DENIED_BY_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_DENIALS_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     verdict: _decision_pb2.Verdict
     reason: _decision_pb2.Reason
     denied_level: str
@@ -155,10 +226,13 @@ class ExtendResponse(_message.Message):
     remaining_ttl_ms: int
     retention_ms: int
     unleased_amount: int
-    def __init__(self, verdict: _Optional[_Union[_decision_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_decision_pb2.Reason, str]] = ..., denied_level: _Optional[str] = ..., added_amount: _Optional[int] = ..., hold_amount: _Optional[int] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., retry_after_ms: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., remaining_ttl_ms: _Optional[int] = ..., retention_ms: _Optional[int] = ..., unleased_amount: _Optional[int] = ...) -> None: ...
+    denied_by: _decision_pb2.LimitState
+    shadow_denials: _containers.RepeatedCompositeFieldContainer[_decision_pb2.LimitState]
+    returned_amount: int
+    def __init__(self, verdict: _Optional[_Union[_decision_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_decision_pb2.Reason, str]] = ..., denied_level: _Optional[str] = ..., added_amount: _Optional[int] = ..., hold_amount: _Optional[int] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., retry_after_ms: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., remaining_ttl_ms: _Optional[int] = ..., retention_ms: _Optional[int] = ..., unleased_amount: _Optional[int] = ..., denied_by: _Optional[_Union[_decision_pb2.LimitState, _Mapping]] = ..., shadow_denials: _Optional[_Iterable[_Union[_decision_pb2.LimitState, _Mapping]]] = ..., returned_amount: _Optional[int] = ...) -> None: ...
 
 class SettleRequest(_message.Message):
-    __slots__ = ("operation_id", "account_id", "hold_id", "amount", "final", "pool_id", "dimensions", "estimated")
+    __slots__ = ("operation_id", "account_id", "hold_id", "amount", "final", "pool_id", "dimensions", "estimated", "quantities", "cut_short")
     class DimensionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -166,6 +240,13 @@ class SettleRequest(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class QuantitiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     HOLD_ID_FIELD_NUMBER: _ClassVar[int]
@@ -174,6 +255,8 @@ class SettleRequest(_message.Message):
     POOL_ID_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_FIELD_NUMBER: _ClassVar[int]
+    QUANTITIES_FIELD_NUMBER: _ClassVar[int]
+    CUT_SHORT_FIELD_NUMBER: _ClassVar[int]
     operation_id: str
     account_id: str
     hold_id: str
@@ -182,7 +265,9 @@ class SettleRequest(_message.Message):
     pool_id: str
     dimensions: _containers.ScalarMap[str, str]
     estimated: bool
-    def __init__(self, operation_id: _Optional[str] = ..., account_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., amount: _Optional[int] = ..., final: _Optional[bool] = ..., pool_id: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., estimated: _Optional[bool] = ...) -> None: ...
+    quantities: _containers.ScalarMap[str, int]
+    cut_short: bool
+    def __init__(self, operation_id: _Optional[str] = ..., account_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., amount: _Optional[int] = ..., final: _Optional[bool] = ..., pool_id: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., estimated: _Optional[bool] = ..., quantities: _Optional[_Mapping[str, int]] = ..., cut_short: _Optional[bool] = ...) -> None: ...
 
 class SettleResponse(_message.Message):
     __slots__ = ("debited_amount", "returned_amount", "hold_amount", "late", "over_hold_amount", "posted", "held", "available", "mode", "remaining_ttl_ms", "retention_ms")
@@ -237,7 +322,7 @@ class ReleaseResponse(_message.Message):
     def __init__(self, returned_amount: _Optional[int] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., retention_ms: _Optional[int] = ...) -> None: ...
 
 class ChargeRequest(_message.Message):
-    __slots__ = ("operation_id", "account_id", "pool_id", "delta", "set", "currency", "subject", "dimensions")
+    __slots__ = ("operation_id", "account_id", "pool_id", "delta", "set", "quantities", "currency", "subject", "dimensions", "required_feature")
     class DimensionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -250,18 +335,35 @@ class ChargeRequest(_message.Message):
     POOL_ID_FIELD_NUMBER: _ClassVar[int]
     DELTA_FIELD_NUMBER: _ClassVar[int]
     SET_FIELD_NUMBER: _ClassVar[int]
+    QUANTITIES_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_FEATURE_FIELD_NUMBER: _ClassVar[int]
     operation_id: str
     account_id: str
     pool_id: str
     delta: int
     set: CounterTotal
+    quantities: Quantities
     currency: str
     subject: str
     dimensions: _containers.ScalarMap[str, str]
-    def __init__(self, operation_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., delta: _Optional[int] = ..., set: _Optional[_Union[CounterTotal, _Mapping]] = ..., currency: _Optional[str] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    required_feature: _decision_pb2.RequiredFeature
+    def __init__(self, operation_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., delta: _Optional[int] = ..., set: _Optional[_Union[CounterTotal, _Mapping]] = ..., quantities: _Optional[_Union[Quantities, _Mapping]] = ..., currency: _Optional[str] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., required_feature: _Optional[_Union[_decision_pb2.RequiredFeature, _Mapping]] = ...) -> None: ...
+
+class Quantities(_message.Message):
+    __slots__ = ("by_meter",)
+    class ByMeterEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    BY_METER_FIELD_NUMBER: _ClassVar[int]
+    by_meter: _containers.ScalarMap[str, int]
+    def __init__(self, by_meter: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class CounterTotal(_message.Message):
     __slots__ = ("counter_id", "total")
@@ -272,7 +374,7 @@ class CounterTotal(_message.Message):
     def __init__(self, counter_id: _Optional[str] = ..., total: _Optional[int] = ...) -> None: ...
 
 class ChargeResponse(_message.Message):
-    __slots__ = ("verdict", "reason", "denied_level", "debited_amount", "posted", "held", "available", "retry_after_ms", "mode", "counter_total", "retention_ms", "unleased_amount")
+    __slots__ = ("verdict", "reason", "denied_level", "debited_amount", "posted", "held", "available", "retry_after_ms", "mode", "counter_total", "retention_ms", "unleased_amount", "denied_by", "shadow_denials")
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     DENIED_LEVEL_FIELD_NUMBER: _ClassVar[int]
@@ -285,6 +387,8 @@ class ChargeResponse(_message.Message):
     COUNTER_TOTAL_FIELD_NUMBER: _ClassVar[int]
     RETENTION_MS_FIELD_NUMBER: _ClassVar[int]
     UNLEASED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    DENIED_BY_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_DENIALS_FIELD_NUMBER: _ClassVar[int]
     verdict: _decision_pb2.Verdict
     reason: _decision_pb2.Reason
     denied_level: str
@@ -297,7 +401,9 @@ class ChargeResponse(_message.Message):
     counter_total: int
     retention_ms: int
     unleased_amount: int
-    def __init__(self, verdict: _Optional[_Union[_decision_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_decision_pb2.Reason, str]] = ..., denied_level: _Optional[str] = ..., debited_amount: _Optional[int] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., retry_after_ms: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., counter_total: _Optional[int] = ..., retention_ms: _Optional[int] = ..., unleased_amount: _Optional[int] = ...) -> None: ...
+    denied_by: _decision_pb2.LimitState
+    shadow_denials: _containers.RepeatedCompositeFieldContainer[_decision_pb2.LimitState]
+    def __init__(self, verdict: _Optional[_Union[_decision_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_decision_pb2.Reason, str]] = ..., denied_level: _Optional[str] = ..., debited_amount: _Optional[int] = ..., posted: _Optional[int] = ..., held: _Optional[int] = ..., available: _Optional[int] = ..., retry_after_ms: _Optional[int] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., counter_total: _Optional[int] = ..., retention_ms: _Optional[int] = ..., unleased_amount: _Optional[int] = ..., denied_by: _Optional[_Union[_decision_pb2.LimitState, _Mapping]] = ..., shadow_denials: _Optional[_Iterable[_Union[_decision_pb2.LimitState, _Mapping]]] = ...) -> None: ...
 
 class GetBalanceRequest(_message.Message):
     __slots__ = ("account_id", "pool_id")
@@ -362,7 +468,7 @@ class ListHoldsResponse(_message.Message):
     def __init__(self, holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class Hold(_message.Message):
-    __slots__ = ("hold_id", "pool_id", "amount", "settled_amount", "remaining_ttl_ms", "subject", "dimensions")
+    __slots__ = ("hold_id", "pool_id", "amount", "settled_amount", "remaining_ttl_ms", "subject", "dimensions", "parent_hold_id")
     class DimensionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -377,6 +483,7 @@ class Hold(_message.Message):
     REMAINING_TTL_MS_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    PARENT_HOLD_ID_FIELD_NUMBER: _ClassVar[int]
     hold_id: str
     pool_id: str
     amount: int
@@ -384,7 +491,8 @@ class Hold(_message.Message):
     remaining_ttl_ms: int
     subject: str
     dimensions: _containers.ScalarMap[str, str]
-    def __init__(self, hold_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., remaining_ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    parent_hold_id: str
+    def __init__(self, hold_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., remaining_ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., parent_hold_id: _Optional[str] = ...) -> None: ...
 
 class Operation(_message.Message):
     __slots__ = ("check", "reserve", "extend", "settle", "release", "charge")

@@ -14,34 +14,60 @@ class LeaseStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LEASE_STATUS_ACTIVE: _ClassVar[LeaseStatus]
     LEASE_STATUS_UNKNOWN_ACCOUNT: _ClassVar[LeaseStatus]
     LEASE_STATUS_UNKNOWN_POOL: _ClassVar[LeaseStatus]
+
+class BudgetAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BUDGET_ACTION_UNSPECIFIED: _ClassVar[BudgetAction]
+    BUDGET_ACTION_HARD: _ClassVar[BudgetAction]
+    BUDGET_ACTION_SOFT: _ClassVar[BudgetAction]
+    BUDGET_ACTION_THROTTLE: _ClassVar[BudgetAction]
+
+class RateUnit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RATE_UNIT_UNSPECIFIED: _ClassVar[RateUnit]
+    RATE_UNIT_REQUESTS: _ClassVar[RateUnit]
+    RATE_UNIT_AMOUNT: _ClassVar[RateUnit]
+    RATE_UNIT_QUANTITY: _ClassVar[RateUnit]
 LEASE_STATUS_UNSPECIFIED: LeaseStatus
 LEASE_STATUS_ACTIVE: LeaseStatus
 LEASE_STATUS_UNKNOWN_ACCOUNT: LeaseStatus
 LEASE_STATUS_UNKNOWN_POOL: LeaseStatus
+BUDGET_ACTION_UNSPECIFIED: BudgetAction
+BUDGET_ACTION_HARD: BudgetAction
+BUDGET_ACTION_SOFT: BudgetAction
+BUDGET_ACTION_THROTTLE: BudgetAction
+RATE_UNIT_UNSPECIFIED: RateUnit
+RATE_UNIT_REQUESTS: RateUnit
+RATE_UNIT_AMOUNT: RateUnit
+RATE_UNIT_QUANTITY: RateUnit
 
 class SyncRequest(_message.Message):
-    __slots__ = ("hello", "debits", "heartbeat", "lease_request")
+    __slots__ = ("hello", "debits", "heartbeat", "lease_request", "rules_request")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     DEBITS_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     LEASE_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    RULES_REQUEST_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     debits: DebitBatch
     heartbeat: Heartbeat
     lease_request: LeaseRequest
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., debits: _Optional[_Union[DebitBatch, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., lease_request: _Optional[_Union[LeaseRequest, _Mapping]] = ...) -> None: ...
+    rules_request: RulesRequest
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., debits: _Optional[_Union[DebitBatch, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., lease_request: _Optional[_Union[LeaseRequest, _Mapping]] = ..., rules_request: _Optional[_Union[RulesRequest, _Mapping]] = ...) -> None: ...
 
 class SyncResponse(_message.Message):
-    __slots__ = ("welcome", "ack", "heartbeat_ack", "lease_update")
+    __slots__ = ("welcome", "ack", "heartbeat_ack", "lease_update", "rules_update")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ACK_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_ACK_FIELD_NUMBER: _ClassVar[int]
     LEASE_UPDATE_FIELD_NUMBER: _ClassVar[int]
+    RULES_UPDATE_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     ack: DebitAck
     heartbeat_ack: HeartbeatAck
     lease_update: LeaseUpdate
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ack: _Optional[_Union[DebitAck, _Mapping]] = ..., heartbeat_ack: _Optional[_Union[HeartbeatAck, _Mapping]] = ..., lease_update: _Optional[_Union[LeaseUpdate, _Mapping]] = ...) -> None: ...
+    rules_update: RulesUpdate
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ack: _Optional[_Union[DebitAck, _Mapping]] = ..., heartbeat_ack: _Optional[_Union[HeartbeatAck, _Mapping]] = ..., lease_update: _Optional[_Union[LeaseUpdate, _Mapping]] = ..., rules_update: _Optional[_Union[RulesUpdate, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("sidecar_id", "epoch", "instance", "last_sequence", "acked_sequence", "max_hold_ttl_ms", "version", "birth_epoch")
@@ -94,7 +120,14 @@ class DebitBatch(_message.Message):
     def __init__(self, debits: _Optional[_Iterable[_Union[Debit, _Mapping]]] = ...) -> None: ...
 
 class Debit(_message.Message):
-    __slots__ = ("sequence", "epoch", "account_id", "pool_id", "amount", "operation_id", "hold_id", "settled_at_unix_ms", "subject", "dimensions", "late", "over_hold_amount", "estimated", "mode", "allowance_amount", "fail_open_amount", "hold_age_ms")
+    __slots__ = ("sequence", "epoch", "account_id", "pool_id", "amount", "operation_id", "hold_id", "settled_at_unix_ms", "subject", "dimensions", "late", "over_hold_amount", "estimated", "mode", "allowance_amount", "fail_open_amount", "hold_age_ms", "windows", "quantities")
+    class QuantitiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -112,6 +145,8 @@ class Debit(_message.Message):
     ALLOWANCE_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     FAIL_OPEN_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     HOLD_AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    QUANTITIES_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     epoch: int
     account_id: str
@@ -129,7 +164,9 @@ class Debit(_message.Message):
     allowance_amount: int
     fail_open_amount: int
     hold_age_ms: int
-    def __init__(self, sequence: _Optional[int] = ..., epoch: _Optional[int] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., operation_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., settled_at_unix_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Iterable[_Union[Dimension, _Mapping]]] = ..., late: _Optional[bool] = ..., over_hold_amount: _Optional[int] = ..., estimated: _Optional[bool] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., allowance_amount: _Optional[int] = ..., fail_open_amount: _Optional[int] = ..., hold_age_ms: _Optional[int] = ...) -> None: ...
+    windows: _containers.RepeatedScalarFieldContainer[str]
+    quantities: _containers.ScalarMap[str, int]
+    def __init__(self, sequence: _Optional[int] = ..., epoch: _Optional[int] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., operation_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., settled_at_unix_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Iterable[_Union[Dimension, _Mapping]]] = ..., late: _Optional[bool] = ..., over_hold_amount: _Optional[int] = ..., estimated: _Optional[bool] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., allowance_amount: _Optional[int] = ..., fail_open_amount: _Optional[int] = ..., hold_age_ms: _Optional[int] = ..., windows: _Optional[_Iterable[str]] = ..., quantities: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class Dimension(_message.Message):
     __slots__ = ("key", "value")
@@ -208,7 +245,7 @@ class LeaseUpdate(_message.Message):
     def __init__(self, request_id: _Optional[int] = ..., leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ...) -> None: ...
 
 class Lease(_message.Message):
-    __slots__ = ("account_id", "pool_id", "status", "currency", "granted_total", "reclaimed_total", "posted_total", "pool_posted", "pool_free", "policy", "recall_round", "recall_amount", "pending", "allowance_granted_total", "allowance_reclaimed_total", "allowance_recall_amount", "pool_overdraft_bound", "returned_total", "allowance_returned_total", "denied")
+    __slots__ = ("account_id", "pool_id", "status", "currency", "granted_total", "reclaimed_total", "posted_total", "pool_posted", "pool_free", "policy", "recall_round", "recall_amount", "pending", "allowance_granted_total", "allowance_reclaimed_total", "allowance_recall_amount", "pool_overdraft_bound", "returned_total", "allowance_returned_total", "denied", "rules_version")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -229,6 +266,7 @@ class Lease(_message.Message):
     RETURNED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     ALLOWANCE_RETURNED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     DENIED_FIELD_NUMBER: _ClassVar[int]
+    RULES_VERSION_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     pool_id: str
     status: LeaseStatus
@@ -249,4 +287,173 @@ class Lease(_message.Message):
     returned_total: int
     allowance_returned_total: int
     denied: bool
-    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., status: _Optional[_Union[LeaseStatus, str]] = ..., currency: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., pool_free: _Optional[int] = ..., policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ..., recall_round: _Optional[int] = ..., recall_amount: _Optional[int] = ..., pending: _Optional[bool] = ..., allowance_granted_total: _Optional[int] = ..., allowance_reclaimed_total: _Optional[int] = ..., allowance_recall_amount: _Optional[int] = ..., pool_overdraft_bound: _Optional[int] = ..., returned_total: _Optional[int] = ..., allowance_returned_total: _Optional[int] = ..., denied: _Optional[bool] = ...) -> None: ...
+    rules_version: int
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., status: _Optional[_Union[LeaseStatus, str]] = ..., currency: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., pool_free: _Optional[int] = ..., policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ..., recall_round: _Optional[int] = ..., recall_amount: _Optional[int] = ..., pending: _Optional[bool] = ..., allowance_granted_total: _Optional[int] = ..., allowance_reclaimed_total: _Optional[int] = ..., allowance_recall_amount: _Optional[int] = ..., pool_overdraft_bound: _Optional[int] = ..., returned_total: _Optional[int] = ..., allowance_returned_total: _Optional[int] = ..., denied: _Optional[bool] = ..., rules_version: _Optional[int] = ...) -> None: ...
+
+class RulesRequest(_message.Message):
+    __slots__ = ("request_id", "wants", "rate_card_ids")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    WANTS_FIELD_NUMBER: _ClassVar[int]
+    RATE_CARD_IDS_FIELD_NUMBER: _ClassVar[int]
+    request_id: int
+    wants: _containers.RepeatedCompositeFieldContainer[RulesWant]
+    rate_card_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, request_id: _Optional[int] = ..., wants: _Optional[_Iterable[_Union[RulesWant, _Mapping]]] = ..., rate_card_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RulesWant(_message.Message):
+    __slots__ = ("account_id", "subject")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    subject: str
+    def __init__(self, account_id: _Optional[str] = ..., subject: _Optional[str] = ...) -> None: ...
+
+class RulesUpdate(_message.Message):
+    __slots__ = ("request_id", "nodes", "calendars", "rate_cards")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    CALENDARS_FIELD_NUMBER: _ClassVar[int]
+    RATE_CARDS_FIELD_NUMBER: _ClassVar[int]
+    request_id: int
+    nodes: _containers.RepeatedCompositeFieldContainer[SubjectRules]
+    calendars: _containers.RepeatedCompositeFieldContainer[Calendar]
+    rate_cards: _containers.RepeatedCompositeFieldContainer[RateCardContent]
+    def __init__(self, request_id: _Optional[int] = ..., nodes: _Optional[_Iterable[_Union[SubjectRules, _Mapping]]] = ..., calendars: _Optional[_Iterable[_Union[Calendar, _Mapping]]] = ..., rate_cards: _Optional[_Iterable[_Union[RateCardContent, _Mapping]]] = ...) -> None: ...
+
+class SubjectRules(_message.Message):
+    __slots__ = ("account_id", "subject", "version", "has_children", "account", "budgets", "rate_limits", "concurrency_limits")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    HAS_CHILDREN_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    BUDGETS_FIELD_NUMBER: _ClassVar[int]
+    RATE_LIMITS_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_LIMITS_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    subject: str
+    version: int
+    has_children: bool
+    account: AccountTerms
+    budgets: _containers.RepeatedCompositeFieldContainer[BudgetRule]
+    rate_limits: _containers.RepeatedCompositeFieldContainer[RateLimitRule]
+    concurrency_limits: _containers.RepeatedCompositeFieldContainer[ConcurrencyLimitRule]
+    def __init__(self, account_id: _Optional[str] = ..., subject: _Optional[str] = ..., version: _Optional[int] = ..., has_children: _Optional[bool] = ..., account: _Optional[_Union[AccountTerms, _Mapping]] = ..., budgets: _Optional[_Iterable[_Union[BudgetRule, _Mapping]]] = ..., rate_limits: _Optional[_Iterable[_Union[RateLimitRule, _Mapping]]] = ..., concurrency_limits: _Optional[_Iterable[_Union[ConcurrencyLimitRule, _Mapping]]] = ...) -> None: ...
+
+class AccountTerms(_message.Message):
+    __slots__ = ("deny_unknown_subject", "rate_card_id", "rate_card_revision", "features", "shadow_features")
+    class FeaturesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _decision_pb2.FeatureValue
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_decision_pb2.FeatureValue, _Mapping]] = ...) -> None: ...
+    DENY_UNKNOWN_SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    RATE_CARD_ID_FIELD_NUMBER: _ClassVar[int]
+    RATE_CARD_REVISION_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FEATURES_FIELD_NUMBER: _ClassVar[int]
+    deny_unknown_subject: bool
+    rate_card_id: str
+    rate_card_revision: int
+    features: _containers.MessageMap[str, _decision_pb2.FeatureValue]
+    shadow_features: bool
+    def __init__(self, deny_unknown_subject: _Optional[bool] = ..., rate_card_id: _Optional[str] = ..., rate_card_revision: _Optional[int] = ..., features: _Optional[_Mapping[str, _decision_pb2.FeatureValue]] = ..., shadow_features: _Optional[bool] = ...) -> None: ...
+
+class BudgetRule(_message.Message):
+    __slots__ = ("budget_id", "action", "shadow", "limit_amount", "currency", "pool_id", "match", "calendar_id", "rolling_ms")
+    class MatchEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    MATCH_FIELD_NUMBER: _ClassVar[int]
+    CALENDAR_ID_FIELD_NUMBER: _ClassVar[int]
+    ROLLING_MS_FIELD_NUMBER: _ClassVar[int]
+    budget_id: str
+    action: BudgetAction
+    shadow: bool
+    limit_amount: int
+    currency: str
+    pool_id: str
+    match: _containers.ScalarMap[str, str]
+    calendar_id: str
+    rolling_ms: int
+    def __init__(self, budget_id: _Optional[str] = ..., action: _Optional[_Union[BudgetAction, str]] = ..., shadow: _Optional[bool] = ..., limit_amount: _Optional[int] = ..., currency: _Optional[str] = ..., pool_id: _Optional[str] = ..., match: _Optional[_Mapping[str, str]] = ..., calendar_id: _Optional[str] = ..., rolling_ms: _Optional[int] = ...) -> None: ...
+
+class Calendar(_message.Message):
+    __slots__ = ("calendar_id", "starts_unix_ms")
+    CALENDAR_ID_FIELD_NUMBER: _ClassVar[int]
+    STARTS_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    calendar_id: str
+    starts_unix_ms: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, calendar_id: _Optional[str] = ..., starts_unix_ms: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class RateLimitRule(_message.Message):
+    __slots__ = ("limit_id", "unit", "meters", "amount", "per_ms", "burst", "shared", "shadow", "match")
+    class MatchEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    LIMIT_ID_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    METERS_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    PER_MS_FIELD_NUMBER: _ClassVar[int]
+    BURST_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
+    MATCH_FIELD_NUMBER: _ClassVar[int]
+    limit_id: str
+    unit: RateUnit
+    meters: _containers.RepeatedScalarFieldContainer[str]
+    amount: int
+    per_ms: int
+    burst: int
+    shared: bool
+    shadow: bool
+    match: _containers.ScalarMap[str, str]
+    def __init__(self, limit_id: _Optional[str] = ..., unit: _Optional[_Union[RateUnit, str]] = ..., meters: _Optional[_Iterable[str]] = ..., amount: _Optional[int] = ..., per_ms: _Optional[int] = ..., burst: _Optional[int] = ..., shared: _Optional[bool] = ..., shadow: _Optional[bool] = ..., match: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class ConcurrencyLimitRule(_message.Message):
+    __slots__ = ("limit_id", "max_count", "shared", "shadow", "match")
+    class MatchEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    LIMIT_ID_FIELD_NUMBER: _ClassVar[int]
+    MAX_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
+    MATCH_FIELD_NUMBER: _ClassVar[int]
+    limit_id: str
+    max_count: int
+    shared: bool
+    shadow: bool
+    match: _containers.ScalarMap[str, str]
+    def __init__(self, limit_id: _Optional[str] = ..., max_count: _Optional[int] = ..., shared: _Optional[bool] = ..., shadow: _Optional[bool] = ..., match: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class RateCardContent(_message.Message):
+    __slots__ = ("rate_card_id", "revision", "content")
+    RATE_CARD_ID_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    rate_card_id: str
+    revision: int
+    content: bytes
+    def __init__(self, rate_card_id: _Optional[str] = ..., revision: _Optional[int] = ..., content: _Optional[bytes] = ...) -> None: ...

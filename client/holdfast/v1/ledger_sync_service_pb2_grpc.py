@@ -67,6 +67,20 @@ class LedgerSyncServiceStub:
     and of one pool, at any time: sum of allowances out <= threshold - max(0, -free). They are valid for
     `allowance_validity_ms` instead of `lease_validity_ms`, and are reclaimed so much later.
 
+    Budgets, shared concurrency limits and shared rate limits are leased with the same messages. What is leased then is a
+    window, and `pool_id` its name, which no pool can have:
+
+    budget              ID U+001F START     START: the period's in Unix milliseconds, decimal; 0 of a rolling budget
+    concurrency limit   ID U+001F "c"       rights are holds at a time: they are held and never consumed
+    rate limit          ID U+001F "r"       rights are millionths of the limit's rate: kept, never held nor consumed
+
+    A window has no currency, policy or allowance. `pool_posted` is its limit less what is posted against it, and a debit
+    names the budgets' windows that it counts against.
+
+    Rules: what a subject may do. The account's `rules_version` comes with each of its leases; 0: it has no rules. A
+    sidecar asks for the nodes on the path of a subject when it first needs them, and again, going on with those it has,
+    when the version has grown.
+
     A ledger restored from an older backup takes every sidecar in: Welcome tells the mark that it has, and the sidecar
     resends from what it has kept. The life goes on, and with `claims_wanted` the sidecar tells the totals of all its
     leases, which the ledger then takes over. A sidecar that has no longer kept what follows the mark stops, loudly;
@@ -137,6 +151,20 @@ class LedgerSyncServiceServicer:
 
     and of one pool, at any time: sum of allowances out <= threshold - max(0, -free). They are valid for
     `allowance_validity_ms` instead of `lease_validity_ms`, and are reclaimed so much later.
+
+    Budgets, shared concurrency limits and shared rate limits are leased with the same messages. What is leased then is a
+    window, and `pool_id` its name, which no pool can have:
+
+    budget              ID U+001F START     START: the period's in Unix milliseconds, decimal; 0 of a rolling budget
+    concurrency limit   ID U+001F "c"       rights are holds at a time: they are held and never consumed
+    rate limit          ID U+001F "r"       rights are millionths of the limit's rate: kept, never held nor consumed
+
+    A window has no currency, policy or allowance. `pool_posted` is its limit less what is posted against it, and a debit
+    names the budgets' windows that it counts against.
+
+    Rules: what a subject may do. The account's `rules_version` comes with each of its leases; 0: it has no rules. A
+    sidecar asks for the nodes on the path of a subject when it first needs them, and again, going on with those it has,
+    when the version has grown.
 
     A ledger restored from an older backup takes every sidecar in: Welcome tells the mark that it has, and the sidecar
     resends from what it has kept. The life goes on, and with `claims_wanted` the sidecar tells the totals of all its
@@ -218,6 +246,20 @@ class LedgerSyncService:
 
     and of one pool, at any time: sum of allowances out <= threshold - max(0, -free). They are valid for
     `allowance_validity_ms` instead of `lease_validity_ms`, and are reclaimed so much later.
+
+    Budgets, shared concurrency limits and shared rate limits are leased with the same messages. What is leased then is a
+    window, and `pool_id` its name, which no pool can have:
+
+    budget              ID U+001F START     START: the period's in Unix milliseconds, decimal; 0 of a rolling budget
+    concurrency limit   ID U+001F "c"       rights are holds at a time: they are held and never consumed
+    rate limit          ID U+001F "r"       rights are millionths of the limit's rate: kept, never held nor consumed
+
+    A window has no currency, policy or allowance. `pool_posted` is its limit less what is posted against it, and a debit
+    names the budgets' windows that it counts against.
+
+    Rules: what a subject may do. The account's `rules_version` comes with each of its leases; 0: it has no rules. A
+    sidecar asks for the nodes on the path of a subject when it first needs them, and again, going on with those it has,
+    when the version has grown.
 
     A ledger restored from an older backup takes every sidecar in: Welcome tells the mark that it has, and the sidecar
     resends from what it has kept. The life goes on, and with `claims_wanted` the sidecar tells the totals of all its

@@ -20,7 +20,8 @@ from holdfast_sidecar.dispatcher.invalid import (
 )
 from holdfast_sidecar.engine import operations as op
 from holdfast_sidecar.engine.amounts import INT64_MAX
-from holdfast_sidecar.engine.state import Dimensions, Kind
+from holdfast_sidecar.engine.rules import Dimensions
+from holdfast_sidecar.engine.state import Kind
 
 DEFAULT_POOL = "general"
 PAGE_DEFAULT_COUNT = 100

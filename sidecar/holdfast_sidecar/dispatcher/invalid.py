@@ -1,7 +1,7 @@
 """What a caller may get wrong in the shape of a request, and the limits that say so (see enforcement_service.proto)."""
 
 from holdfast_sidecar.engine.amounts import INT64_MAX
-from holdfast_sidecar.engine.state import Dimensions
+from holdfast_sidecar.engine.rules import Dimensions
 
 ID_MAX_BYTES = 128
 SUBJECT_MAX_BYTES = 512

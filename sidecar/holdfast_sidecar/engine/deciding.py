@@ -18,8 +18,9 @@ from holdfast_sidecar.engine.operations import Fault, FaultCode, Key, Result
 from holdfast_sidecar.engine.partition import COVERED, FAIL_CLOSED, Unleased, go_on
 from holdfast_sidecar.engine.refusals import hold_not_found, reused_id
 from holdfast_sidecar.engine.rights import rights_left
+from holdfast_sidecar.engine.rules import Dimensions
 from holdfast_sidecar.engine.settings import EngineSettings
-from holdfast_sidecar.engine.state import Debit, Dimensions, Kind, Outcome, Pool
+from holdfast_sidecar.engine.state import Debit, Kind, Outcome, Pool
 from holdfast_sidecar.engine.statistics import Tally
 from holdfast_sidecar.engine.verdicts import Mode, Reason
 

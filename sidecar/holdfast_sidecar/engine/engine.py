@@ -26,6 +26,7 @@ from holdfast_sidecar.engine.events import (
     LeasesRenewed,
     LeaseState,
     LeasesUpdated,
+    RulesAsk,
 )
 from holdfast_sidecar.engine.leases import Leases
 from holdfast_sidecar.engine.operations import Call, Key
@@ -46,6 +47,7 @@ class Effects:
     """Highest debit sequence made."""
     epoch: int
     """The epoch that is durable once `writes` are."""
+    rules_asks: list[RulesAsk] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
+from holdfast_sidecar.engine.rules import Calendar, RateCardContent, SubjectRules
+
 
 class LeaseStatus(IntEnum):
     """As in `holdfast.v1.LeaseStatus`."""
@@ -43,6 +45,8 @@ class LeaseState:
     overdraft_limit: int = 0
     partition_mode: int = 1
     partition_after_ms: int = 0
+    shadow: bool = False
+    rules_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,22 @@ class Draining:
     """The process is about to stop: give back all rights that no hold needs, ask for no more."""
 
 
-UplinkEvent: TypeAlias = Connected | Disconnected | LeasesRenewed | LeasesUpdated | DebitsAcked | Fenced
+@dataclass(frozen=True, slots=True)
+class RulesUpdated:
+    """A rules request is answered, whole: what of the wanted paths `nodes` does not name is not there.
+
+    What could not be understood is in `refused`, as (account_id, subject, why), and goes on as it was.
+    """
+
+    request_id: int
+    nodes: tuple[SubjectRules, ...]
+    calendars: tuple[Calendar, ...]
+    rate_cards: tuple[RateCardContent, ...]
+    heard_at_ns: int
+    refused: tuple[tuple[str, str, str], ...] = ()
+
+
+UplinkEvent: TypeAlias = Connected | Disconnected | LeasesRenewed | LeasesUpdated | RulesUpdated | DebitsAcked | Fenced
 Event: TypeAlias = UplinkEvent | Draining
 
 
@@ -133,3 +152,12 @@ class LeaseAsk:
 
     request_id: int
     wants: tuple[LeaseWant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RulesAsk:
+    """One rules request on its way up; at most 1000 paths, as (account_id, subject), and 16 rate cards."""
+
+    request_id: int
+    paths: tuple[tuple[str, str], ...]
+    rate_card_ids: tuple[str, ...] = ()

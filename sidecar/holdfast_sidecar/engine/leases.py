@@ -146,7 +146,7 @@ class Leases:
         if pool is None:
             if self._accounts.pool_count >= self._settings.pool_limit:
                 return None
-            pool = Pool(lease.account_id, lease.pool_id, lease.currency)
+            pool = Pool(lease.account_id, lease.pool_id, currency=lease.currency)
             self._accounts.add_pool(pool)
         apply_lease(pool, lease)
         self._changes.touch_pool(pool)

@@ -7,10 +7,19 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from holdfast_sidecar.engine.state import Dimensions
+from holdfast_sidecar.engine.rules import Dimensions, Quantities
 
 Key: TypeAlias = tuple[str, str]
 """(account_id, pool_id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Required:
+    """What an operation needs of the account's plan; `quantity` and `choice` as in `holdfast.v1.RequiredFeature`."""
+
+    feature: str
+    quantity: int = 0
+    choice: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -24,6 +33,11 @@ class Check:
     currency: str
     subject: str
     dimensions: Dimensions
+    quantities: Quantities = ()
+    required: Required | None = None
+    explain: bool = False
+    parent_hold_id: str = ""
+    max_output_tokens: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -40,11 +54,15 @@ class Reserve:
     currency: str
     subject: str
     dimensions: Dimensions
+    quantities: Quantities = ()
+    required: Required | None = None
+    parent_hold_id: str = ""
+    max_output_tokens: int = 0
 
 
 @dataclass(slots=True, eq=False)
 class Extend:
-    """Asks for more amount (`add_amount`), more time (`ttl_ms`), or both."""
+    """Asks for more amount (`add_amount`), more time (`ttl_ms`), or both; or gives a part back (`return_amount`)."""
 
     operation_id: str
     fingerprint: bytes
@@ -53,6 +71,9 @@ class Extend:
     add_amount: int
     min_add_amount: int
     ttl_ms: int
+    return_amount: int = 0
+    quantities: Quantities = ()
+    passed_quantities: Quantities = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -68,6 +89,8 @@ class Settle:
     pool_id: str
     dimensions: Dimensions
     estimated: bool
+    quantities: Quantities = ()
+    cut_short: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -94,6 +117,8 @@ class Charge:
     currency: str
     subject: str
     dimensions: Dimensions
+    quantities: Quantities = ()
+    required: Required | None = None
 
 
 @dataclass(slots=True, eq=False)

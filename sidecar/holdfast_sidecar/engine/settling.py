@@ -7,7 +7,8 @@ from holdfast_sidecar.engine.operations import Release, Result, Settle
 from holdfast_sidecar.engine.partition import COVERED, Unleased
 from holdfast_sidecar.engine.refusals import hold_not_found, overflow
 from holdfast_sidecar.engine.rights import available, posted
-from holdfast_sidecar.engine.state import Dimensions, Kind, Pool
+from holdfast_sidecar.engine.rules import Dimensions
+from holdfast_sidecar.engine.state import Kind, Pool
 
 
 class Settling(Deciding):

@@ -6,12 +6,13 @@ units, `_ns` is CLOCK_BOOTTIME in nanoseconds. Upstream: the engine's transition
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import ClassVar
 
+from holdfast_sidecar.engine.rules import Calendar, Dimensions, Quantities, RateCardContent, SubjectRules
+
+STRICT = 1
 OPTIMISTIC = 2
 """`Pool.enforcement`, as in `holdfast.v1.Enforcement`."""
-
-Dimensions = tuple[tuple[str, str], ...]
-"""Keys and values, sorted by key."""
 
 
 class Kind(IntEnum):
@@ -42,37 +43,67 @@ class Meta:
 
 
 @dataclass(slots=True, eq=False)
-class Pool:
-    """One pool as leased to this sidecar; the totals only grow (see ledger_sync_service.proto).
+class Rights:
+    """What is leased to this sidecar of a pool or of a window; the totals only grow (see ledger_sync_service.proto).
 
-    `held`, `allowance_held` and `hold_count` are derived from the open holds, `low_water` from the demand; none of
-    them is stored.
+    `held` and `hold_count` are derived from the open holds, `low_water` from the demand; none of them is stored.
     """
 
     account_id: str
     pool_id: str
-    currency: str
+    """Of a window: its name."""
     granted_total: int = 0
     reclaimed_total: int = 0
     returned_total: int = 0
     consumed_total: int = 0
     posted_total: int = 0
     pool_posted: int = 0
-    enforcement: int = 1
+    """Settled balance of the whole pool; of a window its limit less what is posted against it. By the ledger's word."""
+    held: int = 0
+    hold_count: int = 0
+    low_water: int = 0
+    """Rights left below which more are asked for."""
+
+
+@dataclass(slots=True, eq=False)
+class Window(Rights):
+    """What may be used of a limit: of a budget in one period, of holds at a time, of a rate.
+
+    Its name is that of ledger_sync_service.proto, also where it is not leased.
+    """
+
+    enforcement: ClassVar[int] = STRICT
+    partition_mode: ClassVar[int] = 1
+    partition_after_ms: ClassVar[int] = 0
+    allowance_granted_total: ClassVar[int] = 0
+    allowance_reclaimed_total: ClassVar[int] = 0
+    allowance_returned_total: ClassVar[int] = 0
+
+    leased: bool = True
+    """False: it is counted on this host alone and never asked for (SOFT budgets, local concurrency limits)."""
+
+
+WINDOW_MARK = "\x1f"
+"""Ends the limit's id in the name of a window; ids have no control characters, so no pool has such a name."""
+
+
+@dataclass(slots=True, eq=False)
+class Pool(Rights):
+    """One pool as leased to this sidecar. `allowance_held` is derived from the open holds."""
+
+    currency: str = ""
+    enforcement: int = STRICT
     overdraft_limit: int = 0
     partition_mode: int = 1
     partition_after_ms: int = 0
+    shadow: bool = False
     allowance_granted_total: int = 0
     allowance_reclaimed_total: int = 0
     allowance_returned_total: int = 0
     allowance_consumed_total: int = 0
     pool_overdraft_bound: int = 0
     """What the pool's overdraft can come to over all hosts, by the ledger's last word."""
-    held: int = 0
     allowance_held: int = 0
-    hold_count: int = 0
-    low_water: int = 0
-    """Rights left below which more are asked for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -94,8 +125,19 @@ class Hold:
     """The part of `amount` that nothing covers."""
     opened_at_ns: int = 0
     """When it was opened; after a reboot, when the folder was first opened again."""
+    budgets: tuple[Window, ...] = ()
+    """Windows of the budgets that it counts against, with its amount each."""
+    slots: tuple[Window, ...] = ()
+    """Windows of the concurrency limits that it counts against, with one each."""
+    parent: "Hold | None" = None
+    """The open hold inside which it was opened, or, once that is closed, the open one around it."""
+    quantities: Quantities = ()
+    """What it was opened for, by meter; with `max_output_tokens`, so that it can be brought to what is expected."""
+    max_output_tokens: int = 0
     open: bool = True
     """False once it is settled, released or expired; not stored."""
+    children: "set[Hold] | None" = None
+    """The open holds inside it; not stored."""
 
 
 @dataclass(slots=True, eq=False)
@@ -145,6 +187,8 @@ class Debit:
     allowance_amount: int = 0
     fail_open_amount: int = 0
     hold_age_ms: int = 0
+    windows: tuple[str, ...] = ()
+    quantities: Quantities = ()
 
 
 @dataclass(slots=True)
@@ -167,6 +211,18 @@ class Writes:
     debits_trimmed_to: int = 0
     """Debits up to this sequence, inclusive, leave (acked, and past the retained window); 0: none."""
     counters: list[Counter] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
+    """New or changed."""
+    closed_windows: list[Window] = field(default_factory=list)
+    """Those that leave; one that came and left in one batch is only here, and may not be stored."""
+    rules: list[SubjectRules] = field(default_factory=list)
+    """New or changed."""
+    rules_dropped: list[tuple[str, str]] = field(default_factory=list)
+    """Account and subject of nodes that leave; may not be stored."""
+    calendars: list[Calendar] = field(default_factory=list)
+    rate_cards: list[RateCardContent] = field(default_factory=list)
+    estimates: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """What is learned of outputs, by key; see `holdfast_rating.estimates`."""
 
     def __bool__(self) -> bool:
         """Whether there is anything to commit."""
@@ -180,6 +236,13 @@ class Writes:
             or self.counters
             or self.outcomes_evicted_to
             or self.debits_trimmed_to
+            or self.windows
+            or self.closed_windows
+            or self.rules
+            or self.rules_dropped
+            or self.calendars
+            or self.rate_cards
+            or self.estimates
         )
 
 
@@ -193,3 +256,9 @@ class Snapshot:
     """`Hold.pool` refers to the members of `pools`; their `held` and `hold_count` are already summed up."""
     outcomes: list[Outcome] = field(default_factory=list)
     counters: list[Counter] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
+    """What they hold is summed up, as that of pools."""
+    rules: list[SubjectRules] = field(default_factory=list)
+    calendars: list[Calendar] = field(default_factory=list)
+    rate_cards: list[RateCardContent] = field(default_factory=list)
+    estimates: list[tuple[bytes, bytes]] = field(default_factory=list)

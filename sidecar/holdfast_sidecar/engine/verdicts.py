@@ -15,6 +15,10 @@ class Reason(IntEnum):
     PARTITIONED = 7
     LEASE_TIMEOUT = 8
     LINKED_FAILED = 9
+    NOT_ENTITLED = 10
+    UNKNOWN_SUBJECT = 11
+    CONCURRENCY_LIMITED = 12
+    PARENT_EXHAUSTED = 13
 
 
 class Mode(IntEnum):

@@ -16,7 +16,8 @@ from zlib import crc32
 from google.protobuf.message import DecodeError
 from holdfast.v1 import ledger_sync_service_pb2 as sync_pb2
 
-from holdfast_sidecar.engine.state import Counter, Debit, Dimensions, Hold, Meta, Outcome, Pool, Snapshot
+from holdfast_sidecar.engine.rules import Dimensions
+from holdfast_sidecar.engine.state import Counter, Debit, Hold, Meta, Outcome, Pool, Snapshot
 from holdfast_sidecar.store.interface import StoreForeign, StoreTooNew, StoreUnusable
 from holdfast_sidecar.store.v1 import records_pb2
 

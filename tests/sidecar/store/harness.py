@@ -44,7 +44,10 @@ def open_lmdb(
 
 def make_pool(number: int = 1, **totals: int) -> Pool:
     """A pool of its own account."""
-    return Pool(f"account-{number}", f"pool-{number}", "credits", granted_total=1_000_000, **totals)
+    pool = Pool(f"account-{number}", f"pool-{number}", currency="credits", granted_total=1_000_000)
+    for name, total in totals.items():
+        setattr(pool, name, total)
+    return pool
 
 
 def make_hold(sequence: int, pool: Pool, **changes: object) -> Hold:

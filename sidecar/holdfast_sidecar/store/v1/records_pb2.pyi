@@ -1,7 +1,7 @@
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Iterable as _Iterable
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -37,7 +37,7 @@ class MetaRecord(_message.Message):
     def __init__(self, format_version: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., instance: _Optional[bytes] = ..., welcomed_instance: _Optional[bytes] = ..., acked_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., boot_id: _Optional[str] = ..., lease_valid_until_ns: _Optional[int] = ..., boot_count: _Optional[int] = ..., boot_opened_at_ns: _Optional[int] = ..., allowance_valid_until_ns: _Optional[int] = ...) -> None: ...
 
 class PoolRecord(_message.Message):
-    __slots__ = ("account_id", "pool_id", "currency", "granted_total", "reclaimed_total", "returned_total", "consumed_total", "posted_total", "pool_posted", "enforcement", "overdraft_limit", "partition_mode", "partition_after_ms", "allowance_granted_total", "allowance_reclaimed_total", "allowance_returned_total", "allowance_consumed_total", "pool_overdraft_bound")
+    __slots__ = ("account_id", "pool_id", "currency", "granted_total", "reclaimed_total", "returned_total", "consumed_total", "posted_total", "pool_posted", "enforcement", "overdraft_limit", "partition_mode", "partition_after_ms", "allowance_granted_total", "allowance_reclaimed_total", "allowance_returned_total", "allowance_consumed_total", "pool_overdraft_bound", "shadow")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_ID_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +56,7 @@ class PoolRecord(_message.Message):
     ALLOWANCE_RETURNED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     ALLOWANCE_CONSUMED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     POOL_OVERDRAFT_BOUND_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     pool_id: str
     currency: str
@@ -74,10 +75,40 @@ class PoolRecord(_message.Message):
     allowance_returned_total: int
     allowance_consumed_total: int
     pool_overdraft_bound: int
-    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., currency: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., returned_total: _Optional[int] = ..., consumed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., enforcement: _Optional[int] = ..., overdraft_limit: _Optional[int] = ..., partition_mode: _Optional[int] = ..., partition_after_ms: _Optional[int] = ..., allowance_granted_total: _Optional[int] = ..., allowance_reclaimed_total: _Optional[int] = ..., allowance_returned_total: _Optional[int] = ..., allowance_consumed_total: _Optional[int] = ..., pool_overdraft_bound: _Optional[int] = ...) -> None: ...
+    shadow: bool
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., currency: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., returned_total: _Optional[int] = ..., consumed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., enforcement: _Optional[int] = ..., overdraft_limit: _Optional[int] = ..., partition_mode: _Optional[int] = ..., partition_after_ms: _Optional[int] = ..., allowance_granted_total: _Optional[int] = ..., allowance_reclaimed_total: _Optional[int] = ..., allowance_returned_total: _Optional[int] = ..., allowance_consumed_total: _Optional[int] = ..., pool_overdraft_bound: _Optional[int] = ..., shadow: _Optional[bool] = ...) -> None: ...
+
+class WindowRecord(_message.Message):
+    __slots__ = ("account_id", "window", "granted_total", "reclaimed_total", "returned_total", "consumed_total", "posted_total", "pool_posted", "leased")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    GRANTED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    RECLAIMED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    CONSUMED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    POSTED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    POOL_POSTED_FIELD_NUMBER: _ClassVar[int]
+    LEASED_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    window: str
+    granted_total: int
+    reclaimed_total: int
+    returned_total: int
+    consumed_total: int
+    posted_total: int
+    pool_posted: int
+    leased: bool
+    def __init__(self, account_id: _Optional[str] = ..., window: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., returned_total: _Optional[int] = ..., consumed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., leased: _Optional[bool] = ...) -> None: ...
 
 class HoldRecord(_message.Message):
-    __slots__ = ("sequence", "hold_id", "account_id", "pool_id", "amount", "settled_amount", "deadline_ns", "ttl_ms", "subject", "dimensions", "boot_count", "allowance_amount", "fail_open_amount", "opened_at_ns")
+    __slots__ = ("sequence", "hold_id", "account_id", "pool_id", "amount", "settled_amount", "deadline_ns", "ttl_ms", "subject", "dimensions", "boot_count", "allowance_amount", "fail_open_amount", "opened_at_ns", "budgets", "slots", "parent_sequence", "quantities", "max_output_tokens")
+    class QuantitiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     HOLD_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -92,6 +123,11 @@ class HoldRecord(_message.Message):
     ALLOWANCE_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     FAIL_OPEN_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     OPENED_AT_NS_FIELD_NUMBER: _ClassVar[int]
+    BUDGETS_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    PARENT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    QUANTITIES_FIELD_NUMBER: _ClassVar[int]
+    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     hold_id: str
     account_id: str
@@ -106,7 +142,12 @@ class HoldRecord(_message.Message):
     allowance_amount: int
     fail_open_amount: int
     opened_at_ns: int
-    def __init__(self, sequence: _Optional[int] = ..., hold_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[bytes] = ..., boot_count: _Optional[int] = ..., allowance_amount: _Optional[int] = ..., fail_open_amount: _Optional[int] = ..., opened_at_ns: _Optional[int] = ...) -> None: ...
+    budgets: _containers.RepeatedScalarFieldContainer[str]
+    slots: _containers.RepeatedScalarFieldContainer[str]
+    parent_sequence: int
+    quantities: _containers.ScalarMap[str, int]
+    max_output_tokens: int
+    def __init__(self, sequence: _Optional[int] = ..., hold_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[bytes] = ..., boot_count: _Optional[int] = ..., allowance_amount: _Optional[int] = ..., fail_open_amount: _Optional[int] = ..., opened_at_ns: _Optional[int] = ..., budgets: _Optional[_Iterable[str]] = ..., slots: _Optional[_Iterable[str]] = ..., parent_sequence: _Optional[int] = ..., quantities: _Optional[_Mapping[str, int]] = ..., max_output_tokens: _Optional[int] = ...) -> None: ...
 
 class DimensionsRecord(_message.Message):
     __slots__ = ("texts",)
