@@ -182,6 +182,12 @@ class SidecarConfig(BaseSettings):
     """Pools known here. Default: ten times what the memory figures are measured with."""
     counter_limit: Count = 100_000
     """Counters of Charge's `set`. Default: one a pool."""
+    subject_limit: Count = 1_000_000
+    """Subjects whose rules are known here, and paths that are known to have no more of them. Default one million: at
+    1 KB each about the memory of as many holds."""
+    window_limit: Count = 1_000_000
+    """Windows of budgets, concurrency and rate limits known here. Default one million: several for each of 100,000
+    subjects in use."""
     outcome_limit: Count = 1_000_000
     """Recorded answers. Default one million: over 1,600 operations a second for the whole retention; beyond it the
     oldest leave early, and that is counted."""

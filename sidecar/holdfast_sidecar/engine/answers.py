@@ -1,12 +1,14 @@
 """How the engine puts its answers into bytes, without knowing the wire: the dispatcher's codec implements this.
 
 Answers are encoded where they are decided, since the recorded answer must be in the same transaction as its effects.
-Amounts are in minor units; `reason` and `mode` are numbers of the enums of `holdfast.v1`.
+Amounts are in minor units; `reason` and `mode` are numbers of the enums of `holdfast.v1`. `notes` are what the levels
+of the waterfall say; None: nothing.
 """
 
 from collections.abc import Sequence
 from typing import Protocol
 
+from holdfast_sidecar.engine.levels import Notes
 from holdfast_sidecar.engine.state import Hold, Pool
 
 
@@ -23,6 +25,7 @@ class Answers(Protocol):
         available: int,
         retry_ms: int,
         mode: int,
+        notes: Notes | None = None,
     ) -> bytes:
         """A `CheckResponse`."""
 
@@ -39,6 +42,7 @@ class Answers(Protocol):
         remaining_ttl_ms: int,
         retention_ms: int,
         unleased: int,
+        notes: Notes | None = None,
     ) -> bytes:
         """A `ReserveResponse`."""
 
@@ -56,6 +60,7 @@ class Answers(Protocol):
         remaining_ttl_ms: int,
         retention_ms: int,
         unleased: int,
+        notes: Notes | None = None,
     ) -> bytes:
         """An `ExtendResponse`."""
 
@@ -91,6 +96,7 @@ class Answers(Protocol):
         counter_total: int,
         retention_ms: int,
         unleased: int,
+        notes: Notes | None = None,
     ) -> bytes:
         """A `ChargeResponse`."""
 

@@ -14,6 +14,8 @@ class EngineSettings:
     hold_limit: int = 1_000_000
     pool_limit: int = 100_000
     counter_limit: int = 100_000
+    subject_limit: int = 1_000_000
+    window_limit: int = 1_000_000
     lease_wait_ms: int = 1_000
     lease_horizon_ms: int = 10_000
     lease_idle_ms: int = 60_000
