@@ -37,7 +37,7 @@ class Forecast:
 class Histogram:
     """Values seen, newer ones weighing more."""
 
-    __slots__ = ("_forecasts", "_renewed_at", "count", "weight", "weights")
+    __slots__ = ("_highs", "_means", "_renewed_at", "count", "weight", "weights")
 
     def __init__(self) -> None:
         self.count = 0
@@ -46,7 +46,9 @@ class Histogram:
         """Of the next value."""
         self.weights = array("Q", bytes(8 * BUCKET_COUNT))
         """By bucket."""
-        self._forecasts: list[Forecast] = []
+        # By the bucket that was reached, as of `_renewed_at` values. In arrays: as objects they took 10 KB.
+        self._means = array("I")
+        self._highs = array("I")
         self._renewed_at = -1
 
     def add(self, value: int) -> None:
@@ -71,31 +73,29 @@ class Histogram:
             quantile_bp: The level of `Forecast.high`, in 1/10,000; the same with every call.
         """
         if self._renewed_at < 0 or (self.count - self._renewed_at) * _STALE_SHARE >= min(self.count, 1 << DECAY_BITS):
-            self._forecasts = self._forecast_all(quantile_bp)
+            self._forecast_all(quantile_bp)
             self._renewed_at = self.count
         bucket = bucket_of(passed)
-        if bucket < len(self._forecasts):
-            found = self._forecasts[bucket]
-            return found if found.mean > passed else Forecast(passed + 1, max(found.high, passed + 1))
+        if bucket < len(self._means):
+            mean = max(self._means[bucket], passed + 1)
+            return Forecast(mean, max(self._highs[bucket], mean))
         # Beyond all that was seen: nothing is known but that such values exist. Half as much again, and then anew.
         return Forecast(passed + passed // 4 + 1, passed + passed // 2 + 1)
 
-    def _forecast_all(self, quantile_bp: int) -> list[Forecast]:
+    def _forecast_all(self, quantile_bp: int) -> None:
         """One forecast for each bucket up to the last that was seen, in one walk from the top down."""
         weights = self.weights
         high = last = max((bucket for bucket in range(BUCKET_COUNT) if weights[bucket]), default=-1)
         above_high = seen = weighted = 0
-        forecasts: list[Forecast] = []
+        self._means, self._highs = array("I", bytes(4 * (last + 1))), array("I", bytes(4 * (last + 1)))
         for bucket in range(last, -1, -1):
             seen += weights[bucket]
             weighted += weights[bucket] * _MIDDLES[bucket]
             while (above_high + weights[high]) * BASIS <= (BASIS - quantile_bp) * seen and high > bucket:
                 above_high += weights[high]
                 high -= 1
-            mean = -(-weighted // (2 * seen))
-            forecasts.append(Forecast(mean, max(_HIGHEST[high], mean)))
-        forecasts.reverse()
-        return forecasts
+            mean = self._means[bucket] = -(-weighted // (2 * seen))
+            self._highs[bucket] = max(_HIGHEST[high], mean)
 
 
 def bucket_of(value: int) -> int:
