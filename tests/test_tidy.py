@@ -57,12 +57,13 @@ ENGINE_IMPORTS = {
     "struct",
     "types",
     "typing",
+    "zlib",
     CONTRACT,
+    RATING,
     "holdfast_sidecar.engine",
 }
 
 RATING_IMPORTS = (ENGINE_IMPORTS - {"google.protobuf", CONTRACT, "holdfast_sidecar.engine"}) | {
-    RATING,
     "array",
     "datetime",
     "decimal",

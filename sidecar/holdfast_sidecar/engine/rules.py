@@ -4,9 +4,11 @@ Upstream: the uplink, which has checked that each is complete and known; downstr
 of them, and the store, which keeps them for the next start.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TypeAlias
+
+from holdfast_rating.rates import Rates
 
 Dimensions: TypeAlias = tuple[tuple[str, str], ...]
 """Keys and values, sorted by key."""
@@ -115,3 +117,5 @@ class RateCardContent:
     rate_card_id: str
     revision: int
     content: bytes
+    rates: Rates | None = field(default=None, compare=False, repr=False)
+    """The same, ready for look-ups, where it came from another thread than the one that decides: see `cards.read`."""

@@ -134,6 +134,10 @@ class Hold:
     quantities: Quantities = ()
     """What it was opened for, by meter; with `max_output_tokens`, so that it can be brought to what is expected."""
     max_output_tokens: int = 0
+    opened_at_unix_ms: int = 0
+    """When it was opened by the wall clock: whose prices hold for it."""
+    settled_output_tokens: int = 0
+    """Output that partial settles reported."""
     open: bool = True
     """False once it is settled, released or expired; not stored."""
     children: "set[Hold] | None" = None
