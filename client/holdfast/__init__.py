@@ -22,7 +22,9 @@ from holdfast.answers import (
     Decision,
     Enforcement,
     Extended,
+    FeatureValue,
     HeldRecord,
+    LimitState,
     Mode,
     PartitionMode,
     Policy,
@@ -52,7 +54,7 @@ from holdfast.errors import (
     Unavailable,
     Unimplemented,
 )
-from holdfast.operations import Operation, new_operation_id
+from holdfast.operations import Operation, RequiredFeature, new_operation_id
 from holdfast.sync import Client
 
 __all__ = [
@@ -71,11 +73,13 @@ __all__ = [
     "Enforcement",
     "Extended",
     "FailedPrecondition",
+    "FeatureValue",
     "HeldRecord",
     "HoldClosed",
     "HoldfastError",
     "Internal",
     "InvalidArgument",
+    "LimitState",
     "Mode",
     "NotFound",
     "OnUnavailable",
@@ -85,6 +89,7 @@ __all__ = [
     "Policy",
     "Reason",
     "Released",
+    "RequiredFeature",
     "Reserved",
     "ResourceExhausted",
     "SessionStatistics",

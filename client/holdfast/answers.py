@@ -5,8 +5,9 @@ One value a call, named after what was done: `Checked`, `Reserved`, `Extended`, 
 An answer that contradicts the contract (no verdict, no result) raises `Internal`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import TypeAlias, TypeVar
 
@@ -34,7 +35,9 @@ __all__ = [
     "Decision",
     "Enforcement",
     "Extended",
+    "FeatureValue",
     "HeldRecord",
+    "LimitState",
     "Mode",
     "PartitionMode",
     "Policy",
@@ -58,6 +61,10 @@ class Reason(StrEnum):
     PARTITIONED = "PARTITIONED"
     LEASE_TIMEOUT = "LEASE_TIMEOUT"
     LINKED_FAILED = "LINKED_FAILED"
+    NOT_ENTITLED = "NOT_ENTITLED"
+    UNKNOWN_SUBJECT = "UNKNOWN_SUBJECT"
+    CONCURRENCY_LIMITED = "CONCURRENCY_LIMITED"
+    PARENT_EXHAUSTED = "PARENT_EXHAUSTED"
     NO_ANSWER = "NO_ANSWER"
     """This client's own: the sidecar did not answer, and `on_unavailable` decided."""
     UNRECOGNIZED = "UNRECOGNIZED"
@@ -91,6 +98,51 @@ class PartitionMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class LimitState:
+    """What one level of the waterfall says: an entitlement, a limit, a budget, a pool, or the hold around a nested one.
+
+    Amounts are in the level's own unit: minor units of a budget, pool or hold; cost for a rate limit; holds at a time.
+    """
+
+    level: str
+    """Which one, such as "budget/team-month", "rate_limit/rpm" or "pool/general"."""
+    subject: str
+    """Path of the subject that has it; empty: the account, or none."""
+    reason: Reason
+    """OK, or why this level denies."""
+    limit_amount: int
+    """The limit; 0 where there is none."""
+    used_amount: int
+    """What of it is used up, as this host knows it."""
+    held_amount: int
+    """What the open holds of this host reserve of it."""
+    left_amount: int
+    """The most that it would let through now, on this host with the rights that it has."""
+    resets_at_unix_ms: int
+    """When it is full again, Unix time; 0: not by time, or bit by bit."""
+    retry_after_ms: int
+    """After this time what was asked for would pass, if nothing else is let through; 0: time alone does not help."""
+    shadow: bool
+    """This level only records what it would have denied."""
+
+    @property
+    def resets_at(self) -> datetime.datetime | None:
+        """`resets_at_unix_ms` as a time in UTC; None: not by time, or bit by bit."""
+        if not self.resets_at_unix_ms:
+            return None
+        return _EPOCH + datetime.timedelta(milliseconds=self.resets_at_unix_ms)
+
+    @property
+    def retry_after(self) -> float:
+        """`retry_after_ms` in seconds, as `time.sleep` takes it."""
+        return self.retry_after_ms / 1000
+
+
+FeatureValue: TypeAlias = bool | int | tuple[str, ...]
+"""What a plan has under a feature's name: whether it may be used, how much at a time, or which ones."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What every decision says; it is true when the work may go on, so `if client.check(...):` reads as it should."""
 
@@ -107,6 +159,10 @@ class Decision:
     retry_after_ms: int
     """After this time another try may help; 0: time alone does not help."""
     mode: Mode
+    denied_by: LimitState | None = field(default=None, kw_only=True)
+    """The level that denied, with its figures; None when allowed."""
+    shadow_denials: tuple[LimitState, ...] = field(default=(), kw_only=True)
+    """Levels in shadow mode that would have denied."""
 
     def __bool__(self) -> bool:
         return self.allowed
@@ -118,6 +174,12 @@ class Checked(Decision):
 
     granted_amount: int
     """What a reserve would be granted; 0 when denied."""
+    steps: tuple[LimitState, ...] = ()
+    """With `explain`: every level in the order of the waterfall, those after a denial included."""
+    feature_value: FeatureValue | None = None
+    """What the plan has of the required feature; None: none was required, or the plan does not have it."""
+    rated_amount: int = 0
+    """What the quantities come to; 0 without quantities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +194,8 @@ class Reserved(Decision):
     """How long this answer is kept for a repeated operation id."""
     unleased_amount: int = 0
     """The part that no leased right covers: let through by the pool's partition mode while cut off from the ledger."""
+    rated_amount: int = 0
+    """What the quantities come to; 0 without quantities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +209,8 @@ class Extended(Decision):
     retention_ms: int
     unleased_amount: int = 0
     """As in `Reserved`."""
+    returned_amount: int = 0
+    """What the hold gave back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +270,8 @@ class Policy:
     """ALLOWANCE only: the overdraft threshold of the whole pool, of which this host has a share."""
     partition_after_ms: int
     """Silence of the ledger after which the sidecar counts itself cut off; 0: the sidecar's setting."""
+    shadow: bool = False
+    """The pool only records what it would have denied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +313,8 @@ class HeldRecord:
     remaining_ttl_ms: int
     subject: str
     dimensions: Mapping[str, str]
+    parent_hold_id: str = ""
+    """The open hold inside which it was opened; empty: none."""
 
 
 Answer: TypeAlias = Checked | Reserved | Extended | Settled | Released | Charged
@@ -253,6 +323,7 @@ _AnswerT = TypeVar("_AnswerT", bound=Answer)
 _EnumT = TypeVar("_EnumT", bound=Enum)
 _DecisionT = TypeVar("_DecisionT", bound=Decision)
 
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _REASONS = tuple(Reason)[:-2]  # the contract's, by number; the last two are this client's own
 _MODES = tuple(Mode)[:-1]
 _ENFORCEMENTS = (Enforcement.STRICT, *tuple(Enforcement)[:-1])  # unset is read as STRICT
@@ -295,10 +366,50 @@ def _decided(message: _Decided) -> tuple[bool, Reason, str, int, int, int, int, 
     )
 
 
+def _level(message: decision_pb2.LimitState) -> LimitState:
+    return LimitState(
+        message.level,
+        message.subject,
+        _reason(message.reason),
+        message.limit_amount,
+        message.used_amount,
+        message.held_amount,
+        message.left_amount,
+        message.resets_at_unix_ms,
+        message.retry_after_ms,
+        message.shadow,
+    )
+
+
+def _levels(messages: Iterable[decision_pb2.LimitState]) -> tuple[LimitState, ...]:
+    return tuple(map(_level, messages))
+
+
+def _denied_by(message: _Decided) -> LimitState | None:
+    return _level(message.denied_by) if message.HasField("denied_by") else None
+
+
+def _feature_value(message: decision_pb2.FeatureValue) -> FeatureValue | None:
+    match message.WhichOneof("value"):
+        case "enabled":
+            return message.enabled
+        case "maximum":
+            return message.maximum
+        case "choices":
+            return tuple(message.choices.values)
+        case _:
+            return None
+
+
 def _checked(message: CheckResponse) -> Checked:
     return Checked(
         *_decided(message),
         message.granted_amount,
+        _levels(message.steps),
+        _feature_value(message.feature_value),
+        message.rated_amount,
+        denied_by=_denied_by(message),
+        shadow_denials=_levels(message.shadow_denials),
     )
 
 
@@ -309,6 +420,9 @@ def _reserved(message: ReserveResponse) -> Reserved:
         message.remaining_ttl_ms,
         message.retention_ms,
         message.unleased_amount,
+        message.rated_amount,
+        denied_by=_denied_by(message),
+        shadow_denials=_levels(message.shadow_denials),
     )
 
 
@@ -320,6 +434,9 @@ def _extended(message: ExtendResponse) -> Extended:
         message.remaining_ttl_ms,
         message.retention_ms,
         message.unleased_amount,
+        message.returned_amount,
+        denied_by=_denied_by(message),
+        shadow_denials=_levels(message.shadow_denials),
     )
 
 
@@ -330,6 +447,8 @@ def _charged(message: ChargeResponse) -> Charged:
         message.counter_total,
         message.retention_ms,
         message.unleased_amount,
+        denied_by=_denied_by(message),
+        shadow_denials=_levels(message.shadow_denials),
     )
 
 
@@ -423,6 +542,7 @@ def read_balance(message: GetBalanceResponse) -> Balance:
             partition_mode=_member(_PARTITION_MODES, policy.partition_mode, PartitionMode.UNRECOGNIZED),
             partition_overdraft_limit=policy.partition_overdraft_limit,
             partition_after_ms=policy.partition_after_ms,
+            shadow=policy.shadow,
         ),
         allowance_left=message.allowance_left,
         allowance_used=message.allowance_used,
@@ -441,6 +561,7 @@ def read_hold(message: Hold) -> HeldRecord:
         message.remaining_ttl_ms,
         message.subject,
         dict(message.dimensions),
+        message.parent_hold_id,
     )
 
 

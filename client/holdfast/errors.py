@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 if TYPE_CHECKING:
-    from holdfast.answers import Decision, Mode, Reason
+    from holdfast.answers import Decision, LimitState, Mode, Reason
 
 __all__ = [
     "Aborted",
@@ -79,10 +79,7 @@ class Denied(HoldfastError):
     """
 
     def __init__(self, decision: Decision, *, operation_id: str = "") -> None:
-        where = f" by {decision.denied_level}" if decision.denied_level else ""
-        super().__init__(
-            f"denied{where}: {decision.available} available", reason=decision.reason.value, operation_id=operation_id
-        )
+        super().__init__(_denial(decision), reason=decision.reason.value, operation_id=operation_id)
         self.decision = decision
 
     @property
@@ -94,6 +91,16 @@ class Denied(HoldfastError):
     def denied_level(self) -> str:
         """The level that denied, such as "pool/general"."""
         return self.decision.denied_level
+
+    @property
+    def denied_by(self) -> LimitState | None:
+        """The level that denied, with its figures: subject, limit, used, held, left, when it resets."""
+        return self.decision.denied_by
+
+    @property
+    def shadow_denials(self) -> tuple[LimitState, ...]:
+        """Levels in shadow mode that would have denied too."""
+        return self.decision.shadow_denials
 
     @property
     def available(self) -> int:
@@ -114,6 +121,17 @@ class Denied(HoldfastError):
     def mode(self) -> Mode:
         """State of the link to the ledger."""
         return self.decision.mode
+
+
+def _denial(decision: Decision) -> str:
+    """A denial in words, with the figures of the level that denied, where it tells them."""
+    level = decision.denied_by
+    if level is None:
+        where = f" by {decision.denied_level}" if decision.denied_level else ""
+        return f"denied{where}: {decision.available} available"
+    of = f" of {level.subject}" if level.subject else ""
+    limit = f" of {level.limit_amount}" if level.limit_amount else ""
+    return f"denied by {level.level}{of}: {level.left_amount} left{limit}"
 
 
 class Unavailable(HoldfastError):

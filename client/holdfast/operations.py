@@ -8,26 +8,32 @@ the wire cannot carry (past int64, text that is not Unicode) raises `InvalidArgu
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import TypedDict, TypeVar
+from dataclasses import dataclass
+from typing import TypeAlias, TypedDict, TypeVar
 
 from holdfast.errors import InvalidArgument
+from holdfast.v1 import decision_pb2
 from holdfast.v1.enforcement_service_pb2 import (
     ChargeRequest,
     CheckRequest,
     CounterTotal,
     ExtendRequest,
     Operation,
+    Quantities,
     ReleaseRequest,
     ReserveRequest,
     SettleRequest,
 )
 
 __all__ = [
+    "ByMeter",
     "ChargeFields",
     "CheckFields",
     "ExtendFields",
+    "NestedFields",
     "Operation",
     "ReleaseFields",
+    "RequiredFeature",
     "ReserveFields",
     "SettleFields",
     "charge",
@@ -42,44 +48,99 @@ __all__ = [
 DEFAULT_POOL = "general"
 
 
-class CheckFields(TypedDict, total=False):
-    """Optional fields of a check.
+@dataclass(frozen=True, slots=True)
+class RequiredFeature:
+    """What an operation needs of the account's plan; a feature that is on or off may be named by its name alone."""
 
-    pool: the pool to decide on. min_amount: the least amount still of use, 0..amount. currency: the one expected;
-    another is refused. subject: path below the account, such as "research/ann/agent-7". dimensions: at most 16
-    key -> value strings.
+    feature: str
+    quantity: int = 0
+    """Of a numeric feature: how much is needed, 0..its maximum."""
+    choice: str = ""
+    """Of an enum feature: the value needed."""
+
+
+ByMeter: TypeAlias = Mapping[str, int]
+"""What work uses, by meter: tokens of "input", "cached_input", "cache_write", "output", "reasoning"; "images",
+"requests", "seconds". Each unit counts under one meter alone."""
+
+
+class _Fields(TypedDict, total=False):
+    """What all that is decided may have.
+
+    currency: the one expected; another is refused. subject: path below the account, such as "research/ann/agent-7".
+    dimensions: at most 16 key -> value strings; rated work names its "model" here, and its "feature" where that says
+    something of its output. quantities: what the work uses, instead of an amount; rated by the account's rate card
+    (with an amount, they count for rate limits on quantities alone). required_feature: what the account's plan must
+    have.
     """
 
-    pool: str
-    min_amount: int
     currency: str
     subject: str
     dimensions: Mapping[str, str] | None
+    quantities: ByMeter | None
+    required_feature: str | RequiredFeature | None
 
 
-class ReserveFields(CheckFields, total=False):
-    """Optional fields of a reserve: those of a check, the hold's id, and its time to live without a settle."""
+class NestedFields(_Fields, total=False):
+    """Optional fields of a hold inside another one, which names account and pool.
+
+    operation_id: the hold's id. min_amount: the least amount still of use, 0..amount. ttl_ms: its time to live without
+    a settle. max_output_tokens: with quantities, the most output tokens that the work may make; the hold then covers
+    what such work is expected to make, and `Hold.progress` follows it.
+    """
 
     operation_id: str | None
+    min_amount: int
     ttl_ms: int
+    max_output_tokens: int
+
+
+class CheckFields(_Fields, total=False):
+    """Optional fields of a check: those of a reserve but its id and `ttl_ms`. explain: the answer lists every level of
+    the waterfall in `Checked.steps`."""
+
+    pool: str
+    min_amount: int
+    parent_hold_id: str
+    max_output_tokens: int
+    explain: bool
+
+
+class ReserveFields(NestedFields, total=False):
+    """Optional fields of a reserve. pool: the pool that pays. parent_hold_id: the open hold of the same pool that it is
+    taken out of; what it does not use flows back there."""
+
+    pool: str
+    parent_hold_id: str
 
 
 class ExtendFields(TypedDict, total=False):
-    """Optional fields of an extend. ttl_ms: the new time to live from now; 0 keeps the deadline."""
+    """Optional fields of an extend.
+
+    ttl_ms: the new time to live from now; 0 keeps the deadline. return_amount: what the hold gives back, as far as it
+    has it. quantities: what the work will use more, instead of an amount. passed_quantities: what it has used in all so
+    far; the hold is brought to what is expected from here, up or down.
+    """
 
     operation_id: str | None
     min_add_amount: int
     ttl_ms: int
+    return_amount: int
+    quantities: ByMeter | None
+    passed_quantities: ByMeter | None
 
 
 class SettleFields(TypedDict, total=False):
     """Optional fields of a settle. final=False captures a part and keeps the hold; estimated: the actual amount
-    could not be learned; dimensions: added to those of the hold."""
+    could not be learned; dimensions: added to those of the hold; quantities: what was used, instead of an amount (with
+    one they are learned from alone); cut_short: the work was ended before it was done."""
 
     operation_id: str | None
     final: bool
     estimated: bool
     dimensions: Mapping[str, str] | None
+    quantities: ByMeter | None
+    cut_short: bool
 
 
 class ReleaseFields(TypedDict, total=False):
@@ -88,14 +149,11 @@ class ReleaseFields(TypedDict, total=False):
     operation_id: str | None
 
 
-class ChargeFields(TypedDict, total=False):
-    """Optional fields of a charge: those of a check but `min_amount`, and the operation's id."""
+class ChargeFields(_Fields, total=False):
+    """Optional fields of a charge: the pool that pays, the operation's id, and what all that is decided may have."""
 
-    operation_id: str | None
     pool: str
-    currency: str
-    subject: str
-    dimensions: Mapping[str, str] | None
+    operation_id: str | None
 
 
 _MessageT = TypeVar("_MessageT")
@@ -118,8 +176,13 @@ def check(
     currency: str = "",
     subject: str = "",
     dimensions: Mapping[str, str] | None = None,
+    quantities: ByMeter | None = None,
+    required_feature: str | RequiredFeature | None = None,
+    parent_hold_id: str = "",
+    max_output_tokens: int = 0,
+    explain: bool = False,
 ) -> Operation:
-    """Asks what a reserve would answer; amount 0 asks whether anything at all may be spent."""
+    """Asks what a reserve would answer; amount 0 without quantities asks whether anything at all may be spent."""
     request = _build(
         CheckRequest,
         account_id=account,
@@ -129,13 +192,18 @@ def check(
         currency=currency,
         subject=subject,
         dimensions=dimensions or {},
+        quantities=quantities or {},
+        parent_hold_id=parent_hold_id,
+        max_output_tokens=max_output_tokens,
+        explain=explain,
+        **_needed(required_feature),
     )
     return Operation(check=request)
 
 
 def reserve(
     account: str,
-    amount: int,
+    amount: int | None = None,
     *,
     operation_id: str | None = None,
     pool: str = "",
@@ -144,19 +212,33 @@ def reserve(
     currency: str = "",
     subject: str = "",
     dimensions: Mapping[str, str] | None = None,
+    quantities: ByMeter | None = None,
+    required_feature: str | RequiredFeature | None = None,
+    parent_hold_id: str = "",
+    max_output_tokens: int = 0,
 ) -> Operation:
-    """Asks for a hold of `amount`, or of what there is from `min_amount` up; the hold is named by the operation id."""
+    """Asks for a hold of `amount`, or of what there is from `min_amount` up; the hold is named by the operation id.
+
+    Without an amount the quantities say how much, with `max_output_tokens` also what output is to be expected.
+
+    Raises:
+        TypeError: neither amount nor quantities were given.
+    """
     request = _build(
         ReserveRequest,
         operation_id=new_operation_id() if operation_id is None else operation_id,
         account_id=account,
         pool_id=pool,
-        amount=amount,
+        amount=_amount(amount, quantities),
         min_amount=min_amount,
         ttl_ms=ttl_ms,
         currency=currency,
         subject=subject,
         dimensions=dimensions or {},
+        quantities=quantities or {},
+        parent_hold_id=parent_hold_id,
+        max_output_tokens=max_output_tokens,
+        **_needed(required_feature),
     )
     return Operation(reserve=request)
 
@@ -169,8 +251,11 @@ def extend(
     operation_id: str | None = None,
     min_add_amount: int = 0,
     ttl_ms: int = 0,
+    return_amount: int = 0,
+    quantities: ByMeter | None = None,
+    passed_quantities: ByMeter | None = None,
 ) -> Operation:
-    """Asks for more on an open hold: more amount, more time, or both."""
+    """Asks for more on an open hold (more amount, more time, or both), or gives a part of it back."""
     request = _build(
         ExtendRequest,
         operation_id=new_operation_id() if operation_id is None else operation_id,
@@ -179,6 +264,9 @@ def extend(
         add_amount=add_amount,
         min_add_amount=min_add_amount,
         ttl_ms=ttl_ms,
+        return_amount=return_amount,
+        quantities=quantities or {},
+        passed_quantities=passed_quantities or {},
     )
     return Operation(extend=request)
 
@@ -186,25 +274,37 @@ def extend(
 def settle(
     account: str,
     hold_id: str,
-    amount: int,
+    amount: int | None = None,
     *,
     operation_id: str | None = None,
     final: bool = True,
     pool: str = "",
     dimensions: Mapping[str, str] | None = None,
     estimated: bool = False,
+    quantities: ByMeter | None = None,
+    cut_short: bool = False,
 ) -> Operation:
-    """Debits the actual amount of a hold; `pool` is debited should the sidecar no longer know the hold."""
+    """Debits the actual amount of a hold, or what the quantities come to.
+
+    `pool` is debited should the sidecar no longer know the hold.
+
+    Raises:
+        TypeError: neither amount nor quantities were given.
+    """
+    # On the wire an amount of zero with quantities stands for no amount: who says that it cost nothing means it.
+    told = {} if amount == 0 else quantities or {}
     request = _build(
         SettleRequest,
         operation_id=new_operation_id() if operation_id is None else operation_id,
         account_id=account,
         hold_id=hold_id,
-        amount=amount,
+        amount=_amount(amount, quantities),
         final=final,
         pool_id=pool,
         dimensions=dimensions or {},
         estimated=estimated,
+        quantities=told,
+        cut_short=cut_short,
     )
     return Operation(settle=request)
 
@@ -231,15 +331,22 @@ def charge(
     currency: str = "",
     subject: str = "",
     dimensions: Mapping[str, str] | None = None,
+    quantities: ByMeter | None = None,
+    required_feature: str | RequiredFeature | None = None,
 ) -> Operation:
-    """Debits without a hold: `amount`, or what the running `total` of `counter` has risen by.
+    """Debits without a hold: `amount`, what the running `total` of `counter` has risen by, or what quantities come to.
 
     Raises:
-        TypeError: neither or both of the two forms were given.
+        TypeError: none or more than one of the three forms was given.
     """
-    if (amount is None) == (counter is None) or (counter is None) != (total is None):
-        raise TypeError("charge takes either amount, or counter and total")
-    usage = {"delta": amount} if counter is None else {"set": _build(CounterTotal, counter_id=counter, total=total)}
+    forms = (amount is not None, counter is not None, bool(quantities))
+    if sum(forms) != 1 or (counter is None) != (total is None):
+        raise TypeError("charge takes either amount, or counter and total, or quantities")
+    usage: dict[str, object] = {"delta": amount}
+    if counter is not None:
+        usage = {"set": _build(CounterTotal, counter_id=counter, total=total)}
+    elif quantities:
+        usage = {"quantities": _build(Quantities, by_meter=quantities)}
     request = _build(
         ChargeRequest,
         operation_id=new_operation_id() if operation_id is None else operation_id,
@@ -249,6 +356,7 @@ def charge(
         subject=subject,
         dimensions=dimensions or {},
         **usage,
+        **_needed(required_feature),
     )
     return Operation(charge=request)
 
@@ -257,6 +365,21 @@ def operation_id_of(operation: Operation) -> str:
     """The operation's id; empty for a check, which has none."""
     kind = operation.WhichOneof("operation")
     return "" if kind is None or kind == "check" else getattr(operation, kind).operation_id
+
+
+def _amount(amount: int | None, quantities: ByMeter | None) -> int:
+    """The amount on the wire; nothing given must not be taken for zero, nor an empty report of usage."""
+    if amount is None and not quantities:
+        raise TypeError("an amount or quantities must be given")
+    return 0 if amount is None else amount
+
+
+def _needed(feature: str | RequiredFeature | None) -> dict[str, object]:
+    if feature is None:
+        return {}
+    asked = RequiredFeature(feature) if isinstance(feature, str) else feature
+    message = _build(decision_pb2.RequiredFeature, feature=asked.feature, quantity=asked.quantity, choice=asked.choice)
+    return {"required_feature": message}
 
 
 def _build(kind: Callable[..., _MessageT], **fields: object) -> _MessageT:

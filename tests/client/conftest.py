@@ -1,14 +1,15 @@
 """A small sidecar for the client's tests: a real gRPC server over a few dictionaries, with faults on demand.
 
-It decides as simply as the contract permits (one pool an account, no lease, no clock) and keeps what a client must
-rely on: recorded answers by operation id, holds, late settles, linked executes. Faults are asked for with `fail`.
+It decides as simply as the contract permits (one pool an account, no lease, no clock, two prices) and keeps what a
+client must rely on: recorded answers by operation id, holds, nested ones, late settles, linked executes. Faults are
+asked for with `fail`, denials with `deny`.
 """
 
 import asyncio
 import inspect
 import threading
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent import futures
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +22,18 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from holdfast.sync import Session
+from holdfast.v1 import decision_pb2
 from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast.v1 import enforcement_service_pb2_grpc as pb_grpc
 
 ALLOW, DENY = 1, 2
+PRICES = {"input": 1, "output": 4}
+"""Minor units a token."""
+STEPS = [
+    decision_pb2.LimitState(level="rate_limit/rpm", subject="research", reason="REASON_OK", limit_amount=60),
+    decision_pb2.LimitState(level="pool/general", reason="REASON_OK", limit_amount=10_000_000, left_amount=10_000_000),
+]
+"""What a check with `explain` is told."""
 Result = TypeVar("Result")
 
 
@@ -50,6 +59,7 @@ class HeldAmount:
     amount: int
     settled: int = 0
     open: bool = True
+    parent: str = ""
 
 
 @dataclass
@@ -67,6 +77,7 @@ class Sidecar(pb_grpc.EnforcementServiceServicer):
     gate: threading.Event = field(default_factory=threading.Event)
     entered: threading.Event = field(default_factory=threading.Event)
     gated: set[str] = field(default_factory=set)
+    denials: deque[tuple[decision_pb2.LimitState, ...]] = field(default_factory=deque)
     break_after: int = 0
     """Carries out the next that many messages of a session and ends the stream instead of answering."""
 
@@ -105,6 +116,10 @@ class Sidecar(pb_grpc.EnforcementServiceServicer):
 
     def seen_of(self, kind: str) -> list[Any]:
         return [getattr(seen, kind) for seen in self.seen if seen.WhichOneof("operation") == kind]
+
+    def deny(self, *levels: decision_pb2.LimitState) -> None:
+        """The next decision is a denial by the first of these; the others only would have denied."""
+        self.denials.append(levels)
 
     def held(self) -> int:
         return sum(held.amount for held in self.holds.values() if held.open)
@@ -230,47 +245,78 @@ class Sidecar(pb_grpc.EnforcementServiceServicer):
         posted, held = self.posted[account], self.held()
         return {"posted": posted, "held": held, "available": posted - held, "mode": 1}
 
-    def _grant(self, account: str, amount: int, least: int) -> tuple[int, dict[str, Any]]:
+    def _grant(self, account: str, amount: int, least: int, parent: str = "") -> tuple[int, dict[str, Any]]:
         if amount < 0:
             raise Fault(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", field="amount")
-        available = self._figures(account)["available"]
+        if self.denials:
+            by, *shadows = self.denials.popleft()
+            denial: dict[str, Any] = {"reason": by.reason, "denied_level": by.level, "denied_by": by}
+            return 0, {"verdict": DENY, **denial, "shadow_denials": shadows}
+        available = self._hold(parent).amount if parent else self._figures(account)["available"]
         if available >= (least or amount):
             return min(amount, available), {"verdict": ALLOW, "reason": 1}
+        if parent:
+            return 0, {"verdict": DENY, "reason": 13, "denied_level": f"hold/{parent}"}
         return 0, {"verdict": DENY, "reason": 5, "denied_level": "pool/general", "retry_after_ms": 1500}
 
     def _check(self, request: pb.CheckRequest) -> pb.CheckResponse:
-        granted, decision = self._grant(request.account_id, request.amount, request.min_amount)
-        return pb.CheckResponse(granted_amount=granted, **decision, **self._figures(request.account_id))
+        amount = request.amount or rated(request.quantities)
+        granted, decision = self._grant(request.account_id, amount, request.min_amount, request.parent_hold_id)
+        return pb.CheckResponse(
+            granted_amount=granted,
+            rated_amount=rated(request.quantities),
+            steps=STEPS if request.explain else [],
+            **decision,
+            **self._figures(request.account_id),
+        )
 
     def _reserve(self, request: pb.ReserveRequest) -> pb.ReserveResponse:
-        granted, decision = self._grant(request.account_id, request.amount, request.min_amount)
+        parent, amount = request.parent_hold_id, request.amount or rated(request.quantities)
+        amount += PRICES["output"] * (request.max_output_tokens // 2)  # what such work is expected to make
+        granted, decision = self._grant(request.account_id, amount, request.min_amount, parent)
         if granted:
-            self.holds[request.operation_id] = HeldAmount(request.account_id, granted)
+            self.holds[request.operation_id] = HeldAmount(request.account_id, granted, parent=parent)
+            self._give(parent, -granted)
         return pb.ReserveResponse(
-            granted_amount=granted, remaining_ttl_ms=60_000, **decision, **self._figures(request.account_id)
+            granted_amount=granted,
+            remaining_ttl_ms=60_000,
+            rated_amount=rated(request.quantities),
+            **decision,
+            **self._figures(request.account_id),
         )
 
     def _extend(self, request: pb.ExtendRequest) -> pb.ExtendResponse:
         held = self._hold(request.hold_id)
-        added, decision = self._grant(request.account_id, request.add_amount, request.min_add_amount)
-        held.amount += added
+        wanted = request.add_amount or rated(request.quantities)
+        if request.passed_quantities:
+            wanted = rated(request.passed_quantities) - held.amount
+        added, decision = self._grant(request.account_id, max(wanted, 0), request.min_add_amount, held.parent)
+        returned = min(request.return_amount or max(-wanted, 0), held.amount)
+        held.amount += added - returned
+        self._give(held.parent, returned - added)
         return pb.ExtendResponse(
-            added_amount=added, hold_amount=held.amount, **decision, **self._figures(request.account_id)
+            added_amount=added,
+            returned_amount=returned,
+            hold_amount=held.amount,
+            **decision,
+            **self._figures(request.account_id),
         )
 
     def _settle(self, request: pb.SettleRequest) -> pb.SettleResponse:
         held = self.holds.get(request.hold_id)
         if held is None and not request.pool_id:
             raise Fault(grpc.StatusCode.NOT_FOUND, "HOLD_NOT_FOUND")
+        amount = request.amount or rated(request.quantities)
         final = request.final or not request.HasField("final")
         late = held is None or not held.open
-        rest = 0 if held is None or late else max(0, held.amount - request.amount)
-        self.posted[request.account_id] -= request.amount
+        rest = 0 if held is None or late else max(0, held.amount - amount)
+        self.posted[request.account_id] -= amount
         if held is not None and not late:
-            held.settled += request.amount
+            held.settled += amount
             held.amount, held.open = (0, False) if final else (rest, True)
+            self._give(held.parent, rest if final else 0)
         return pb.SettleResponse(
-            debited_amount=request.amount,
+            debited_amount=amount,
             returned_amount=rest if final else 0,
             hold_amount=0 if final else rest,
             late=late,
@@ -280,10 +326,15 @@ class Sidecar(pb_grpc.EnforcementServiceServicer):
     def _release(self, request: pb.ReleaseRequest) -> pb.ReleaseResponse:
         held = self._hold(request.hold_id)
         returned, held.amount, held.open = held.amount, 0, False
+        self._give(held.parent, returned)
         return pb.ReleaseResponse(returned_amount=returned, **self._figures(request.account_id))
 
+    def _give(self, name: str, amount: int) -> None:
+        if name and self.holds[name].open:
+            self.holds[name].amount += amount
+
     def _charge(self, request: pb.ChargeRequest) -> pb.ChargeResponse:
-        amount = request.delta or request.set.total
+        amount = request.delta or request.set.total or rated(request.quantities.by_meter)
         granted, decision = self._grant(request.account_id, amount, 0)
         self.posted[request.account_id] -= granted
         return pb.ChargeResponse(
@@ -300,6 +351,11 @@ class Sidecar(pb_grpc.EnforcementServiceServicer):
         if not held.open:
             raise Fault(grpc.StatusCode.FAILED_PRECONDITION, "HOLD_CLOSED", hold_id=name)
         return held
+
+
+def rated(quantities: Mapping[str, int]) -> int:
+    """What quantities come to."""
+    return sum(PRICES[meter] * quantity for meter, quantity in quantities.items())
 
 
 def _good(result: pb.OperationResult) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 import holdfast
 import pytest
 from holdfast import operations
+from holdfast.v1 import decision_pb2
 
 from tests.client.conftest import Caller, Sidecar
 
@@ -58,6 +59,23 @@ def test_a_denied_reserve_tells_why(caller: Caller, sidecar: Sidecar) -> None:
     assert denied.mode is holdfast.Mode.CONNECTED
     assert denied.operation_id == sidecar.seen_of("reserve")[0].operation_id
     assert not sidecar.seen_of("release")
+
+
+def test_a_denial_carries_the_level_through_every_caller(caller: Caller, sidecar: Sidecar) -> None:
+    budget = decision_pb2.LimitState(level="budget/b", subject="a", reason="REASON_BUDGET_EXCEEDED", left_amount=3)
+    shadow = decision_pb2.LimitState(level="pool/general", reason="REASON_INSUFFICIENT_BALANCE", shadow=True)
+    sidecar.deny(budget, shadow)
+    with pytest.raises(holdfast.Denied) as caught:
+        caller.reserve("acme", 5)
+    assert caught.value.denied_by is not None
+    assert (caught.value.denied_by.level, caught.value.denied_by.left_amount) == ("budget/b", 3)
+    assert [level.level for level in caught.value.shadow_denials] == ["pool/general"]
+
+
+def test_a_check_explains_when_asked(caller: Caller) -> None:
+    assert not caller.check("acme", 5).steps
+    levels = [step.level for step in caller.check("acme", 5, explain=True).steps]
+    assert levels == ["rate_limit/rpm", "pool/general"]
 
 
 def test_less_than_asked_may_be_granted(caller: Caller) -> None:

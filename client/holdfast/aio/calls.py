@@ -6,10 +6,9 @@ from collections.abc import Coroutine
 from typing import TypeVar, Unpack
 
 from holdfast import operations
-from holdfast.aio.hold import Hold, Opening
-from holdfast.answers import Answer, Charged, Checked, Extended, Released, Reserved, Settled, expect, permitted
+from holdfast.aio.hold import Opening, open_hold
+from holdfast.answers import Answer, Charged, Checked, Extended, Released, Settled, expect, permitted
 from holdfast.core.fallback import without_answer
-from holdfast.core.hold import opened
 from holdfast.core.settings import OnUnavailable, Settings
 from holdfast.core.statistics import Counters
 from holdfast.errors import Unavailable
@@ -73,14 +72,15 @@ class Calls(ABC):
     def reserve(
         self,
         account: str,
-        amount: int,
+        amount: int | None = None,
         *,
         timeout_ms: int | None = None,
         on_unavailable: OnUnavailable | None = None,
         **fields: Unpack[ReserveFields],
     ) -> Opening:
-        """Opens a hold of `amount`; use it as `async with client.reserve(...) as hold:`, or await it.
+        """Opens a hold of `amount`, or of what `quantities` come to.
 
+        Use it as `async with client.reserve(...) as hold:`, or await it.
         Without an `operation_id` of the caller's, a hold that opens after its caller was cancelled is given back.
 
         Raises:
@@ -88,7 +88,8 @@ class Calls(ABC):
         """
         operation = operations.reserve(account, amount, **fields)
         own_id = fields.get("operation_id") is not None
-        return Opening(self._open(operation, timeout_ms, on_unavailable, give_back=not own_id))
+        opening = open_hold(self, self._counters, operation, timeout_ms, on_unavailable, give_back=not own_id)
+        return Opening(opening)
 
     async def extend(
         self,
@@ -100,7 +101,7 @@ class Calls(ABC):
         on_unavailable: OnUnavailable | None = None,
         **fields: Unpack[ExtendFields],
     ) -> Extended:
-        """Raises the amount and/or moves the deadline of a hold.
+        """Raises the amount and/or moves the deadline of a hold; or gives a part of it back.
 
         Raises:
             Denied: there is not enough; the hold stays as it is.
@@ -113,13 +114,16 @@ class Calls(ABC):
         self,
         account: str,
         hold_id: str,
-        amount: int,
+        amount: int | None = None,
         *,
         pool: str = "",
         timeout_ms: int | None = None,
         **fields: Unpack[SettleFields],
     ) -> Settled:
-        """Debits the actual amount of a hold; `pool` is debited should the sidecar no longer know the hold."""
+        """Debits the actual amount of a hold, or what `quantities` come to.
+
+        `pool` is debited should the sidecar no longer know the hold; quantities then need the model in `dimensions`.
+        """
         operation = operations.settle(account, hold_id, amount, pool=pool, **fields)
         return expect(await self.submit(operation, timeout_ms), Settled)
 
@@ -143,7 +147,8 @@ class Calls(ABC):
         timeout_ms: int | None = None,
         **fields: Unpack[ChargeFields],
     ) -> Charged:
-        """Debits without a hold: `amount`, or what the running `total` of `counter` has risen by.
+        """Debits without a hold: `amount`, what the running `total` of `counter` has risen by, or what `quantities`
+        come to.
 
         Raises:
             Denied: the work may not go on; nothing was debited.
@@ -152,13 +157,6 @@ class Calls(ABC):
         operation = operations.charge(account, amount, counter=counter, total=total, **fields)
         answer = expect(await self.submit(operation, timeout_ms), Charged)
         return permitted(answer, operation.charge.operation_id)
-
-    async def _open(
-        self, operation: Operation, timeout_ms: int | None, choice: OnUnavailable | None, *, give_back: bool
-    ) -> Hold:
-        answer = expect(await self.decided(operation, timeout_ms, choice, give_back=give_back), Reserved)
-        permitted(answer, operation.reserve.operation_id)
-        return Hold(self, self._counters, operation, answer, confirmed=opened(answer))
 
     async def decided(
         self,

@@ -5,11 +5,11 @@ from types import TracebackType
 from typing import Protocol, TypeVar, Unpack
 
 from holdfast.answers import Answer, Extended, Released, Reserved, Settled, expect, permitted
-from holdfast.core.hold import HoldState, lost_on_leaving
+from holdfast.core.hold import HoldState, lost_on_leaving, opened
 from holdfast.core.settings import OnUnavailable
 from holdfast.core.statistics import Counters
 from holdfast.errors import HoldfastError
-from holdfast.operations import ExtendFields, Operation, ReleaseFields, SettleFields
+from holdfast.operations import ByMeter, ExtendFields, NestedFields, Operation, ReleaseFields, SettleFields
 
 _T = TypeVar("_T")
 
@@ -20,8 +20,11 @@ class Port(Protocol):
     async def submit(self, operation: Operation, timeout_ms: int | None) -> Answer:
         """Sends one operation and returns its answer; raises `HoldfastError`."""
 
-    async def decided(self, operation: Operation, timeout_ms: int | None, choice: OnUnavailable | None) -> Answer:
-        """The same for a check, reserve or extend, with `on_unavailable` in the place of a missing answer."""
+    async def decided(
+        self, operation: Operation, timeout_ms: int | None, choice: OnUnavailable | None, *, give_back: bool = False
+    ) -> Answer:
+        """The same for a check, reserve or extend, with `on_unavailable` in the place of a missing answer; `give_back`:
+        a hold that opens when nobody waits for it any more is released."""
 
     async def keep(self, work: Coroutine[object, None, _T]) -> _T:
         """Awaits work that goes on in the background when its caller is cancelled."""
@@ -34,11 +37,42 @@ class Hold(HoldState):
     """
 
     def __init__(
-        self, port: Port, counters: Counters, operation: Operation, answer: Reserved, *, confirmed: bool
+        self,
+        port: Port,
+        counters: Counters,
+        operation: Operation,
+        answer: Reserved,
+        *,
+        confirmed: bool,
+        parent: "Hold | None" = None,
     ) -> None:
-        super().__init__(operation, answer, confirmed=confirmed)
+        super().__init__(operation, answer, confirmed=confirmed, parent=parent)
         self._port = port
         self._counters = counters
+
+    def reserve(
+        self,
+        amount: int | None = None,
+        *,
+        timeout_ms: int | None = None,
+        on_unavailable: OnUnavailable | None = None,
+        **fields: Unpack[NestedFields],
+    ) -> "Opening":
+        """Opens a hold inside this one: the amount is taken out of it, and what is not used flows back to it.
+
+        It is of this hold's account, pool and, unless told, subject, and has its dimensions beside its own. It may
+        outlive this one: what it does not use then returns to the hold around this one, or to the pool.
+
+        Raises:
+            Denied: this hold has less left, or a limit on the subject's path stands against it.
+            NotFound: the sidecar knows this hold no longer: it expired.
+        """
+        operation = self.nesting(amount, fields)
+        own_id = fields.get("operation_id") is not None
+        opening = open_hold(
+            self._port, self._counters, operation, timeout_ms, on_unavailable, give_back=not own_id, parent=self
+        )
+        return Opening(opening)
 
     async def extend(
         self,
@@ -58,10 +92,43 @@ class Hold(HoldState):
         self.apply(operation, answer)
         return permitted(answer, operation.extend.operation_id)
 
-    async def settle(self, amount: int, *, timeout_ms: int | None = None, **fields: Unpack[SettleFields]) -> Settled:
-        """Debits the actual amount and closes the hold; `final=False` debits a part and keeps the rest held.
+    async def shrink(self, amount: int, *, timeout_ms: int | None = None, operation_id: str | None = None) -> Extended:
+        """Gives `amount` minor units back, as far as the hold has them, and keeps the rest held."""
+        operation = self.shrinking(amount, operation_id)
+        answer = expect(await self._port.submit(operation, timeout_ms), Extended)
+        self.apply(operation, answer)
+        return permitted(answer, operation.extend.operation_id)
+
+    async def progress(
+        self,
+        quantities: ByMeter | None = None,
+        *,
+        ttl_ms: int = 0,
+        timeout_ms: int | None = None,
+        on_unavailable: OnUnavailable | None = None,
+    ) -> Extended:
+        """Tells what the work has used in all so far, and brings the hold to what is expected from here, up or down.
+
+        For a hold with `max_output_tokens`: call it as the stream goes, before the output passes what is held. Meters
+        that are not named count as they were reserved. None: what `spend` has counted. Left without a settle, the
+        block settles what was told last.
 
         Raises:
+            Denied: there is not enough to go on; the hold stays as it is.
+        """
+        operation = self.progressing(quantities, ttl_ms)
+        answer = expect(await self._port.decided(operation, timeout_ms, on_unavailable), Extended)
+        self.apply(operation, answer)
+        return permitted(answer, operation.extend.operation_id)
+
+    async def settle(
+        self, amount: int | None = None, *, timeout_ms: int | None = None, **fields: Unpack[SettleFields]
+    ) -> Settled:
+        """Debits the actual amount, or what `quantities` come to, and closes the hold; `final=False` debits a part and
+        keeps the rest held.
+
+        Raises:
+            TypeError: neither amount nor quantities were given.
             Unavailable: the outcome is unknown; settling the same amount again is safe.
             HoldClosed: this hold was settled or released before.
         """
@@ -103,6 +170,22 @@ class Hold(HoldState):
             raise
         self.apply(operation, answer)
         return answer
+
+
+async def open_hold(
+    port: Port,
+    counters: Counters,
+    operation: Operation,
+    timeout_ms: int | None,
+    choice: OnUnavailable | None,
+    *,
+    give_back: bool,
+    parent: Hold | None = None,
+) -> Hold:
+    """Sends a reserve and makes the hold that it opened; raises `Denied` if it opened none."""
+    answer = expect(await port.decided(operation, timeout_ms, choice, give_back=give_back), Reserved)
+    permitted(answer, operation.reserve.operation_id)
+    return Hold(port, counters, operation, answer, confirmed=opened(answer), parent=parent)
 
 
 class Opening(Coroutine[object, None, Hold]):

@@ -11,7 +11,7 @@ def without_answer(operation: Operation, error: Unavailable, choice: OnUnavailab
     """The answer that `on_unavailable` gives to a check, reserve or extend; "raise" raises the error.
 
     Its figures are zero, its reason is NO_ANSWER and its mode UNSPECIFIED: nothing is known. "allow" grants what
-    was asked for.
+    was asked for; what quantities come to is not known here, so they are granted zero.
     """
     check_choice(choice)
     if choice == "raise":

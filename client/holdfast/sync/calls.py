@@ -4,9 +4,8 @@ from abc import ABC, abstractmethod
 from typing import Unpack
 
 from holdfast import operations
-from holdfast.answers import Answer, Charged, Checked, Extended, Released, Reserved, Settled, expect, permitted
+from holdfast.answers import Answer, Charged, Checked, Extended, Released, Settled, expect, permitted
 from holdfast.core.fallback import without_answer
-from holdfast.core.hold import opened
 from holdfast.core.settings import OnUnavailable, Settings
 from holdfast.core.statistics import Counters
 from holdfast.errors import Unavailable
@@ -19,7 +18,7 @@ from holdfast.operations import (
     ReserveFields,
     SettleFields,
 )
-from holdfast.sync.hold import Hold
+from holdfast.sync.hold import Hold, open_hold
 
 
 class Calls(ABC):
@@ -53,21 +52,19 @@ class Calls(ABC):
     def reserve(
         self,
         account: str,
-        amount: int,
+        amount: int | None = None,
         *,
         timeout_ms: int | None = None,
         on_unavailable: OnUnavailable | None = None,
         **fields: Unpack[ReserveFields],
     ) -> Hold:
-        """Opens a hold of `amount`; use it as `with client.reserve(...) as hold:`.
+        """Opens a hold of `amount`, or of what `quantities` come to; use it as `with client.reserve(...) as hold:`.
 
         Raises:
             Denied: the work may not go on.
         """
         operation = operations.reserve(account, amount, **fields)
-        answer = expect(self.decided(operation, timeout_ms, on_unavailable), Reserved)
-        permitted(answer, operation.reserve.operation_id)
-        return Hold(self, self._counters, operation, answer, confirmed=opened(answer))
+        return open_hold(self, self._counters, operation, timeout_ms, on_unavailable)
 
     def extend(
         self,
@@ -79,7 +76,7 @@ class Calls(ABC):
         on_unavailable: OnUnavailable | None = None,
         **fields: Unpack[ExtendFields],
     ) -> Extended:
-        """Raises the amount and/or moves the deadline of a hold.
+        """Raises the amount and/or moves the deadline of a hold; or gives a part of it back.
 
         Raises:
             Denied: there is not enough; the hold stays as it is.
@@ -92,13 +89,16 @@ class Calls(ABC):
         self,
         account: str,
         hold_id: str,
-        amount: int,
+        amount: int | None = None,
         *,
         pool: str = "",
         timeout_ms: int | None = None,
         **fields: Unpack[SettleFields],
     ) -> Settled:
-        """Debits the actual amount of a hold; `pool` is debited should the sidecar no longer know the hold."""
+        """Debits the actual amount of a hold, or what `quantities` come to.
+
+        `pool` is debited should the sidecar no longer know the hold; quantities then need the model in `dimensions`.
+        """
         operation = operations.settle(account, hold_id, amount, pool=pool, **fields)
         return expect(self.submit(operation, timeout_ms), Settled)
 
@@ -122,7 +122,8 @@ class Calls(ABC):
         timeout_ms: int | None = None,
         **fields: Unpack[ChargeFields],
     ) -> Charged:
-        """Debits without a hold: `amount`, or what the running `total` of `counter` has risen by.
+        """Debits without a hold: `amount`, what the running `total` of `counter` has risen by, or what `quantities`
+        come to.
 
         Raises:
             Denied: the work may not go on; nothing was debited.

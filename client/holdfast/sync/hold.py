@@ -4,11 +4,11 @@ from types import TracebackType
 from typing import Protocol, Unpack
 
 from holdfast.answers import Answer, Extended, Released, Reserved, Settled, expect, permitted
-from holdfast.core.hold import HoldState, lost_on_leaving
+from holdfast.core.hold import HoldState, lost_on_leaving, opened
 from holdfast.core.settings import OnUnavailable
 from holdfast.core.statistics import Counters
 from holdfast.errors import HoldfastError
-from holdfast.operations import ExtendFields, Operation, ReleaseFields, SettleFields
+from holdfast.operations import ByMeter, ExtendFields, NestedFields, Operation, ReleaseFields, SettleFields
 
 
 class Port(Protocol):
@@ -28,11 +28,38 @@ class Hold(HoldState):
     """
 
     def __init__(
-        self, port: Port, counters: Counters, operation: Operation, answer: Reserved, *, confirmed: bool
+        self,
+        port: Port,
+        counters: Counters,
+        operation: Operation,
+        answer: Reserved,
+        *,
+        confirmed: bool,
+        parent: "Hold | None" = None,
     ) -> None:
-        super().__init__(operation, answer, confirmed=confirmed)
+        super().__init__(operation, answer, confirmed=confirmed, parent=parent)
         self._port = port
         self._counters = counters
+
+    def reserve(
+        self,
+        amount: int | None = None,
+        *,
+        timeout_ms: int | None = None,
+        on_unavailable: OnUnavailable | None = None,
+        **fields: Unpack[NestedFields],
+    ) -> "Hold":
+        """Opens a hold inside this one: the amount is taken out of it, and what is not used flows back to it.
+
+        It is of this hold's account, pool and, unless told, subject, and has its dimensions beside its own. It may
+        outlive this one: what it does not use then returns to the hold around this one, or to the pool.
+
+        Raises:
+            Denied: this hold has less left, or a limit on the subject's path stands against it.
+            NotFound: the sidecar knows this hold no longer: it expired.
+        """
+        operation = self.nesting(amount, fields)
+        return open_hold(self._port, self._counters, operation, timeout_ms, on_unavailable, parent=self)
 
     def extend(
         self,
@@ -52,10 +79,43 @@ class Hold(HoldState):
         self.apply(operation, answer)
         return permitted(answer, operation.extend.operation_id)
 
-    def settle(self, amount: int, *, timeout_ms: int | None = None, **fields: Unpack[SettleFields]) -> Settled:
-        """Debits the actual amount and closes the hold; `final=False` debits a part and keeps the rest held.
+    def shrink(self, amount: int, *, timeout_ms: int | None = None, operation_id: str | None = None) -> Extended:
+        """Gives `amount` minor units back, as far as the hold has them, and keeps the rest held."""
+        operation = self.shrinking(amount, operation_id)
+        answer = expect(self._port.submit(operation, timeout_ms), Extended)
+        self.apply(operation, answer)
+        return permitted(answer, operation.extend.operation_id)
+
+    def progress(
+        self,
+        quantities: ByMeter | None = None,
+        *,
+        ttl_ms: int = 0,
+        timeout_ms: int | None = None,
+        on_unavailable: OnUnavailable | None = None,
+    ) -> Extended:
+        """Tells what the work has used in all so far, and brings the hold to what is expected from here, up or down.
+
+        For a hold with `max_output_tokens`: call it as the stream goes, before the output passes what is held. Meters
+        that are not named count as they were reserved. None: what `spend` has counted. Left without a settle, the
+        block settles what was told last.
 
         Raises:
+            Denied: there is not enough to go on; the hold stays as it is.
+        """
+        operation = self.progressing(quantities, ttl_ms)
+        answer = expect(self._port.decided(operation, timeout_ms, on_unavailable), Extended)
+        self.apply(operation, answer)
+        return permitted(answer, operation.extend.operation_id)
+
+    def settle(
+        self, amount: int | None = None, *, timeout_ms: int | None = None, **fields: Unpack[SettleFields]
+    ) -> Settled:
+        """Debits the actual amount, or what `quantities` come to, and closes the hold; `final=False` debits a part and
+        keeps the rest held.
+
+        Raises:
+            TypeError: neither amount nor quantities were given.
             Unavailable: the outcome is unknown; settling the same amount again is safe.
             HoldClosed: this hold was settled or released before.
         """
@@ -97,3 +157,18 @@ class Hold(HoldState):
             raise
         self.apply(operation, answer)
         return answer
+
+
+def open_hold(
+    port: Port,
+    counters: Counters,
+    operation: Operation,
+    timeout_ms: int | None,
+    choice: OnUnavailable | None,
+    *,
+    parent: Hold | None = None,
+) -> Hold:
+    """Sends a reserve and makes the hold that it opened; raises `Denied` if it opened none."""
+    answer = expect(port.decided(operation, timeout_ms, choice), Reserved)
+    permitted(answer, operation.reserve.operation_id)
+    return Hold(port, counters, operation, answer, confirmed=opened(answer), parent=parent)
