@@ -25,8 +25,8 @@ ROWS_EVERY_NS = 1_000 * NS_PER_MS
 """Between writes of what was learned; a host that is killed forgets at most so much of it."""
 ROWS_SOON_NS = 50 * NS_PER_MS
 """The same while more is left than one write takes."""
-ROWS_MAX = 32
-"""Rows in one write, about a tenth of a millisecond."""
+ROWS_MAX = 16
+"""Rows in one write, a fifth of a millisecond."""
 
 _METERS = {meter.value: meter for meter in Meter}
 _OUTPUT = (Meter.OUTPUT.value, Meter.REASONING.value)
