@@ -39,6 +39,7 @@ def policy_message(policy: Policy) -> decision.Policy:
         partition_mode=cast("decision.PartitionMode", policy.partition_mode),
         partition_overdraft_limit=policy.partition_overdraft_limit,
         partition_after_ms=policy.partition_after_ms,
+        shadow=bool(policy.shadow),
     )
 
 

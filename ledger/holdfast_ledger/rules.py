@@ -113,6 +113,7 @@ def policy(field: str, said: decision.Policy) -> Policy:
         mode,
         said.partition_overdraft_limit,
         said.partition_after_ms,
+        int(said.shadow),
     )
 
 

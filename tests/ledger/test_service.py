@@ -61,7 +61,7 @@ async def test_pools(tmp_path: Path) -> None:
 async def test_policies(tmp_path: Path) -> None:
     async with running(tmp_path) as ledger:
         await ledger.open_pool()
-        said = decision.Policy(enforcement=OPTIMISTIC, overdraft_limit=500, partition_after_ms=3_000)
+        said = decision.Policy(enforcement=OPTIMISTIC, overdraft_limit=500, partition_after_ms=3_000, shadow=True)
         await ledger.api.SetPolicy(api.SetPolicyRequest(account_id="a", pool_id="general", policy=said))
         got = (await ledger.api.GetPolicy(api.GetPolicyRequest(account_id="a", pool_id="general"))).policy
         said.partition_mode = decision.PARTITION_MODE_FAIL_CLOSED

@@ -11,6 +11,8 @@ from enum import IntEnum
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 
+from holdfast_ledger.store.rule_rows import RuleReader, RuleWriter
+
 NEVER = 2**63 - 1
 """A time that does not come; as large as the database's integers, so that it sorts last."""
 
@@ -81,6 +83,8 @@ class Account:
     display_name: str
     created_at_ms: int
     account_key: int = 0
+    rules_version: int = 0
+    """Of what sidecars are told of it; 0: it has no rules. Never saved: `raise_rules_version` moves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ class Policy:
     partition_mode: int = 1
     partition_overdraft_limit: int = 0
     partition_after_ms: int = 0
+    shadow: int = 0
 
 
 @dataclass(slots=True)
@@ -136,6 +141,8 @@ class Pool:
     """All that had expired and was burned by the settles of older holds; `expired_total` is less it."""
     watched: int = 0
     """1: it has thresholds or a top-up rule."""
+    rules_version: int = 0
+    """As in its `Account`."""
 
     @property
     def posted(self) -> int:
@@ -682,7 +689,7 @@ QuarantinePosition = tuple[int, int]
 """A debit's place in the quarantine: sidecar, sequence."""
 
 
-class Reader(Protocol):
+class Reader(RuleReader, Protocol):
     """Reads, on one snapshot. Lists are in the order of creation, after a key, at most `limit` rows."""
 
     def account(self, account_id: str) -> Account | None:
@@ -830,7 +837,7 @@ class Reader(Protocol):
         """Returns keys of debits that were replayed and are not recorded so, or the other way round."""
 
 
-class Writer(Reader, Protocol):
+class Writer(Reader, RuleWriter, Protocol):
     """Reads and writes, in one transaction. Inserts set the key of what they are given and return it."""
 
     def lock(self, wanted: Locks) -> None:

@@ -26,7 +26,10 @@ from holdfast_ledger.store.postgres_session import (
     store_error,
 )
 from holdfast_ledger.store.postgres_values import bigints, column, column_type, texts
-from holdfast_ledger.store.statements import Rows, SqlReader, SqlWriter, Value
+from holdfast_ledger.store.rows import Rows, Value
+from holdfast_ledger.store.rule_rows import Node
+from holdfast_ledger.store.rule_statements import upsert_tail
+from holdfast_ledger.store.statements import SqlReader, SqlWriter
 
 LOCKED_POOLS = "SELECT pool_key FROM pools WHERE pool_key = ANY(?) ORDER BY pool_key FOR NO KEY UPDATE"
 """NO KEY: rows that refer to the pool may be added meanwhile; whoever changes a pool still excludes all others."""
@@ -44,6 +47,7 @@ class PostgresReader(SqlReader):
     """Reads on one connection."""
 
     in_keys = "= ANY(?)"
+    named_nodes = "unnest(?, ?) AS n (account_key, subject)"
     greatest = "greatest"
 
     def __init__(self, connection: Connection) -> None:
@@ -66,12 +70,19 @@ class PostgresReader(SqlReader):
     def _keys(self, keys: Collection[int]) -> Value:
         return bigints(list(keys))
 
+    def _names(self, names: Collection[str]) -> Value:
+        return texts(list(names))
+
+    def _nodes(self, nodes: Collection[Node]) -> Sequence[Value]:
+        return bigints([key for key, _ in nodes]), texts([subject for _, subject in nodes])
+
 
 class PostgresWriter(PostgresReader, SqlWriter):
     """Reads and writes on the writer's connection."""
 
     skip_locked = "FOR UPDATE SKIP LOCKED"
     for_update = "FOR UPDATE"
+    for_no_key_update = "FOR NO KEY UPDATE"
     for_key_share = "FOR KEY SHARE"
 
     def lock(self, wanted: Locks) -> None:
@@ -119,6 +130,11 @@ class PostgresWriter(PostgresReader, SqlWriter):
     def _insert_many(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
         if rows:
             self._rows(_insert_many_sql(table, tuple(columns)), *_columns(columns, rows))
+
+    def _upsert_many(self, table: str, keys: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
+        if rows:
+            sql = _insert_many_sql(table, tuple(columns)) + upsert_tail(keys, columns)
+            self._rows(sql, *_columns(columns, rows))
 
     def _update_many(self, table: str, key: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
         if rows:

@@ -13,10 +13,18 @@ from psycopg.adapt import Dumper, Loader
 from psycopg.pq import Format
 from psycopg.types.numeric import Int8BinaryDumper
 
-from holdfast_ledger.store.statements import Value
+from holdfast_ledger.store.rows import Value
 
 INT8_OID, TEXT_OID, BYTEA_OID = 20, 25, 17
 INT8_ARRAY_OID, TEXT_ARRAY_OID, BYTEA_ARRAY_OID = 1016, 1009, 1001
+
+TEXT_COLUMNS = frozenset(
+    (
+        "operation_id", "hold_id", "subject", "dimensions", "reason", "display_name", "budget_id",
+        "share_of_budget_id", "currency", "pool_id", "match", "alert_bps", "limit_id", "meters",
+    )
+)  # fmt: skip
+"""Columns of text in the tables that take many rows at once."""
 
 _NULL = struct.pack("!i", -1)
 
@@ -73,7 +81,7 @@ def column(name: str, values: Sequence[Value]) -> Bigints | Texts | Blobs:
 
 def column_type(name: str) -> str:
     """Returns the type of a column of a table that takes many rows at once."""
-    if name in ("operation_id", "hold_id", "subject", "dimensions", "reason"):
+    if name in TEXT_COLUMNS:
         return "text"
     return "bytea" if name == "debit" else "bigint"
 

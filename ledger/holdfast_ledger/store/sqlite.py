@@ -15,7 +15,10 @@ from importlib import resources
 from pathlib import Path
 
 from holdfast_ledger.store.interface import Conflict, DebitRow, Locks, StoreFailed, StoreTooNew
-from holdfast_ledger.store.statements import SqlReader, SqlWriter, Value
+from holdfast_ledger.store.rows import Value
+from holdfast_ledger.store.rule_rows import Node
+from holdfast_ledger.store.rule_statements import upsert_tail
+from holdfast_ledger.store.statements import SqlReader, SqlWriter
 
 BUSY_TIMEOUT_MS = 5_000
 """Wait for another process's transaction, such as an audit's checkpoint, before giving up."""
@@ -115,6 +118,8 @@ class SqliteReader(SqlReader):
     """Reads on one connection."""
 
     in_keys = "IN (SELECT value FROM json_each(?))"
+    named_nodes = """(SELECT json_extract(value, '$[0]') AS account_key, json_extract(value, '$[1]') AS subject
+        FROM json_each(?)) n CROSS"""
     greatest = "max"
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -126,6 +131,12 @@ class SqliteReader(SqlReader):
     def _keys(self, keys: Collection[int]) -> Value:
         return json.dumps(list(keys))
 
+    def _names(self, names: Collection[str]) -> Value:
+        return json.dumps(list(names))
+
+    def _nodes(self, nodes: Collection[Node]) -> Sequence[Value]:
+        return [json.dumps(list(nodes))]
+
 
 def _insert_sql(table: str, columns: Sequence[str], row_count: int) -> str:
     row = f"({', '.join('?' * len(columns))})"
@@ -135,7 +146,7 @@ def _insert_sql(table: str, columns: Sequence[str], row_count: int) -> str:
 class SqliteWriter(SqliteReader, SqlWriter):
     """Reads and writes on the writer's connection."""
 
-    skip_locked = for_update = for_key_share = ""
+    skip_locked = for_update = for_no_key_update = for_key_share = ""
 
     def _insert(self, table: str, key: str, columns: Sequence[str], values: Sequence[Value]) -> int:
         try:
@@ -149,6 +160,9 @@ class SqliteWriter(SqliteReader, SqlWriter):
 
     def _insert_many(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
         self._insert_new(table, columns, rows, "")
+
+    def _upsert_many(self, table: str, keys: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
+        self._insert_new(table, columns, rows, upsert_tail(keys, columns))
 
     def _insert_new(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]], tail: str) -> int:
         """Inserts rows, many a statement; returns how many were not refused by `tail`."""

@@ -3,9 +3,9 @@
 Written so that SQLite and PostgreSQL read them alike, with "?" for a value.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, Protocol
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Sequence
+from typing import ClassVar
 
 from holdfast_ledger.store.interface import (
     LEASE_FIGURES,
@@ -54,15 +54,16 @@ from holdfast_ledger.store.interface import (
     threshold_values,
     top_up_values,
 )
+from holdfast_ledger.store.rows import Value
+from holdfast_ledger.store.rule_statements import SqlRuleReader, SqlRuleWriter
 
-Value = int | str | bytes | Collection[int] | None
-
+_ACCOUNT = "SELECT account_id, display_name, created_at_ms, account_key, rules_version FROM accounts"
 _POOL = """SELECT p.account_key, a.account_id, p.pool_id, p.currency, p.currency_exponent, p.enforcement,
  p.overdraft_limit, p.overdraft_limit_bps, p.partition_mode, p.partition_overdraft_limit, p.partition_after_ms,
- p.created_at_ms, p.pool_key, p.free, p.leased, p.granted_total, p.spent_total, p.expired_total, p.overdraft,
+ p.shadow, p.created_at_ms, p.pool_key, p.free, p.leased, p.granted_total, p.spent_total, p.expired_total, p.overdraft,
  p.allowance_leased, p.allowance_spent_total, p.fail_open_total, p.over_hold_total, p.late_total, p.unleased_total,
  p.expired_leased_total, p.recall_round, p.recall_until_ms, p.voided_total, p.corrected_total, p.revived_total,
- p.watched
+ p.watched, a.rules_version
  FROM pools p JOIN accounts a USING (account_key) """
 _GRANT = """SELECT pool_key, grant_id, amount, category, priority, effective_at_ms, expires_at_ms, cost_amount,
  cost_currency, created_at_ms, remaining, state, due_at_ms, grant_key, metadata, lapsed, rolled_from,
@@ -106,7 +107,8 @@ _DELIVERY = """SELECT d.delivery_key, w.webhook_id, w.url, w.secret, e.event_id,
 _ACCOUNT_COLUMNS = ("account_id", "display_name", "created_at_ms")
 _POOL_COLUMNS = (
     "account_key", "pool_id", "currency", "currency_exponent", "enforcement", "overdraft_limit", "overdraft_limit_bps",
-    "partition_mode", "partition_overdraft_limit", "partition_after_ms", "created_at_ms", *POOL_FIGURES,
+    "partition_mode", "partition_overdraft_limit", "partition_after_ms", "shadow", "created_at_ms",
+    *POOL_FIGURES,
 )  # fmt: skip
 _GRANT_COLUMNS = (
     "pool_key", "grant_id", "amount", "category", "priority", "effective_at_ms", "expires_at_ms", "cost_amount",
@@ -120,16 +122,6 @@ _SIDECAR_COLUMNS = (
 _LEASE_COLUMNS = ("sidecar_key", "birth_epoch", "pool_key", *LEASE_FIGURES)
 
 
-class Rows(Protocol):
-    """What a statement returned; the columns are those of the statement."""
-
-    def __iter__(self) -> Iterator[Any]:
-        """Row by row."""
-
-    def fetchone(self) -> Any:
-        """The next row."""
-
-
 def _sum(expression: str) -> str:
     """An exact sum, of which it is known that it is an int64."""
     return f"CAST(sum({expression}) AS BIGINT)"
@@ -140,35 +132,24 @@ def _total(expression: str) -> str:
     return f"sum(CAST({expression} AS DOUBLE PRECISION))"
 
 
-class SqlReader(ABC):
+class SqlReader(SqlRuleReader):
     """Reads, within the transaction that its owner has opened."""
 
-    in_keys: ClassVar[str]
-    """Follows a column: whether its value is among the keys of one parameter, made by `_keys`."""
     greatest: ClassVar[str]
     """The function that returns the greatest of its arguments."""
 
-    @abstractmethod
-    def _rows(self, sql: str, *values: Value) -> Rows:
-        """Executes a statement with a "?" for each value."""
-
-    @abstractmethod
-    def _keys(self, keys: Collection[int]) -> Value:
-        """Returns keys as one parameter."""
-
     def account(self, account_id: str) -> Account | None:
         """See `Reader`."""
-        sql = "SELECT account_id, display_name, created_at_ms, account_key FROM accounts WHERE account_id = ?"
+        sql = f"{_ACCOUNT} WHERE account_id = ?"
         return next((Account(*row) for row in self._rows(sql, account_id)), None)
 
     def accounts(self, after_key: int, limit: int) -> list[Account]:
         """See `Reader`."""
-        sql = """SELECT account_id, display_name, created_at_ms, account_key FROM accounts
-            WHERE account_key > ? ORDER BY account_key LIMIT ?"""
+        sql = f"{_ACCOUNT} WHERE account_key > ? ORDER BY account_key LIMIT ?"
         return [Account(*row) for row in self._rows(sql, after_key, limit)]
 
     def _pools(self, where: str, *values: Value) -> list[Pool]:
-        return [Pool(*(*row[:5], Policy(*row[5:11]), *row[11:])) for row in self._rows(_POOL + where, *values)]
+        return [Pool(*(*row[:5], Policy(*row[5:12]), *row[12:])) for row in self._rows(_POOL + where, *values)]
 
     def pool(self, account_id: str, pool_id: str) -> Pool | None:
         """See `Reader`."""
@@ -499,7 +480,7 @@ class SqlReader(ABC):
         return [row[0] for row in self._rows(sql, limit)]
 
 
-class SqlWriter(SqlReader):
+class SqlWriter(SqlReader, SqlRuleWriter):
     """Reads and writes, within the transaction that its owner has opened."""
 
     skip_locked: ClassVar[str]
@@ -537,7 +518,7 @@ class SqlWriter(SqlReader):
         values: tuple[Value, ...] = (
             pool.account_key, pool.pool_id, pool.currency, pool.currency_exponent, rules.enforcement,
             rules.overdraft_limit, rules.overdraft_limit_bps, rules.partition_mode, rules.partition_overdraft_limit,
-            rules.partition_after_ms, pool.created_at_ms, *pool_figures(pool),
+            rules.partition_after_ms, rules.shadow, pool.created_at_ms, *pool_figures(pool),
         )  # fmt: skip
         pool.pool_key = self._insert("pools", "pool_key", _POOL_COLUMNS, values)
         return pool.pool_key
@@ -545,10 +526,10 @@ class SqlWriter(SqlReader):
     def save_policy(self, pool_key: int, policy: Policy) -> None:
         """See `Writer`."""
         sql = """UPDATE pools SET enforcement = ?, overdraft_limit = ?, overdraft_limit_bps = ?, partition_mode = ?,
-            partition_overdraft_limit = ?, partition_after_ms = ? WHERE pool_key = ?"""
+            partition_overdraft_limit = ?, partition_after_ms = ?, shadow = ? WHERE pool_key = ?"""
         self._rows(
             sql, policy.enforcement, policy.overdraft_limit, policy.overdraft_limit_bps, policy.partition_mode,
-            policy.partition_overdraft_limit, policy.partition_after_ms, pool_key,
+            policy.partition_overdraft_limit, policy.partition_after_ms, policy.shadow, pool_key,
         )  # fmt: skip
 
     def save_pools(self, pools: Iterable[Pool]) -> None:

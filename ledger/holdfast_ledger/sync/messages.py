@@ -20,6 +20,7 @@ def policy_message(pool: Pool) -> decision.Policy:
         partition_mode=cast("decision.PartitionMode", rules.partition_mode),
         partition_overdraft_limit=rules.partition_overdraft_limit,
         partition_after_ms=rules.partition_after_ms,
+        shadow=bool(rules.shadow),
     )
 
 
@@ -50,6 +51,7 @@ def lease_message(granted: Granted) -> wire.Lease:
         allowance_reclaimed_total=lease.allowance_reclaimed_total,
         allowance_recall_amount=granted.allowance_recall_amount,
         pool_overdraft_bound=overdraft_bound(pool),
+        rules_version=pool.rules_version,
     )
 
 

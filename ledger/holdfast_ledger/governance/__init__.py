@@ -1,0 +1,1 @@
+"""What subjects may do: budgets and their periods, limits, plans and rate cards."""
