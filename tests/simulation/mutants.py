@@ -165,7 +165,7 @@ def expiry_frees_twice() -> Iterator[None]:
             amount, pool = hold.amount, hold.pool
             self._changes.close_hold(self._accounts.by_id[pool.account_id], hold)
             pool.held = max(0, pool.held - amount)
-            self._changes.touch_pool(pool)
+            self._changes.touch_rights(pool)
 
     with replaced(Decisions, "expire_holds", expire):
         yield

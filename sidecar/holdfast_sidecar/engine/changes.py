@@ -5,11 +5,12 @@ Neighbours: the engine decides and calls these; `take_writes` hands the sum of a
     state     on         to
     (none)    open       open
     open      extend     open
+    open      shrink     open        (a part given back, or moved to a hold inside it)
     open      capture    open        (partial settle)
     open      close      (none)      (final settle, release, expiry)
 
-Invariants (docs/invariants.md): I-1 pool.held = Σ amount of its open holds; I-2 amounts of holds are never negative;
-I-3 debit sequences are contiguous.
+Invariants (docs/invariants.md): I-1 pool.held = Σ amount of its open holds, likewise each window's; I-2 amounts of
+holds are never negative; I-3 debit sequences are contiguous.
 """
 
 from collections.abc import Callable
@@ -17,8 +18,10 @@ from collections.abc import Callable
 from holdfast_sidecar.engine.accounts import Account, Accounts
 from holdfast_sidecar.engine.amounts import NS_PER_MS
 from holdfast_sidecar.engine.deadlines import Deadlines
+from holdfast_sidecar.engine.limits import RateLimit
 from holdfast_sidecar.engine.partition import COVERED, Unleased, unleased_of
-from holdfast_sidecar.engine.state import Counter, Debit, Hold, Meta, Outcome, Pool, Writes
+from holdfast_sidecar.engine.rules import Calendar, RateCardContent, SubjectRules
+from holdfast_sidecar.engine.state import Counter, Debit, Hold, Meta, Outcome, Pool, Rights, Window, Writes
 
 
 def _hold_due_ns(hold: Hold) -> int | None:
@@ -37,6 +40,7 @@ class Changes:
         self._undo: list[Callable[[], None]] | None = None
         self._writes = Writes()
         self._pools: dict[Pool, None] = {}
+        self._windows: dict[Window, None] = {}
         self._holds: dict[Hold, None] = {}
         self._counters: dict[Counter, None] = {}
 
@@ -46,9 +50,11 @@ class Changes:
         """Returns what changed since the last call, complete rows, and starts anew."""
         writes, self._writes = self._writes, Writes()
         writes.pools.extend(self._pools)
+        writes.windows.extend(self._windows)
         writes.holds.extend(hold for hold in self._holds if hold.open)
         writes.counters.extend(self._counters)
         self._pools.clear()
+        self._windows.clear()
         self._holds.clear()
         self._counters.clear()
         return writes
@@ -76,22 +82,36 @@ class Changes:
         self._last_hold += 1
         hold.sequence = self._last_hold
         account.holds[hold.hold_id] = hold
-        pool.held += hold.amount
-        pool.allowance_held += hold.allowance_amount
-        pool.hold_count += 1
-        self._accounts.hold_count += 1
+        self._link(hold)
         self._holds[hold] = None
-        self.hold_deadlines.push(hold.deadline_ns, hold)
         if self._undo is not None:
             self._undo.append(lambda: self._forget(account, hold))
+
+    def _link(self, hold: Hold) -> None:
+        amount, pool = hold.amount, hold.pool
+        pool.held += amount
+        pool.allowance_held += hold.allowance_amount
+        pool.hold_count += 1
+        for window in hold.budgets:
+            window.held += amount
+            window.hold_count += 1
+        for window in hold.slots:
+            window.held += 1
+            window.hold_count += 1
+        parent = hold.parent
+        if parent is not None:
+            if parent.children is None:
+                parent.children = {}
+            parent.children[hold] = None
+        self._accounts.hold_count += 1
+        self.hold_deadlines.push(hold.deadline_ns, hold)
 
     def extend_hold(self, hold: Hold, add_amount: int, unleased: Unleased, ttl_ms: int, now_ns: int) -> None:
         """Raises the amount by `add_amount` (>= 0) and, with a `ttl_ms`, lets the hold live so long from now."""
         assert hold.open
         assert add_amount >= 0
-        before, deadline_ns = (hold.amount, hold.ttl_ms), hold.deadline_ns
-        hold.amount += add_amount
-        hold.pool.held += add_amount
+        before, deadline_ns = hold.ttl_ms, hold.deadline_ns
+        self._add(hold, add_amount)
         self._add_unleased(hold, unleased, 1)
         if ttl_ms:
             hold.ttl_ms = ttl_ms
@@ -100,37 +120,56 @@ class Changes:
         if self._undo is not None:
 
             def undo() -> None:
-                hold.amount, hold.ttl_ms = before
-                hold.pool.held -= add_amount
+                hold.ttl_ms = before
+                self._add(hold, -add_amount)
                 self._add_unleased(hold, unleased, -1)
                 self._move_deadline(hold, deadline_ns)
 
             self._undo.append(undo)
 
-    def capture(self, hold: Hold, amount: int) -> tuple[int, Unleased]:
-        """Takes up to `amount` out of an open hold, which stays open; returns what it took, and its uncovered parts."""
+    def shrink_hold(self, hold: Hold, amount: int) -> Unleased:
+        """Takes `amount`, 0..hold.amount, out of an open hold, which stays open; returns the uncovered parts of it."""
         assert hold.open
-        assert amount >= 0
-        taken = amount if amount < hold.amount else hold.amount
-        unleased = unleased_of(hold, taken)
+        assert 0 <= amount <= hold.amount
+        unleased = unleased_of(hold, amount)
         if unleased is not COVERED:
             self._add_unleased(hold, unleased, -1)
-        hold.amount -= taken
-        hold.settled_amount += amount
-        hold.pool.held -= taken
+        self._add(hold, -amount)
         assert hold.pool.held >= 0
         assert 0 <= hold.allowance_amount + hold.fail_open_amount <= hold.amount
         self._holds[hold] = None
         if self._undo is not None:
 
             def undo() -> None:
-                hold.amount += taken
-                hold.settled_amount -= amount
-                hold.pool.held += taken
+                self._add(hold, amount)
                 self._add_unleased(hold, unleased, 1)
 
             self._undo.append(undo)
+        return unleased
+
+    def move(self, source: Hold, target: Hold, amount: int) -> None:
+        """Moves `amount`, 0..source.amount, from one open hold to another of the same pool."""
+        assert source.pool is target.pool
+        self.extend_hold(target, amount, self.shrink_hold(source, amount), 0, 0)
+
+    def capture(self, hold: Hold, amount: int) -> tuple[int, Unleased]:
+        """Takes up to `amount` out of an open hold, which stays open; returns what it took, and its uncovered parts."""
+        taken = amount if amount < hold.amount else hold.amount
+        unleased = self.shrink_hold(hold, taken)
+        hold.settled_amount += amount
+        if self._undo is not None:
+
+            def undo() -> None:
+                hold.settled_amount -= amount
+
+            self._undo.append(undo)
         return taken, unleased
+
+    def _add(self, hold: Hold, amount: int) -> None:
+        hold.amount += amount
+        hold.pool.held += amount
+        for window in hold.budgets:
+            window.held += amount
 
     def _add_unleased(self, hold: Hold, unleased: Unleased, sign: int) -> None:
         hold.allowance_amount += sign * unleased.allowance_amount
@@ -138,24 +177,49 @@ class Changes:
         hold.pool.allowance_held += sign * unleased.allowance_amount
 
     def close_hold(self, account: Account, hold: Hold) -> None:
-        """Closes an open hold; what it held returns to the pool."""
+        """Closes an open hold; what it held returns to the hold around it, or to the pool.
+
+        The holds inside it stay open, and are from now on inside the hold that was around it.
+        """
         assert hold.open
+        if hold.children:
+            self._hand_over(hold)
+        if hold.parent is not None:
+            self.move(hold, hold.parent, hold.amount)
         del account.holds[hold.hold_id]
         self._unlink(hold)
         self._writes.closed_holds.append(hold.sequence)
         if self._undo is not None:
             self._undo.append(lambda: self._reopen(account, hold))
 
+    def _hand_over(self, hold: Hold) -> None:
+        children, heir = list(hold.children or ()), hold.parent
+        for child in children:
+            self._move_child(child, heir)
+        if self._undo is not None:
+
+            def undo() -> None:
+                for child in children:
+                    self._move_child(child, hold)
+
+            self._undo.append(undo)
+
+    def _move_child(self, child: Hold, parent: Hold | None) -> None:
+        if child.parent is not None and child.parent.children is not None:
+            child.parent.children.pop(child, None)
+        child.parent = parent
+        if parent is not None:
+            if parent.children is None:
+                parent.children = {}
+            parent.children[child] = None
+        self._holds[child] = None
+
     def _reopen(self, account: Account, hold: Hold) -> None:
         hold.open = True
         account.holds[hold.hold_id] = hold
-        hold.pool.held += hold.amount
-        hold.pool.allowance_held += hold.allowance_amount
-        hold.pool.hold_count += 1
-        self._accounts.hold_count += 1
+        self._link(hold)
         self._writes.closed_holds.remove(hold.sequence)
         self._holds[hold] = None
-        self.hold_deadlines.push(hold.deadline_ns, hold)
 
     def _forget(self, account: Account, hold: Hold) -> None:
         del account.holds[hold.hold_id]
@@ -173,14 +237,22 @@ class Changes:
         pool.held -= hold.amount
         pool.allowance_held -= hold.allowance_amount
         pool.hold_count -= 1
+        for window in hold.budgets:
+            window.held -= hold.amount
+            window.hold_count -= 1
+        for window in hold.slots:
+            window.held -= 1
+            window.hold_count -= 1
+        if hold.parent is not None and hold.parent.children is not None:
+            hold.parent.children.pop(hold, None)
         self._accounts.hold_count -= 1
         assert pool.held >= 0
         assert pool.allowance_held >= 0
 
     # ── debits, counters, leases ────────────────────────────────────────────────────────────────────────────────────
 
-    def debit(self, pool: Pool, debit: Debit) -> None:
-        """Debits a pool; the sequence is given here. `debit.amount` > 0."""
+    def debit(self, pool: Pool, debit: Debit, windows: tuple[Window, ...] = ()) -> None:
+        """Debits a pool, and counts against windows; the sequence is given here. `debit.amount` > 0."""
         assert debit.amount > 0
         self.meta.last_sequence += 1
         debit.sequence = self.meta.last_sequence
@@ -188,11 +260,16 @@ class Changes:
         pool.allowance_consumed_total += debit.allowance_amount
         self._writes.debits.append(debit)
         self._pools[pool] = None
+        for window in windows:
+            window.consumed_total += debit.amount
+            self._windows[window] = None
         if self._undo is not None:
-            self._undo.append(lambda: self._undo_debit(pool))
+            self._undo.append(lambda: self._undo_debit(pool, windows))
 
-    def _undo_debit(self, pool: Pool) -> None:
+    def _undo_debit(self, pool: Pool, windows: tuple[Window, ...]) -> None:
         debit = self._writes.debits.pop()
+        for window in windows:
+            window.consumed_total -= debit.amount
         pool.consumed_total -= debit.amount
         pool.allowance_consumed_total -= debit.allowance_amount
         self.meta.last_sequence -= 1
@@ -210,9 +287,43 @@ class Changes:
             # A counter that the undone call brought stays, at its old total: it holds no money.
             self._undo.append(lambda: setattr(counter, "total", before))
 
-    def touch_pool(self, pool: Pool) -> None:
-        """Notes that the totals of a pool changed."""
-        self._pools[pool] = None
+    def take_rate(self, limit: RateLimit, cost: int, now_ns: int) -> None:
+        """Lets a cost through a rate limit."""
+        limit.bucket.take(cost, now_ns)
+        if self._undo is not None:
+            self._undo.append(lambda: limit.bucket.give_back(cost))
+
+    def touch_rights(self, rights: Rights) -> None:
+        """Notes that the totals of a pool or window changed."""
+        if isinstance(rights, Pool):
+            self._pools[rights] = None
+        elif isinstance(rights, Window):
+            self._windows[rights] = None
+
+    def close_window(self, window: Window) -> None:
+        """Forgets a window."""
+        self._windows.pop(window, None)
+        self._writes.closed_windows.append(window)
+
+    # ── rules ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def put_rules(self, rules: SubjectRules) -> None:
+        """Keeps the rules of a node for the next start."""
+        self._writes.rules.append(rules)
+
+    def drop_rules(self, account_id: str, subject: str) -> None:
+        """Forgets the rules of a node."""
+        self._writes.rules_dropped.append((account_id, subject))
+
+    def put_calendar(self, calendar: Calendar) -> None:
+        """Keeps a calendar for the next start."""
+        self._writes.calendars.append(calendar)
+
+    def put_rate_card(self, card: RateCardContent) -> None:
+        """Keeps a rate card for the next start."""
+        self._writes.rate_cards.append(card)
+
+    # ── the folder itself ───────────────────────────────────────────────────────────────────────────────────────────
 
     def touch_meta(self) -> None:
         """Notes that the meta record changed."""

@@ -2,7 +2,10 @@
 
 from holdfast_sidecar.engine.accounts import Account
 from holdfast_sidecar.engine.amounts import INT64_MAX
-from holdfast_sidecar.engine.deciding import Deciding, Wait, level
+from holdfast_sidecar.engine.deciding import Wait
+from holdfast_sidecar.engine.describing import pool_level
+from holdfast_sidecar.engine.governing import Blocked, Governing, Passage
+from holdfast_sidecar.engine.levels import Level, Notes
 from holdfast_sidecar.engine.operations import Charge, Fault, FaultCode, Result
 from holdfast_sidecar.engine.partition import COVERED, Unleased
 from holdfast_sidecar.engine.refusals import overflow
@@ -12,7 +15,7 @@ from holdfast_sidecar.engine.verdicts import UNRECORDED, Reason
 from holdfast_sidecar.engine.waterfall import decide
 
 
-class Charging(Deciding):
+class Charging(Governing):
     """Decides on charges."""
 
     def _charge(self, op: Charge) -> Result | Wait:
@@ -38,15 +41,24 @@ class Charging(Deciding):
             amount = op.total - counter.total
         if pool.consumed_total + amount > INT64_MAX:
             return overflow()
+        passage = self._passage(account, pool, op, amount, amount)
+        if isinstance(passage, Wait | Fault):
+            return passage
+        if isinstance(passage, Blocked):
+            return self._deny_charge(account, pool, op, counter, passage.reason, passage.level, (), passage.retry_ms)
         reason, unleased = Reason.OK, COVERED
         if amount:
             _, reason = decide(pool, amount, amount, self._lease_valid())
         if reason is not Reason.OK:
-            if self._ledger_may_help(pool, reason):
+            if self._ledger_may_help(pool, reason) and not pool.shadow:
                 return Wait((op.account_id, op.pool_id), amount)
             granted, unleased = self._go_on(pool, amount, amount, 0, reason)
-            reason = Reason.OK if granted else self._final_reason(pool, reason)
-        return self._carry_out_charge(account, pool, op, counter, amount, reason, unleased)
+            final = self._final_reason(pool, reason)
+            if not granted:
+                return self._deny_charge(account, pool, op, counter, final, pool_level(pool, final), passage.shadow)
+            if pool.shadow and unleased is not COVERED:
+                passage.shadow += (pool_level(pool, final),)
+        return self._carry_out_charge(account, pool, op, counter, amount, unleased, passage)
 
     def _carry_out_charge(
         self,
@@ -55,29 +67,65 @@ class Charging(Deciding):
         op: Charge,
         counter: Counter | None,
         amount: int,
+        unleased: Unleased,
+        passage: Passage,
+    ) -> bytes:
+        if counter is not None:
+            self._changes.set_counter(account, counter, op.total)
+        if amount:
+            windows = passage.budgets
+            debit = self._debit_of(pool, amount, op.operation_id, "", op.subject, op.dimensions, unleased, windows)
+            debit.quantities = op.quantities
+            self._changes.debit(pool, debit, windows)
+        self._enter(passage, amount, op.quantities)
+        self._refill(pool)
+        self._count(Reason.OK, unleased)
+        return self._answer_charge(
+            account, pool, op, counter, amount, Reason.OK, unleased, 0, None, self._notes(passage)
+        )
+
+    def _deny_charge(
+        self,
+        account: Account,
+        pool: Pool,
+        op: Charge,
+        counter: Counter | None,
+        reason: Reason,
+        level: Level | None,
+        shadow: tuple[Level, ...],
+        retry_ms: int | None = None,
+    ) -> bytes:
+        self._count(reason)
+        retry_ms = self._retry_ms(reason) if retry_ms is None else retry_ms
+        notes = Notes(denied_by=level, shadow_denials=shadow) if level is not None or shadow else None
+        return self._answer_charge(account, pool, op, counter, 0, reason, COVERED, retry_ms, level, notes)
+
+    def _answer_charge(
+        self,
+        account: Account,
+        pool: Pool,
+        op: Charge,
+        counter: Counter | None,
+        debited: int,
         reason: Reason,
         unleased: Unleased,
+        retry_ms: int,
+        level: Level | None,
+        notes: Notes | None,
     ) -> bytes:
-        if reason is Reason.OK:
-            if counter is not None:
-                self._changes.set_counter(account, counter, op.total)
-            if amount:
-                debit = self._debit_of(pool, amount, op.operation_id, "", op.subject, op.dimensions, unleased)
-                self._changes.debit(pool, debit)
-            self._refill(pool)
-        self._count(reason, unleased)
         answer = self._answers.charge(
             reason,
-            "" if reason is Reason.OK else level(pool.pool_id),
-            amount if reason is Reason.OK else 0,
+            level.name if level is not None else "",
+            debited,
             posted(pool),
             pool.held,
             available(pool),
-            self._retry_ms(reason),
+            retry_ms,
             self._mode,
             counter.total if counter is not None else 0,
             self._retention_ms,
             sum(unleased),
+            notes,
         )
         if reason not in UNRECORDED:
             self._record(account, op.operation_id, pool.pool_id, Kind.CHARGE, op.fingerprint, answer, self._denied)

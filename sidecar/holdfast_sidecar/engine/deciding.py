@@ -13,6 +13,7 @@ from holdfast_sidecar.engine.amounts import NS_PER_MS
 from holdfast_sidecar.engine.answers import Answers
 from holdfast_sidecar.engine.changes import Changes
 from holdfast_sidecar.engine.events import Fenced, LeaseStatus
+from holdfast_sidecar.engine.governance import Governance
 from holdfast_sidecar.engine.leases import Leases
 from holdfast_sidecar.engine.operations import Fault, FaultCode, Key, Result
 from holdfast_sidecar.engine.partition import COVERED, FAIL_CLOSED, Unleased, go_on
@@ -20,7 +21,7 @@ from holdfast_sidecar.engine.refusals import hold_not_found, reused_id
 from holdfast_sidecar.engine.rights import rights_left
 from holdfast_sidecar.engine.rules import Dimensions
 from holdfast_sidecar.engine.settings import EngineSettings
-from holdfast_sidecar.engine.state import Debit, Kind, Outcome, Pool
+from holdfast_sidecar.engine.state import OPTIMISTIC, Debit, Kind, Outcome, Pool, Rights, Window
 from holdfast_sidecar.engine.statistics import Tally
 from holdfast_sidecar.engine.verdicts import Mode, Reason
 
@@ -34,10 +35,6 @@ class Wait:
     amount: int
 
 
-def level(pool_id: str) -> str:
-    return f"pool/{pool_id}"
-
-
 class Deciding:
     """Decides one operation at a time, at the time given to `begin`."""
 
@@ -47,6 +44,7 @@ class Deciding:
         accounts: Accounts,
         changes: Changes,
         leases: Leases,
+        governance: Governance,
         tally: Tally,
         answers: Answers,
         now_ns: int,
@@ -55,12 +53,15 @@ class Deciding:
         self._accounts = accounts
         self._changes = changes
         self._leases = leases
+        self._governance = governance
         self._tally = tally
         self._answers = answers
         self._now_ns = now_ns
         self._now_unix_ms = 0
         self._holds_refused = False
         self._may_wait = False
+        self._peeking = False
+        """Whether what is decided on is a Check, which waits for no rights."""
         self._denied = False
         # Silence counts from the start: a sidecar that has just started is connecting, not cut off.
         self._heard_at_ns = now_ns
@@ -98,12 +99,19 @@ class Deciding:
 
     def _ledger_may_help(self, pool: Pool, reason: Reason) -> bool:
         """Whether it is worth waiting for the ledger's word before this is denied."""
-        if reason is Reason.OVERDRAFT_LIMIT or not self._may_wait or self._leases.draining:
+        if reason is Reason.OVERDRAFT_LIMIT or not self._may_ask(pool):
             return False
-        if self.mode(pool.partition_after_ms) is Mode.PARTITIONED:
+        return reason is Reason.PARTITIONED or not self._said_no(pool)
+
+    def _may_ask(self, pool: Pool) -> bool:
+        """Whether the call can wait, and the ledger be reached."""
+        if not self._may_wait or self._leases.draining:
             return False
-        demand = self._leases.demand((pool.account_id, pool.pool_id))
-        return reason is Reason.PARTITIONED or demand.denied_until_ns <= self._now_ns
+        return self.mode(pool.partition_after_ms) is Mode.CONNECTED
+
+    def _said_no(self, rights: Rights) -> bool:
+        """Whether the ledger lately said that it has no more of a pool or window."""
+        return self._leases.demand((rights.account_id, rights.pool_id)).denied_until_ns > self._now_ns
 
     def _final_reason(self, pool: Pool, reason: Reason) -> Reason:
         """Says why it is denied in the end: for lack of money, of the ledger's answer, or of the ledger."""
@@ -123,6 +131,9 @@ class Deciding:
 
         As long as the ledger counts as connected nothing is: `granted` stands, what the rights alone allow.
         """
+        if pool.shadow:
+            rights = max(0, rights_left(pool)) if self._lease_valid() and pool.enforcement != OPTIMISTIC else 0
+            return amount, Unleased(0, max(0, amount - rights))
         if pool.partition_mode == FAIL_CLOSED or reason is Reason.OVERDRAFT_LIMIT:
             return granted, COVERED
         if self.mode(pool.partition_after_ms) is Mode.CONNECTED:
@@ -130,9 +141,9 @@ class Deciding:
         allowance_valid = self._now_ns < self._changes.meta.allowance_valid_until_ns
         return go_on(pool, amount, min_amount, self._lease_valid(), allowance_valid)
 
-    def _refill(self, pool: Pool) -> None:
-        if rights_left(pool) < pool.low_water:
-            self._leases.refill(pool, self._now_ns)
+    def _refill(self, rights: Rights) -> None:
+        if rights_left(rights) < rights.low_water:
+            self._leases.refill(rights, self._now_ns)
 
     def _unseen(self, account_id: str, pool_id: str, amount: int) -> Fault | Wait | Reason:
         """The pool is new to this host: the ledger is asked; without its word there is nothing to decide on.
@@ -237,6 +248,7 @@ class Deciding:
         subject: str,
         dimensions: Dimensions,
         unleased: Unleased,
+        windows: tuple[Window, ...] = (),
     ) -> Debit:
         return Debit(
             0,
@@ -255,4 +267,5 @@ class Deciding:
             mode=self._mode,
             allowance_amount=unleased.allowance_amount,
             fail_open_amount=unleased.fail_open_amount,
+            windows=tuple([window.pool_id for window in windows]) if windows else (),
         )

@@ -11,6 +11,7 @@ from holdfast_sidecar.engine.answers import Answers
 from holdfast_sidecar.engine.changes import Changes
 from holdfast_sidecar.engine.charging import Charging
 from holdfast_sidecar.engine.deciding import Wait
+from holdfast_sidecar.engine.governance import Governance
 from holdfast_sidecar.engine.leases import Leases
 from holdfast_sidecar.engine.operations import (
     Call,
@@ -48,11 +49,12 @@ class Decisions(Reserving, Settling, Charging, Reading):
         accounts: Accounts,
         changes: Changes,
         leases: Leases,
+        governance: Governance,
         tally: Tally,
         answers: Answers,
         now_ns: int,
     ) -> None:
-        super().__init__(settings, accounts, changes, leases, tally, answers, now_ns)
+        super().__init__(settings, accounts, changes, leases, governance, tally, answers, now_ns)
         self._handlers: dict[type[Operation], Callable[..., Result | Wait]] = {
             Check: self._check,
             Reserve: self._reserve,
@@ -103,7 +105,7 @@ class Decisions(Reserving, Settling, Charging, Reading):
 
     def _undo_to_wait(self, wait: Wait) -> Wait:
         """Takes a linked call back; it waits for what it lacks and for what it had taken of the same pool."""
-        pool = self._accounts.pool(wait.key)
+        pool = self._accounts.rights(wait.key)
         left = rights_left(pool) if pool is not None else 0
         self._changes.undo_linked()
         taken = rights_left(pool) - left if pool is not None else 0

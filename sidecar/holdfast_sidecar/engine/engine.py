@@ -27,12 +27,17 @@ from holdfast_sidecar.engine.events import (
     LeaseState,
     LeasesUpdated,
     RulesAsk,
+    RulesUpdated,
 )
+from holdfast_sidecar.engine.governance import Governance, rules_key, subject_of
 from holdfast_sidecar.engine.leases import Leases
 from holdfast_sidecar.engine.operations import Call, Key
 from holdfast_sidecar.engine.settings import EngineSettings
 from holdfast_sidecar.engine.state import Snapshot, Writes
 from holdfast_sidecar.engine.statistics import EngineStatistics, PoolFigures, Tally, pool_figures
+
+RETIRE_INTERVAL_NS = 1_000 * NS_PER_MS
+"""How often it is looked whether periods have ended."""
 
 
 @dataclass(slots=True)
@@ -83,8 +88,14 @@ class Engine:
         for hold in snapshot.holds:
             self._changes.hold_deadlines.push(hold.deadline_ns, hold)
         self._leases = Leases(settings, self._accounts, self._changes)
+        self._governance = Governance(settings, self._accounts, self._changes, self._leases)
+        self._governance.load(snapshot)
+        self._retire_at_ns = now_ns
+        self._took_up = False
         self._tally = Tally()
-        self._decisions = Decisions(settings, self._accounts, self._changes, self._leases, self._tally, answers, now_ns)
+        self._decisions = Decisions(
+            settings, self._accounts, self._changes, self._leases, self._governance, self._tally, answers, now_ns
+        )
         self._waiting: dict[Key, _Waiting] = {}
         self._wait_deadlines: Deadlines[Call] = Deadlines(
             lambda call: call.wait_until_ns if call.waits_for is not None else None
@@ -114,8 +125,17 @@ class Engine:
         self._decisions.begin(now_ns, now_unix_ms, holds_refused)
         self._decisions.expire_holds()
         self._leases.return_idle(now_ns)
+        if now_ns >= self._retire_at_ns:
+            self._retire(now_ns, now_unix_ms)
         for event in events:
             self._hear(event)
+
+    def _retire(self, now_ns: int, now_unix_ms: int) -> None:
+        self._retire_at_ns = now_ns + RETIRE_INTERVAL_NS
+        if not self._took_up:
+            self._took_up = True
+            self._governance.take_up(now_unix_ms)
+        self._governance.retire(now_unix_ms)
 
     def decide(self, calls: Iterable[Call]) -> list[Call]:
         """Decides calls of the batch that has begun, any number of times; returns those that are done by now."""
@@ -135,7 +155,8 @@ class Engine:
         waiting = {key: waiting.amount for key, waiting in self._waiting.items()}
         asks = self._leases.take_ask(waiting, self._now_ns)
         done, self._done = self._done, []
-        return Effects(done, self._changes.take_writes(), asks, self._meta.last_sequence, self._meta.epoch)
+        rules_asks = self._governance.take_asks()
+        return Effects(done, self._changes.take_writes(), asks, self._meta.last_sequence, self._meta.epoch, rules_asks)
 
     def next_deadline_ns(self) -> int:
         """Returns when `apply` must be called again though nothing arrives, CLOCK_BOOTTIME in nanoseconds."""
@@ -175,7 +196,14 @@ class Engine:
             call.waited = True
             self._tally.waited_call_count += 1
         self._wait_deadlines.push(call.wait_until_ns, call)
-        self._leases.want(wait.key)
+        self._want(wait.key)
+
+    def _want(self, key: Key) -> None:
+        subject = subject_of(key)
+        if subject is None:
+            self._leases.want(key)
+        else:
+            self._governance.want((key[0], subject))
 
     def _take_out(self, call: Call) -> None:
         assert call.waits_for is not None
@@ -213,8 +241,13 @@ class Engine:
                 self._valid_until(event.lease_valid_until_ns, event.allowance_valid_until_ns)
             case Connected():
                 self._connected(event)
+            case RulesUpdated():
+                self._decisions.heard(event.heard_at_ns)
+                for account_id, subject in self._governance.take(event):
+                    self._wake(rules_key(account_id, subject))
             case Disconnected():
                 self._leases.stream_closed()
+                self._governance.stream_closed()
             case Fenced():
                 self._decisions.fenced = event
             case Draining():
@@ -233,13 +266,14 @@ class Engine:
         self._leases.stream_opened(event.claims_wanted)
         self._update(event.leases, 0)
         for key in list(self._waiting):
-            self._leases.want(key)
+            self._want(key)
 
     def _update(self, leases: Iterable[LeaseState], request_id: int) -> None:
         for lease in leases:
             key = (lease.account_id, lease.pool_id)
             waiting = self._waiting.get(key)
             self._leases.take(lease, request_id, waiting.amount if waiting is not None else 0, self._now_ns)
+            self._governance.heard_version(lease.account_id, lease.rules_version)
             self._wake(key)
 
     def _valid_until(self, lease_until_ns: int, allowance_until_ns: int) -> None:

@@ -16,15 +16,27 @@ from holdfast_sidecar.engine.amounts import INT64_MAX, NS_PER_MS
 from holdfast_sidecar.engine.changes import Changes
 from holdfast_sidecar.engine.deadlines import Deadlines
 from holdfast_sidecar.engine.events import LeaseAsk, LeaseState, LeaseStatus, LeaseWant
+from holdfast_sidecar.engine.gcra import FULL_SHARE
 from holdfast_sidecar.engine.operations import Key
-from holdfast_sidecar.engine.rights import allowance_left, apply_lease, rights_left, taken
+from holdfast_sidecar.engine.rights import (
+    allowance_left,
+    allowance_totals,
+    apply_lease,
+    enforcement,
+    is_rate,
+    rights_left,
+    spare,
+    taken,
+)
 from holdfast_sidecar.engine.settings import EngineSettings
-from holdfast_sidecar.engine.state import OPTIMISTIC, Pool
+from holdfast_sidecar.engine.state import OPTIMISTIC, WINDOW_MARK, Pool, Rights, Window
 
 FREE_SHARE_DIVISOR = 16
 LOW_WATER_DIVISOR = 2
 UNKNOWN_LIMIT = 10_000
 """Names of pools remembered that the ledger does not know; callers can make up any number of them."""
+RATE_PAUSE_NS = 1_000 * NS_PER_MS
+"""Hosts that all use up their shares of a rate take them from one another no more often than this."""
 ASK_POOL_LIMIT = 1000
 """Pools in one lease request, as the contract says."""
 
@@ -68,12 +80,16 @@ class Leases:
         self._changes = changes
         self._demands: dict[Key, Demand] = {}
         self._wanting: dict[Key, None] = {}
+        self._needs: dict[Key, int] = {}
+        """What decisions lacked that did not wait for it."""
         self._reporting: dict[Key, None] = {}
         self._recalled: dict[Key, None] = {}
         self._idle: Deadlines[Demand] = Deadlines(lambda demand: demand.idle_check_ns)
         self._last_request_id = 0
         self.streaming = False
         self.draining = False
+        self.found: list[Window] = []
+        """Windows that the ledger told of and this process did not know, until somebody looks after them."""
 
     def demand(self, key: Key) -> Demand:
         """Returns what is remembered of a pool, from now on at least that it was asked for."""
@@ -95,10 +111,19 @@ class Leases:
         """Asks the ledger in this round, unless it is being asked."""
         self._wanting[key] = None
 
-    def refill(self, pool: Pool, now_ns: int) -> None:
+    def refill(self, pool: Rights, now_ns: int) -> None:
         """Asks ahead of need: the rights left are below the low-water mark."""
         if self.demand((pool.account_id, pool.pool_id)).refill_after_ns <= now_ns and not self.draining:
             self._wanting[pool.account_id, pool.pool_id] = None
+
+    def need(self, rights: Rights, amount: int, now_ns: int) -> None:
+        """Asks for what a decision lacks that does not wait for it."""
+        key = (rights.account_id, rights.pool_id)
+        demand = self.demand(key)
+        pause_ns = RATE_PAUSE_NS if is_rate(rights) else 0
+        if demand.denied_until_ns <= now_ns and demand.asked_at_ns + pause_ns <= now_ns and not self.draining:
+            self._needs[key] = max(self._needs.get(key, 0), amount)
+            self._wanting[key] = None
 
     def next_ns(self) -> int:
         """Returns when the next look for idle rights is due."""
@@ -109,7 +134,7 @@ class Leases:
     def stream_opened(self, claims_wanted: bool) -> None:
         """The ledger listens: what was returned and perhaps not heard is told again, or all there is if it asks."""
         self.streaming = True
-        for pool in self._accounts.pools():
+        for pool in self._accounts.leased():
             key = (pool.account_id, pool.pool_id)
             if claims_wanted or _returned(pool) > self.demand(key).reported_returned:
                 self._reporting[key] = None
@@ -121,7 +146,7 @@ class Leases:
             demand.request_id = demand.recall_round = 0
             demand.pending = False
 
-    def take(self, lease: LeaseState, request_id: int, waiting_amount: int, now_ns: int) -> Pool | None:
+    def take(self, lease: LeaseState, request_id: int, waiting_amount: int, now_ns: int) -> Rights | None:
         """Takes one lease in; returns its pool, None if the ledger does not know it or there is no room.
 
         Args:
@@ -142,14 +167,13 @@ class Leases:
             return None
         demand.unknown = None
         demand.pool_free = lease.pool_free
-        pool = self._accounts.pool(key)
+        pool = self._accounts.rights(key)
         if pool is None:
-            if self._accounts.pool_count >= self._settings.pool_limit:
+            pool = self._make_room(lease)
+            if pool is None:
                 return None
-            pool = Pool(lease.account_id, lease.pool_id, currency=lease.currency)
-            self._accounts.add_pool(pool)
         apply_lease(pool, lease)
-        self._changes.touch_pool(pool)
+        self._changes.touch_rights(pool)
         if answered:
             demand.reported_returned = demand.returned_at_ask
         retry_ns = now_ns + self._settings.lease_denied_retry_ms * NS_PER_MS
@@ -162,16 +186,30 @@ class Leases:
         self._watch_idle(pool, demand, now_ns)
         return pool
 
-    def _answer_recall(self, pool: Pool, demand: Demand, lease: LeaseState, waiting_amount: int) -> None:
+    def _make_room(self, lease: LeaseState) -> Rights | None:
+        """Returns what is leased, new; None if there is no room for it."""
+        if WINDOW_MARK in lease.pool_id:
+            # The lease of a process that ended before it had kept it. Unless a limit takes it up, it goes back.
+            window = Window(lease.account_id, lease.pool_id)
+            self._accounts.account(lease.account_id).windows[lease.pool_id] = window
+            self.found.append(window)
+            return window
+        if self._accounts.pool_count >= self._settings.pool_limit:
+            return None
+        pool = Pool(lease.account_id, lease.pool_id, currency=lease.currency)
+        self._accounts.add_pool(pool)
+        return pool
+
+    def _answer_recall(self, pool: Rights, demand: Demand, lease: LeaseState, waiting_amount: int) -> None:
         """Gives back what is recalled and can be spared. A round is answered even if that is nothing."""
-        if lease.allowance_recall_amount > 0:
+        if lease.allowance_recall_amount > 0 and isinstance(pool, Pool):
             spared = min(lease.allowance_recall_amount, allowance_left(pool))
             if spared > 0:
                 pool.allowance_returned_total += spared
                 self._reporting[demand.key] = None
         if lease.recall_round > demand.recall_round:
             demand.recall_round = lease.recall_round
-            self._give_back(pool, min(lease.recall_amount, rights_left(pool) - waiting_amount))
+            self.give_back(pool, min(lease.recall_amount, spare(pool) - waiting_amount))
             self._recalled[demand.key] = None
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -181,13 +219,13 @@ class Leases:
         if not (self._wanting or self._reporting or self._recalled) or not self.streaming:
             return []
         wants = [
-            self._want_of(demand, waiting.get(demand.key, 0), now_ns)
+            self._want_of(demand, waiting.get(demand.key, 0) + self._needs.get(demand.key, 0), now_ns)
             for demand in map(self.demand, self._wanting)
             if demand.request_id == 0 and demand.key not in self._recalled
         ]
         wants += [
             self._report_of(pool, 0)
-            for pool in map(self._accounts.pool, self._reporting)
+            for pool in map(self._accounts.rights, self._reporting)
             if pool is not None
             and self.demand((pool.account_id, pool.pool_id)).request_id == 0
             and (pool.account_id, pool.pool_id) not in self._wanting
@@ -196,10 +234,11 @@ class Leases:
         # The ledger waits for these, even while an ask is under way: the new one takes its place.
         wants += [
             self._report_of(pool, waiting.get((pool.account_id, pool.pool_id), 0))
-            for pool in map(self._accounts.pool, self._recalled)
+            for pool in map(self._accounts.rights, self._recalled)
             if pool is not None
         ]
         self._wanting.clear()
+        self._needs.clear()
         self._recalled.clear()
         return [
             self._ask(tuple(wants[start : start + ASK_POOL_LIMIT])) for start in range(0, len(wants), ASK_POOL_LIMIT)
@@ -216,11 +255,14 @@ class Leases:
         return LeaseAsk(self._last_request_id, wants)
 
     def _want_of(self, demand: Demand, waiting_amount: int, now_ns: int) -> LeaseWant:
-        pool = self._accounts.pool(demand.key)
+        pool = self._accounts.rights(demand.key)
         if pool is None:
             return LeaseWant(*demand.key, waiting_amount, waiting_amount, 0, 0, 0)
-        if pool.enforcement == OPTIMISTIC:
+        if enforcement(pool) == OPTIMISTIC:
             return self._report_of(pool, 0)
+        if is_rate(pool):
+            demand.asked_at_ns = now_ns
+            return self._report_of(pool, FULL_SHARE, FULL_SHARE)
         elapsed_ns = now_ns - demand.asked_at_ns
         horizon_ns = self._settings.lease_horizon_ms * NS_PER_MS
         taken_since = taken(pool) - demand.taken_at_ask
@@ -232,7 +274,7 @@ class Leases:
         pool.low_water = want // LOW_WATER_DIVISOR
         return self._report_of(pool, min(waiting_amount, want), want)
 
-    def _report_of(self, pool: Pool, need_amount: int, want_amount: int = 0) -> LeaseWant:
+    def _report_of(self, pool: Rights, need_amount: int, want_amount: int = 0) -> LeaseWant:
         """Tells the levels and all totals of a pool."""
         return LeaseWant(
             pool.account_id,
@@ -245,9 +287,7 @@ class Leases:
             self.demand((pool.account_id, pool.pool_id)).recall_round,
             pool.granted_total,
             pool.reclaimed_total,
-            pool.allowance_granted_total,
-            pool.allowance_reclaimed_total,
-            pool.allowance_returned_total,
+            *allowance_totals(pool),
         )
 
     # ── giving back ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -256,33 +296,45 @@ class Leases:
         """Gives back the rights of pools in which nothing moved for `lease_idle_ms`."""
         for demand in self._idle.pop_due(now_ns):
             demand.idle_check_ns = None
-            pool = self._accounts.pool(demand.key)
+            pool = self._accounts.rights(demand.key)
             if pool is None:
                 continue
             if taken(pool) == demand.taken_at_idle_check:
-                self._give_back(pool, rights_left(pool))
+                self.give_back(pool, rights_left(pool))
             else:
                 self._watch_idle(pool, demand, now_ns)
 
-    def _give_back(self, pool: Pool, amount: int) -> None:
+    def give_back(self, pool: Rights, amount: int) -> None:
+        """Gives rights back, in minor units; nothing below 1."""
         if amount > 0:
             pool.returned_total += amount
             pool.low_water = 0
-            self._changes.touch_pool(pool)
+            self._changes.touch_rights(pool)
             self._reporting[pool.account_id, pool.pool_id] = None
 
     def give_all_back(self) -> None:
         """Before the process stops: all rights that no hold needs go back, and no more are asked for."""
         self.draining = True
-        for pool in self._accounts.pools():
-            self._give_back(pool, rights_left(pool))
+        for pool in self._accounts.leased():
+            self.give_back(pool, rights_left(pool))
 
-    def _watch_idle(self, pool: Pool, demand: Demand, now_ns: int) -> None:
-        if demand.idle_check_ns is None and rights_left(pool) > 0:
+    def is_settled(self, window: Window) -> bool:
+        """Whether nothing of a window is left here, and the ledger knows of all that was spent and given back."""
+        reported = self.demand((window.account_id, window.pool_id)).reported_returned
+        return window.posted_total >= window.consumed_total and reported >= window.returned_total
+
+    def forget(self, key: Key) -> None:
+        """Forgets what was asked for."""
+        for of in (self._demands, self._wanting, self._reporting, self._recalled):
+            of.pop(key, None)
+
+    def _watch_idle(self, pool: Rights, demand: Demand, now_ns: int) -> None:
+        # A share of a rate is neither held nor spent, so it cannot be seen to be idle: who needs it recalls it.
+        if demand.idle_check_ns is None and rights_left(pool) > 0 and not is_rate(pool):
             demand.taken_at_idle_check = taken(pool)
             demand.idle_check_ns = now_ns + self._settings.lease_idle_ms * NS_PER_MS
             self._idle.push(demand.idle_check_ns, demand)
 
 
-def _returned(pool: Pool) -> int:
-    return pool.returned_total + pool.allowance_returned_total
+def _returned(pool: Rights) -> int:
+    return pool.returned_total + allowance_totals(pool)[2]

@@ -8,7 +8,7 @@ from holdfast_sidecar.engine.partition import COVERED, Unleased
 from holdfast_sidecar.engine.refusals import hold_not_found, overflow
 from holdfast_sidecar.engine.rights import available, posted
 from holdfast_sidecar.engine.rules import Dimensions
-from holdfast_sidecar.engine.state import Kind, Pool
+from holdfast_sidecar.engine.state import Hold, Kind, Pool
 
 
 class Settling(Deciding):
@@ -28,6 +28,7 @@ class Settling(Deciding):
         self._see(pool)
         if pool.consumed_total + op.amount > INT64_MAX:
             return overflow()
+        self._draw(hold, op.amount)
         taken, unleased = self._changes.capture(hold, op.amount)
         over_hold = op.amount - taken
         returned = 0
@@ -36,10 +37,17 @@ class Settling(Deciding):
             self._changes.close_hold(account, hold)
         dimensions = _merged(hold.dimensions, op.dimensions)
         age_ms = (self._now_ns - hold.opened_at_ns) // NS_PER_MS
-        self._debit(pool, op, hold.subject, dimensions, unleased, age_ms, late=False, over_hold=over_hold)
+        self._debit(pool, op, hold, dimensions, unleased, age_ms, late=False, over_hold=over_hold)
         remaining_ms = 0 if op.final else ms_until(hold.deadline_ns, self._now_ns)
         hold_amount = 0 if op.final else hold.amount
         return self._answer_settle(account, pool, op, returned, hold_amount, False, over_hold, remaining_ms)
+
+    def _draw(self, hold: Hold, amount: int) -> None:
+        """What a hold inside others lacks, these have: they were opened for the same work."""
+        around = hold.parent
+        while around is not None and hold.amount < amount:
+            self._changes.move(around, hold, min(around.amount, amount - hold.amount))
+            around = around.parent
 
     def _settle_late(self, account: Account, op: Settle) -> Result | Wait:
         """The hold is no longer open; money spent is never dropped."""
@@ -57,7 +65,7 @@ class Settling(Deciding):
             return overflow()
         self._tally.late_settle_count += 1
         self._tally.late_settle_amount += op.amount
-        self._debit(pool, op, "", op.dimensions, COVERED, 0, late=True, over_hold=0)
+        self._debit(pool, op, None, op.dimensions, COVERED, 0, late=True, over_hold=0)
         return self._answer_settle(account, pool, op, 0, 0, True, 0, 0)
 
     def _release(self, op: Release) -> Result | Wait:
@@ -84,7 +92,7 @@ class Settling(Deciding):
         self,
         pool: Pool,
         op: Settle,
-        subject: str,
+        hold: Hold | None,
         dimensions: Dimensions,
         unleased: Unleased,
         hold_age_ms: int,
@@ -96,12 +104,13 @@ class Settling(Deciding):
             self._tally.over_hold_count += 1
             self._tally.over_hold_amount += over_hold
         if op.amount:
-            debit = self._debit_of(pool, op.amount, op.operation_id, op.hold_id, subject, dimensions, unleased)
+            subject, windows = (hold.subject, hold.budgets) if hold is not None else ("", ())
+            debit = self._debit_of(pool, op.amount, op.operation_id, op.hold_id, subject, dimensions, unleased, windows)
             debit.late = late
             debit.over_hold_amount = over_hold
             debit.estimated = op.estimated
             debit.hold_age_ms = hold_age_ms
-            self._changes.debit(pool, debit)
+            self._changes.debit(pool, debit, windows)
 
     def _answer_settle(
         self,

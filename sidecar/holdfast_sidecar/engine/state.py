@@ -6,7 +6,6 @@ units, `_ns` is CLOCK_BOOTTIME in nanoseconds. Upstream: the engine's transition
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import ClassVar
 
 from holdfast_sidecar.engine.rules import Calendar, Dimensions, Quantities, RateCardContent, SubjectRules
 
@@ -72,13 +71,6 @@ class Window(Rights):
     Its name is that of ledger_sync_service.proto, also where it is not leased.
     """
 
-    enforcement: ClassVar[int] = STRICT
-    partition_mode: ClassVar[int] = 1
-    partition_after_ms: ClassVar[int] = 0
-    allowance_granted_total: ClassVar[int] = 0
-    allowance_reclaimed_total: ClassVar[int] = 0
-    allowance_returned_total: ClassVar[int] = 0
-
     leased: bool = True
     """False: it is counted on this host alone and never asked for (SOFT budgets, local concurrency limits)."""
 
@@ -135,12 +127,12 @@ class Hold:
     """What it was opened for, by meter; with `max_output_tokens`, so that it can be brought to what is expected."""
     max_output_tokens: int = 0
     opened_at_unix_ms: int = 0
-    """When it was opened by the wall clock: whose prices hold for it."""
+    """When it was opened by the wall clock: whose prices hold for it; 0: it was opened by an amount."""
     settled_output_tokens: int = 0
     """Output that partial settles reported."""
     open: bool = True
     """False once it is settled, released or expired; not stored."""
-    children: "set[Hold] | None" = None
+    children: "dict[Hold, None] | None" = None
     """The open holds inside it; not stored."""
 
 

@@ -36,6 +36,8 @@ class EngineStatistics:
     """Decisions to allow in FAIL_OPEN pools that no right covered, while cut off."""
     fail_open_amount: int
     """What they let through."""
+    shadow_denial_count: int
+    """Levels in shadow mode that would have denied what went through."""
     account_count: int
     pool_count: int
     hold_count: int
@@ -84,6 +86,7 @@ class Tally:
     allowance_amount: int = 0
     fail_open_decision_count: int = 0
     fail_open_amount: int = 0
+    shadow_denial_count: int = 0
 
     def decided(self, reason: Reason, mode: Mode) -> None:
         """Counts one decision."""
@@ -121,6 +124,7 @@ class Tally:
             allowance_amount=self.allowance_amount,
             fail_open_decision_count=self.fail_open_decision_count,
             fail_open_amount=self.fail_open_amount,
+            shadow_denial_count=self.shadow_denial_count,
             account_count=len(accounts.by_id),
             pool_count=accounts.pool_count,
             hold_count=accounts.hold_count,

@@ -28,5 +28,14 @@ class Mode(IntEnum):
     PARTITIONED = 2
 
 
-UNRECORDED = (Reason.UNKNOWN_ACCOUNT, Reason.PARTITIONED, Reason.LEASE_TIMEOUT, Reason.LINKED_FAILED)
+UNRECORDED = (
+    Reason.UNKNOWN_ACCOUNT,
+    Reason.RATE_LIMITED,
+    Reason.PARTITIONED,
+    Reason.LEASE_TIMEOUT,
+    Reason.LINKED_FAILED,
+    Reason.NOT_ENTITLED,
+    Reason.UNKNOWN_SUBJECT,
+    Reason.CONCURRENCY_LIMITED,
+)
 """Denials that say nothing about the money: the same operation id is decided anew."""

@@ -26,6 +26,7 @@ ENGINE = EngineStatistics(
     allowance_amount=30,
     fail_open_decision_count=31,
     fail_open_amount=32,
+    shadow_denial_count=41,
     account_count=20,
     pool_count=21,
     hold_count=22,

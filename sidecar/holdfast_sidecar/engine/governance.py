@@ -1,0 +1,379 @@
+"""Which limits stand between a subject and a pool: the account's rules as nodes, paths through them, their windows.
+
+Rules come from the ledger, node by node, when a subject is first decided for; they are kept for the next start. When
+the account's version grows, the paths in use are asked for again, and go on as they were until the answer is here: what
+this host decides by is always something that it could load whole.
+"""
+
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from sys import intern
+
+from holdfast_sidecar.engine.accounts import Account, Accounts
+from holdfast_sidecar.engine.changes import Changes
+from holdfast_sidecar.engine.events import RulesAsk, RulesUpdated
+from holdfast_sidecar.engine.leases import Leases
+from holdfast_sidecar.engine.limits import (
+    FOREVER_UNIX_MS,
+    OPEN_PATH,
+    Budget,
+    ConcurrencyLimit,
+    Node,
+    Path,
+    Periods,
+    RateLimit,
+    bucket_of,
+    budget_window_name,
+    join,
+    rate_window_name,
+    slots_window_name,
+)
+from holdfast_sidecar.engine.operations import Key
+from holdfast_sidecar.engine.rights import rights_left
+from holdfast_sidecar.engine.rules import Calendar, ConcurrencyLimitRule, RateLimitRule, SubjectRules
+from holdfast_sidecar.engine.settings import EngineSettings
+from holdfast_sidecar.engine.state import Snapshot, Window
+
+RULES_MARK = "\x1e"
+"""Begins the second part of a key that stands for the rules of a subject, and not for a pool or window."""
+ASK_PATH_LIMIT = 1000
+ABSENT_LIMIT = 10_000
+"""Subjects remembered that the ledger does not have; callers can make up any number of them."""
+RETIRE_LIMIT = 1000
+"""Windows of ended periods that one batch looks at."""
+
+
+def rules_key(account_id: str, subject: str) -> Key:
+    """Returns what a call waits for that waits for the rules of a subject."""
+    return account_id, RULES_MARK + subject
+
+
+def subject_of(key: Key) -> str | None:
+    """Returns the subject that a key of `rules_key` stands for; None: it stands for a pool or a window."""
+    return key[1][len(RULES_MARK) :] if key[1].startswith(RULES_MARK) else None
+
+
+class Governance:
+    """Finds the limits of a subject, and asks the ledger for what is not known of them."""
+
+    def __init__(self, settings: EngineSettings, accounts: Accounts, changes: Changes, leases: Leases) -> None:
+        self._settings = settings
+        self._accounts = accounts
+        self._changes = changes
+        self._leases = leases
+        self._periods: dict[str, Periods] = {}
+        self._wanting: dict[Key, None] = {}
+        self._asked: dict[Key, int] = {}
+        """Account and subject → request under way."""
+        self._paths_asked: dict[int, tuple[Key, ...]] = {}
+        self._last_request_id = 0
+        self._ends: list[tuple[int, int, Budget, Window]] = []
+        """Windows in use, by the end of their period."""
+        self._retired: dict[Window, None] = {}
+        self._made_count = 0
+        self.node_count = 0
+        self.window_count = 0
+        self.refused_count = 0
+        """Nodes that the ledger told and this host could not understand; their former rules stayed in force."""
+        self.last_refusal = ""
+
+    def is_full(self) -> bool:
+        """Whether no more subjects or windows can be kept."""
+        return self.node_count >= self._settings.subject_limit or self.window_count >= self._settings.window_limit
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Takes in what was stored."""
+        for calendar in snapshot.calendars:
+            self._periods[calendar.calendar_id] = Periods(calendar.starts_unix_ms)
+        self.window_count = len(snapshot.windows)
+        for rules in snapshot.rules:
+            account = self._accounts.account(rules.account_id)
+            self._put(account, rules)
+            account.rules_version = max(account.rules_version, rules.version)
+
+    # ── finding ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def path(self, account: Account, subject: str) -> Path | None:
+        """Returns the limits of a subject as this host knows them; None if it has to ask first."""
+        if not account.rules_version:
+            return OPEN_PATH
+        path = account.paths.get(subject)
+        if path is None:
+            path = self._build(account, subject)
+            if path is None:
+                return None
+            if len(account.paths) >= self._settings.subject_limit:
+                account.paths.clear()
+            account.paths[subject] = path
+        if path.version < account.rules_version:
+            self.want((account.account_id, subject))
+        return path
+
+    def _build(self, account: Account, subject: str) -> Path | None:
+        node = account.nodes.get("")
+        if node is None:
+            return None
+        nodes, end = [node], 0
+        while end < len(subject):
+            if not node.rules.has_children:
+                break
+            following = subject.find("/", end + 1)
+            end = len(subject) if following < 0 else following
+            below = account.nodes.get(subject[:end])
+            if below is None:
+                if subject[:end] not in account.absent:
+                    return None
+                end -= 1
+                break
+            nodes.append(below)
+            node = below
+        version = min(node.rules.version for node in nodes)
+        return join(intern(subject), nodes, end == len(subject), version)
+
+    def turn(self, account: Account, path: Path, now_unix_ms: int) -> bool:
+        """Brings the windows of a path to the periods under way; False: a calendar is over that this host has."""
+        windows, from_unix_ms, until_unix_ms = [], 0, FOREVER_UNIX_MS
+        for budget in path.budgets:
+            window = self._window_now(account, budget, now_unix_ms)
+            if window is None:
+                return False
+            windows.append(window)
+            from_unix_ms = max(from_unix_ms, budget.from_unix_ms)
+            until_unix_ms = min(until_unix_ms, budget.until_unix_ms)
+        path.windows, path.from_unix_ms, path.until_unix_ms = tuple(windows), from_unix_ms, until_unix_ms
+        return True
+
+    def _window_now(self, account: Account, budget: Budget, now_unix_ms: int) -> Window | None:
+        if budget.window is not None and budget.from_unix_ms <= now_unix_ms < budget.until_unix_ms:
+            return budget.window
+        period = budget.period(now_unix_ms)
+        if period is None:
+            self.want((account.account_id, budget.subject))
+            return None
+        budget.from_unix_ms, budget.until_unix_ms = period
+        window = budget.window = self._window(account, budget_window_name(budget, period[0]), leased=budget.is_hard)
+        if period[1] != FOREVER_UNIX_MS:
+            self._made_count += 1
+            heappush(self._ends, (period[1], self._made_count, budget, window))
+        return window
+
+    def _window(self, account: Account, name: str, *, leased: bool) -> Window:
+        window = account.windows.get(name)
+        if window is None:
+            window = Window(account.account_id, name, leased=leased)
+            account.windows[name] = window
+            self.window_count += 1
+            self._changes.touch_rights(window)
+        self._retired.pop(window, None)
+        window.leased = leased
+        return window
+
+    # ── taking in ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def heard_version(self, account_id: str, version: int) -> None:
+        """The ledger told the version of an account's rules."""
+        account = self._accounts.by_id.get(account_id)
+        if account is not None and version > account.rules_version:
+            account.rules_version = version
+
+    def take(self, event: RulesUpdated) -> tuple[Key, ...]:
+        """Takes rules in; returns what calls may have waited for."""
+        for calendar in event.calendars:
+            self._take_calendar(calendar)
+        for rules in event.nodes:
+            self._take_node(rules)
+        told = {(rules.account_id, rules.subject) for rules in event.nodes}
+        told.update((account_id, subject) for account_id, subject, _ in event.refused)
+        for account_id, subject, why in event.refused:
+            self.refused_count += 1
+            self.last_refusal = f"account {account_id!r}, subject {subject!r}: {why}"
+        asked = self._paths_asked.pop(event.request_id, ())
+        for key in asked:
+            self._asked.pop(key, None)
+            self._drop_absent(key, told)
+        return asked
+
+    def _take_calendar(self, calendar: Calendar) -> None:
+        periods = self._periods.setdefault(calendar.calendar_id, Periods())
+        if periods.starts_unix_ms != calendar.starts_unix_ms:
+            periods.starts_unix_ms = calendar.starts_unix_ms
+            self._changes.put_calendar(calendar)
+
+    def _take_node(self, rules: SubjectRules) -> None:
+        account = self._accounts.account(rules.account_id)
+        account.rules_version = max(account.rules_version, rules.version)
+        known = account.nodes.get(rules.subject)
+        if known is None and self.is_full():
+            return
+        self._changes.put_rules(rules)
+        if known is not None and _same(known.rules, rules):
+            known.rules = rules
+            return
+        self._put(account, rules)
+        if known is not None:
+            account.paths.clear()
+
+    def _drop_absent(self, key: Key, told: set[Key]) -> None:
+        """Notes what of a wanted path the ledger does not have, and forgets what it used to have there."""
+        account = self._accounts.by_id.get(key[0])
+        if account is None:
+            return
+        subject = key[1]
+        account.paths.pop(subject, None)
+        if (key[0], "") not in told:
+            return
+        for level in _levels(subject):
+            if (key[0], level) in told:
+                account.absent.pop(level, None)
+                continue
+            node = account.nodes.pop(level, None)
+            if node is not None:
+                self.node_count -= 1
+                self._retire_limits(node, None)
+                self._changes.drop_rules(key[0], level)
+                account.paths.clear()
+            if len(account.absent) >= ABSENT_LIMIT:
+                account.absent.clear()
+            account.absent[level] = None
+
+    def _put(self, account: Account, rules: SubjectRules) -> None:
+        known = account.nodes.get(rules.subject)
+        budgets = {budget.rule.budget_id: budget for budget in known.budgets} if known is not None else {}
+        rates = {limit.rule.limit_id: limit for limit in known.rates} if known is not None else {}
+        made = Node(
+            rules,
+            tuple(self._budget(account, rules, place, budgets) for place in range(len(rules.budgets))),
+            tuple(self._rate(account, rules.subject, rule, rates) for rule in rules.rate_limits),
+            tuple(self._slots(account, rules.subject, rule) for rule in rules.concurrency_limits),
+        )
+        if known is None:
+            self.node_count += 1
+        else:
+            self._retire_limits(known, made)
+        account.nodes[rules.subject] = made
+        account.absent.pop(rules.subject, None)
+
+    def _retire_limits(self, former: Node, present: Node | None) -> None:
+        """Windows that a node had and has no more end with it."""
+        kept = present.windows() if present is not None else {}
+        self._retired.update((window, None) for window in former.windows() if window not in kept)
+
+    def _budget(self, account: Account, rules: SubjectRules, place: int, known: dict[str, Budget]) -> Budget:
+        rule = rules.budgets[place]
+        periods = self._periods.setdefault(rule.calendar_id, Periods()) if rule.calendar_id else None
+        made = Budget(rule, rules.subject, periods)
+        former = known.get(rule.budget_id)
+        if former is not None and former.periods is periods and former.window is not None:
+            made.window = former.window
+            made.window.leased = made.is_hard
+            made.from_unix_ms, made.until_unix_ms = former.from_unix_ms, former.until_unix_ms
+        return made
+
+    def _rate(self, account: Account, subject: str, rule: RateLimitRule, known: dict[str, RateLimit]) -> RateLimit:
+        former = known.get(rule.limit_id)
+        bucket = former.bucket if former is not None and _same_rate(former.rule, rule) else bucket_of(rule)
+        window = self._window(account, rate_window_name(rule), leased=True) if rule.shared else None
+        return RateLimit(rule, subject, bucket, window)
+
+    def _slots(self, account: Account, subject: str, rule: ConcurrencyLimitRule) -> ConcurrencyLimit:
+        window = self._window(account, slots_window_name(rule), leased=rule.shared)
+        if not rule.shared:
+            window.granted_total = rule.max_count
+            self._changes.touch_rights(window)
+        return ConcurrencyLimit(rule, subject, window)
+
+    # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def want(self, path: Key) -> None:
+        """Asks for a path, as (account_id, subject), unless it is being asked for."""
+        if path not in self._asked:
+            self._wanting[path] = None
+
+    def take_asks(self) -> list[RulesAsk]:
+        """Returns the asks of this round."""
+        if not self._wanting or not self._leases.streaming:
+            return []
+        paths = tuple(self._wanting)
+        self._wanting.clear()
+        return [self._ask(paths[start : start + ASK_PATH_LIMIT]) for start in range(0, len(paths), ASK_PATH_LIMIT)]
+
+    def _ask(self, paths: tuple[Key, ...]) -> RulesAsk:
+        self._last_request_id += 1
+        self._paths_asked[self._last_request_id] = paths
+        for path in paths:
+            self._asked[path] = self._last_request_id
+        return RulesAsk(self._last_request_id, paths)
+
+    def stream_closed(self) -> None:
+        """Asks under way will not be answered."""
+        self._asked.clear()
+        self._paths_asked.clear()
+
+    # ── periods that have ended ─────────────────────────────────────────────────────────────────────────────────────
+
+    def take_up(self, now_unix_ms: int) -> None:
+        """After a start: finds the windows that were stored and no limit uses any more."""
+        for account in self._accounts.by_id.values():
+            used: dict[Window, None] = {}
+            for node in account.nodes.values():
+                for budget in node.budgets:
+                    period = budget.period(now_unix_ms)
+                    if period is not None and budget_window_name(budget, period[0]) in account.windows:
+                        self._window_now(account, budget, now_unix_ms)
+                used |= node.windows()
+            for window in account.windows.values():
+                if window not in used:
+                    self._retired[window] = None
+
+    def retire(self, now_unix_ms: int) -> None:
+        """Gives back the rights to periods that are over, and forgets their windows once nothing of them is open."""
+        self.window_count += len(self._leases.found)
+        self._retired.update((window, None) for window in self._leases.found)
+        self._leases.found.clear()
+        for _ in range(RETIRE_LIMIT):
+            if not self._ends or self._ends[0][0] > now_unix_ms:
+                break
+            _, _, budget, window = heappop(self._ends)
+            if budget.window is window and budget.until_unix_ms <= now_unix_ms:
+                budget.window, budget.from_unix_ms, budget.until_unix_ms = None, 0, 0
+            self._retired[window] = None
+        for window in list(self._retired)[:RETIRE_LIMIT]:
+            self._leases.give_back(window, rights_left(window))
+            if not window.hold_count and (not window.leased or self._leases.is_settled(window)):
+                self._forget(window)
+
+    def _forget(self, window: Window) -> None:
+        del self._retired[window]
+        account = self._accounts.by_id[window.account_id]
+        if account.windows.get(window.pool_id) is window:
+            del account.windows[window.pool_id]
+            self.window_count -= 1
+            self._leases.forget((window.account_id, window.pool_id))
+            self._changes.close_window(window)
+
+
+def _levels(subject: str) -> Iterable[str]:
+    """Yields the paths of a subject's levels, itself last."""
+    end = subject.find("/")
+    while end >= 0:
+        yield subject[:end]
+        end = subject.find("/", end + 1)
+    if subject:
+        yield subject
+
+
+def _same_rate(first: RateLimitRule, second: RateLimitRule) -> bool:
+    """Whether the bucket of one goes on for the other."""
+    mine = (first.amount, first.per_ms, first.burst, first.shared)
+    return mine == (second.amount, second.per_ms, second.burst, second.shared)
+
+
+def _same(first: SubjectRules, second: SubjectRules) -> bool:
+    """Whether two versions of a node say the same."""
+    return (
+        first.has_children == second.has_children
+        and first.account == second.account
+        and first.budgets == second.budgets
+        and first.rate_limits == second.rate_limits
+        and first.concurrency_limits == second.concurrency_limits
+    )

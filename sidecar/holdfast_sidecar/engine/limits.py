@@ -1,0 +1,185 @@
+"""The limits of a subject as they work on this host: live objects made of rules, and the path that joins them.
+
+Upstream: `governance` makes them; downstream: the waterfall asks them. They hold no rights of their own: what may be
+used is in windows (`state.Window`), counted as pools are.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from holdfast_sidecar.engine.gcra import FULL_SHARE, Gcra
+from holdfast_sidecar.engine.rules import (
+    AccountTerms,
+    BudgetAction,
+    BudgetRule,
+    ConcurrencyLimitRule,
+    Dimensions,
+    Quantities,
+    RateLimitRule,
+    RateUnit,
+    SubjectRules,
+)
+from holdfast_sidecar.engine.state import WINDOW_MARK, Window
+
+NO_TERMS = AccountTerms()
+FOREVER_UNIX_MS = 2**63 - 1
+
+
+@dataclass(slots=True, eq=False)
+class Periods:
+    """The starts of a calendar's periods, by the ledger's last word; all budgets of the calendar share it."""
+
+    starts_unix_ms: tuple[int, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Budget:
+    """A budget with the window of its present period, valid from `from_unix_ms` until before `until_unix_ms`."""
+
+    rule: BudgetRule
+    subject: str
+    periods: Periods | None
+    """None: a rolling one."""
+    window: Window | None = None
+    from_unix_ms: int = 0
+    until_unix_ms: int = 0
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether it denies, or would if it were not in shadow mode."""
+        return self.rule.action is not BudgetAction.SOFT
+
+    def period(self, now_unix_ms: int) -> tuple[int, int] | None:
+        """Returns start and end of the period under way; None past the calendar's end. A rolling one never ends."""
+        if self.periods is None:
+            return 0, FOREVER_UNIX_MS
+        starts = self.periods.starts_unix_ms
+        place = bisect_right(starts, now_unix_ms)
+        return (starts[place - 1], starts[place]) if 0 < place < len(starts) else None
+
+
+@dataclass(slots=True, eq=False)
+class RateLimit:
+    """A rate limit, with its bucket, and its share of the rate where that is shared."""
+
+    rule: RateLimitRule
+    subject: str
+    bucket: Gcra
+    window: Window | None = None
+
+    def cost(self, requests: int, amount: int, quantities: Quantities) -> int:
+        """Returns what an operation costs of it."""
+        if self.rule.unit is RateUnit.REQUESTS:
+            return requests
+        if self.rule.unit is RateUnit.AMOUNT:
+            return amount
+        return sum(quantity for meter, quantity in quantities if meter in self.rule.meters)
+
+
+@dataclass(slots=True, eq=False)
+class ConcurrencyLimit:
+    """A concurrency limit; its window's rights are holds."""
+
+    rule: ConcurrencyLimitRule
+    subject: str
+    window: Window
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One node of an account's tree with its limits."""
+
+    rules: SubjectRules
+    budgets: tuple[Budget, ...] = ()
+    rates: tuple[RateLimit, ...] = ()
+    slots: tuple[ConcurrencyLimit, ...] = ()
+
+    def windows(self) -> dict[Window, None]:
+        """Returns the windows that its limits use now, in their order."""
+        limits: tuple[Budget | RateLimit | ConcurrencyLimit, ...] = (*self.budgets, *self.rates, *self.slots)
+        return {limit.window: None for limit in limits if limit.window is not None}
+
+
+@dataclass(slots=True, eq=False)
+class Path:
+    """All that stands between a subject and a pool, the account's limits first."""
+
+    subject: str
+    version: int
+    """The oldest version of the account's rules that any part of it is of."""
+    known: bool
+    """Whether every level of the subject exists; if not, the part that does counts."""
+    terms: AccountTerms
+    budgets: tuple[Budget, ...] = ()
+    rates: tuple[RateLimit, ...] = ()
+    slots: tuple[ConcurrencyLimit, ...] = ()
+    is_plain: bool = True
+    """Whether every limit of it counts every operation."""
+    currency: str = ""
+    """The one currency of its budgets; empty: none, or several."""
+    windows: tuple[Window, ...] = ()
+    """The windows of its budgets, in their order, from `from_unix_ms` until before `until_unix_ms`."""
+    from_unix_ms: int = 0
+    until_unix_ms: int = 0
+
+    def for_operation(self, currency: str, pool_id: str, dimensions: Dimensions) -> "Path":
+        """Returns the limits that count an operation."""
+        if self.is_plain and (not self.budgets or self.currency == currency):
+            return self
+        given = set(dimensions)
+        return Path(
+            self.subject,
+            self.version,
+            self.known,
+            self.terms,
+            tuple(
+                budget
+                for budget in self.budgets
+                if budget.rule.currency == currency
+                and budget.rule.pool_id in ("", pool_id)
+                and given.issuperset(budget.rule.match)
+            ),
+            tuple(limit for limit in self.rates if given.issuperset(limit.rule.match)),
+            tuple(limit for limit in self.slots if given.issuperset(limit.rule.match)),
+        )
+
+
+OPEN_PATH = Path("", 0, True, NO_TERMS, until_unix_ms=FOREVER_UNIX_MS)
+"""Nothing stands in between: of accounts without rules."""
+
+
+def join(subject: str, nodes: list[Node], known: bool, version: int) -> Path:
+    """Returns the path through nodes, the account's own first."""
+    budgets = tuple(budget for node in nodes for budget in node.budgets)
+    rates = tuple(limit for node in nodes for limit in node.rates)
+    slots = tuple(limit for node in nodes for limit in node.slots)
+    currencies = {budget.rule.currency for budget in budgets}
+    is_plain = (
+        len(currencies) <= 1
+        and not any(budget.rule.match or budget.rule.pool_id for budget in budgets)
+        and not any(limit.rule.match for limit in rates)
+        and not any(limit.rule.match for limit in slots)
+    )
+    terms = nodes[0].rules.account or NO_TERMS
+    currency = currencies.pop() if len(currencies) == 1 else ""
+    return Path(subject, version, known, terms, budgets, rates, slots, is_plain, currency)
+
+
+def budget_window_name(budget: Budget, start_unix_ms: int) -> str:
+    """Returns the name of a budget's window, as in ledger_sync_service.proto."""
+    return f"{budget.rule.budget_id}{WINDOW_MARK}{start_unix_ms}"
+
+
+def slots_window_name(rule: ConcurrencyLimitRule) -> str:
+    """Returns the name of a concurrency limit's window."""
+    return f"{rule.limit_id}{WINDOW_MARK}c"
+
+
+def rate_window_name(rule: RateLimitRule) -> str:
+    """Returns the name of a rate limit's window."""
+    return f"{rule.limit_id}{WINDOW_MARK}r"
+
+
+def bucket_of(rule: RateLimitRule) -> Gcra:
+    """Returns an empty bucket; of a shared rate limit this host has no share yet."""
+    return Gcra(rule.amount, rule.per_ms, rule.burst, 0 if rule.shared else FULL_SHARE)
