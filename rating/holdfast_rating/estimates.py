@@ -46,7 +46,7 @@ class Estimates:
         """Whose row is not what it should be, the one that became so first ahead."""
         self._stored: set[Key] = set()
         """Who has a row."""
-        self._damaged: list[bytes] = []
+        self._damaged: dict[bytes, None] = {}
         """Keys of rows that are to go."""
         self._row_count = 0
 
@@ -85,20 +85,23 @@ class Estimates:
         return len(self._changed) + len(self._damaged)
 
     def take_rows(self, max_count: int) -> list[Row]:
-        """Returns rows that changed since they were taken last, at most so many, those first that wait longest."""
-        rows = [(row_key, b"") for row_key in self._damaged[:max_count]]
-        del self._damaged[:max_count]
+        """Returns rows that changed since they were taken, at most so many, those that wait longest; no key twice."""
+        rows = dict.fromkeys(itertools.islice(self._damaged, max_count), b"")
+        for row_key in rows:
+            del self._damaged[row_key]
         for key in list(itertools.islice(self._changed, max_count - len(rows))):
             del self._changed[key]
+            row_key = _row_key(key)
+            self._damaged.pop(row_key, None)
             histogram = self._histograms.get(key)
             if histogram is None:
                 self._stored.remove(key)
-                rows.append((_row_key(key), b""))
+                rows[row_key] = b""
             else:
                 self._stored.add(key)
                 self._row_count += 1
-                rows.append((_row_key(key), _row_value(key, histogram, self._row_count)))
-        return rows
+                rows[row_key] = _row_value(key, histogram, self._row_count)
+        return list(rows.items())
 
     def load(self, rows: Iterable[Row]) -> int:
         """Takes up the rows that `take_rows` gave, in any order, instead of what is here.
@@ -107,17 +110,17 @@ class Estimates:
             How many of them were damaged; those are left out, and go.
         """
         found: list[tuple[int, Key, Histogram]] = []
-        damaged: list[bytes] = []
+        damaged: dict[bytes, None] = {}
         for row_key, value in rows:
             try:
                 number, key, histogram = _parse(value)
             except (IndexError, OverflowError, ValueError, struct.error):
-                damaged.append(row_key)
+                damaged[row_key] = None
                 continue
             if _row_key(key) == row_key:
                 found.append((number, key, histogram))
             else:
-                damaged.append(row_key)
+                damaged[row_key] = None
         found.sort(key=itemgetter(0, 1))
         self._histograms = {key: histogram for _, key, histogram in found}
         self._stored = set(self._histograms)

@@ -148,6 +148,17 @@ def test_a_row_that_was_cut_off_is_dropped(data: st.DataObject) -> None:
     assert Estimates(QUANTILE_BP).load([(row_key, cut)]) == 1
 
 
+def test_a_damaged_row_that_is_learned_anew_is_written_and_not_removed() -> None:
+    (row_key, value), *rest = rows_of(learned(("acme", "gpt-5", "chat", 100)))
+    after = Estimates(QUANTILE_BP)
+    assert after.load([(row_key, value[:-1]), *rest]) == 1
+    after.observe("acme", "gpt-5", "chat", 100)
+    rows = rows_of(after)
+    assert len(rows) == len(dict(rows)) == 3
+    assert dict(rows)[row_key]
+    assert after.changed_count == 0
+
+
 def test_a_row_under_another_key_is_dropped() -> None:
     (_, value), (second, _), *_ = rows_of(learned(("acme", "gpt-5", "chat", 100)))
     after = Estimates(QUANTILE_BP)

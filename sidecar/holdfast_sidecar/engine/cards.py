@@ -3,6 +3,7 @@
 Upstream: the ledger's answers to rules requests, and the store; downstream: `rated.py`, which asks for prices.
 """
 
+import itertools
 import zlib
 from collections.abc import Iterable
 
@@ -14,6 +15,9 @@ from holdfast_sidecar.engine.rules import RateCardContent
 
 MAX_TEXT_BYTES = 16 * 2**20
 """Of a card's JSON, as at the ledger; a stream that unpacks to more is refused before it has."""
+
+ASK_LIMIT = 16
+"""Cards in one request, as the contract has it."""
 
 
 def read(content: RateCardContent) -> Rates:
@@ -36,6 +40,8 @@ class Cards:
         self._revisions: dict[str, int] = {}
         """By card, the revision that came last, also where it could not be read."""
         self._missing: dict[str, None] = {}
+        self._asked: dict[str, None] = {}
+        """Those of the missing ones that are being asked for."""
         self.refused_count = 0
         """Revisions that could not be read; what was in force before them stayed."""
         self.last_refusal = ""
@@ -50,9 +56,21 @@ class Cards:
         if self._revisions.get(rate_card_id) != revision:
             self._missing[rate_card_id] = None
 
-    def missing(self) -> tuple[str, ...]:
-        """Returns the cards to ask the ledger for."""
-        return tuple(self._missing)
+    def is_missing(self, rate_card_id: str) -> bool:
+        """Whether the ledger's word on this card is still to come."""
+        return rate_card_id in self._missing
+
+    def take_ask(self) -> tuple[str, ...]:
+        """Returns what to ask the ledger for and is not being asked for; from now on it is."""
+        if len(self._missing) == len(self._asked):
+            return ()
+        found = tuple(itertools.islice((card for card in self._missing if card not in self._asked), ASK_LIMIT))
+        self._asked.update(dict.fromkeys(found))
+        return found
+
+    def stream_closed(self) -> None:
+        """What is being asked for will not be answered."""
+        self._asked.clear()
 
     def take(self, contents: Iterable[RateCardContent], asked_ids: Iterable[str] = ()) -> list[RateCardContent]:
         """Takes in what came; returns what is in force from now on, to be stored.
@@ -64,7 +82,7 @@ class Cards:
         taken: list[RateCardContent] = []
         for content in contents:
             rate_card_id = content.rate_card_id
-            self._missing.pop(rate_card_id, None)
+            self._answered(rate_card_id)
             if self._revisions.get(rate_card_id) != content.revision:
                 self._revisions[rate_card_id] = content.revision
                 try:
@@ -75,5 +93,9 @@ class Cards:
                 else:
                     taken.append(content)
         for rate_card_id in asked_ids:
-            self._missing.pop(rate_card_id, None)
+            self._answered(rate_card_id)
         return taken
+
+    def _answered(self, rate_card_id: str) -> None:
+        self._missing.pop(rate_card_id, None)
+        self._asked.pop(rate_card_id, None)

@@ -57,9 +57,18 @@ class Rated:
         if terms.rate_card_id:
             self._cards.want(terms.rate_card_id, terms.rate_card_revision)
 
-    def missing_cards(self) -> tuple[str, ...]:
-        """Returns the cards to ask the ledger for."""
-        return self._cards.missing()
+    def awaits_card(self, terms: AccountTerms) -> bool:
+        """Whether nothing can be rated by these terms before the ledger has answered."""
+        card_id = terms.rate_card_id
+        return self._cards.is_missing(card_id) and self._cards.rates(card_id) is None
+
+    def take_ask(self) -> tuple[str, ...]:
+        """Returns the cards to ask the ledger for; from now on they are being asked for."""
+        return self._cards.take_ask()
+
+    def stream_closed(self) -> None:
+        """What is being asked for will not be answered."""
+        self._cards.stream_closed()
 
     def take_cards(self, contents: Iterable[RateCardContent], asked_ids: Iterable[str] = ()) -> list[RateCardContent]:
         """Takes in what the ledger answered; returns what is in force from now on, to be stored. See `Cards.take`."""

@@ -27,9 +27,9 @@ def test_a_ledger_that_was_restored_goes_back_to_an_earlier_revision() -> None:
     held = Cards()
     held.take([SECOND])
     held.want("models", 1)
-    assert held.missing() == ("models",)
+    assert held.take_ask() == ("models",)
     assert held.take([FIRST], ["models"]) == [FIRST]
-    assert held.missing() == ()
+    assert held.take_ask() == ()
 
 
 def test_the_revision_that_is_here_is_not_read_again() -> None:
@@ -61,21 +61,38 @@ def test_a_card_that_cannot_be_read_is_not_asked_for_again_before_it_changes() -
     held.want("models", 2)
     held.take([BROKEN], ["models"])
     held.want("models", 2)
-    assert held.missing() == ()
+    assert held.take_ask() == ()
     held.want("models", 3)
-    assert held.missing() == ("models",)
+    assert held.take_ask() == ("models",)
 
 
-def test_what_is_wanted_is_missing_until_it_is_here_or_said_not_to_exist() -> None:
+def test_what_is_wanted_is_asked_for_once_until_it_is_here_or_said_not_to_exist() -> None:
     held = Cards()
     held.want("models", 1)
-    held.want("models", 1)
     held.want("voices", 4)
-    assert held.missing() == ("models", "voices")
-    held.take([FIRST], ["models", "voices"])
-    assert held.missing() == ()
+    assert held.take_ask() == ("models", "voices")
     held.want("models", 1)
-    assert held.missing() == ()
+    assert held.take_ask() == ()
+    assert held.is_missing("voices")
+    held.take([FIRST], ["models", "voices"])
+    assert not held.is_missing("voices")
+    held.want("models", 1)
+    assert held.take_ask() == ()
+
+
+def test_what_was_asked_for_on_a_stream_that_closed_is_asked_for_again() -> None:
+    held = Cards()
+    held.want("models", 1)
+    held.take_ask()
+    held.stream_closed()
+    assert held.take_ask() == ("models",)
+
+
+def test_no_more_is_asked_for_at_a_time_than_the_contract_allows() -> None:
+    held = Cards()
+    for number in range(cards.ASK_LIMIT + 4):
+        held.want(f"card-{number}", 1)
+    assert [len(held.take_ask()) for _ in range(3)] == [cards.ASK_LIMIT, 4, 0]
 
 
 @pytest.mark.parametrize(

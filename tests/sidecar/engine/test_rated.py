@@ -295,9 +295,17 @@ def test_a_damaged_row_is_dropped_and_counted_and_the_others_are_used() -> None:
 def test_an_account_s_card_is_asked_for_until_it_is_here() -> None:
     subject = Rated(Snapshot(Meta("host-1")))
     subject.want_card(AccountTerms())
-    assert subject.missing_cards() == ()
+    assert (subject.awaits_card(AccountTerms()), subject.take_ask()) == (False, ())
     subject.want_card(TERMS)
-    assert subject.missing_cards() == ("models",)
+    assert (subject.awaits_card(TERMS), subject.take_ask()) == (True, ("models",))
     assert subject.take_cards([card_content()], ["models"]) == [card_content()]
-    assert subject.missing_cards() == ()
+    assert (subject.awaits_card(TERMS), subject.take_ask()) == (False, ())
+    assert amount(subject, (("input", 1),)) == 3
+
+
+def test_a_card_that_changes_goes_on_as_it_was_until_the_new_one_is_here() -> None:
+    subject = rated()
+    subject.want_card(AccountTerms(rate_card_id="models", rate_card_revision=2))
+    assert subject.take_ask() == ("models",)
+    assert not subject.awaits_card(TERMS)
     assert amount(subject, (("input", 1),)) == 3
