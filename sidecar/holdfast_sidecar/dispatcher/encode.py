@@ -9,9 +9,9 @@ from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast_sidecar.engine.amounts import ms_until
 from holdfast_sidecar.engine.levels import Level, Notes
 from holdfast_sidecar.engine.operations import Fault
-from holdfast_sidecar.engine.rules import FeatureValue
 from holdfast_sidecar.engine.state import Hold, Pool
 from holdfast_sidecar.engine.verdicts import Reason
+from holdfast_sidecar.rule_messages import feature_value_message
 
 # The engine's numbers are those of the protos; these tables give them the messages' types.
 _VERDICTS = cast("tuple[decision_pb2.Verdict, ...]", tuple(decision_pb2.Verdict.values()))
@@ -55,7 +55,7 @@ class Encoder:
             _add_levels(answer, notes)
             answer.steps.extend(map(_limit_state, notes.steps))
             if notes.feature_value is not None:
-                answer.feature_value.CopyFrom(_feature_value(notes.feature_value))
+                answer.feature_value.CopyFrom(feature_value_message(notes.feature_value))
             answer.rated_amount = notes.rated_amount
         return answer.SerializeToString()
 
@@ -293,14 +293,6 @@ def _limit_state(level: Level) -> decision_pb2.LimitState:
         retry_after_ms=level.retry_after_ms,
         shadow=level.shadow,
     )
-
-
-def _feature_value(value: FeatureValue) -> decision_pb2.FeatureValue:
-    if isinstance(value, bool):  # before int, which a bool is too
-        return decision_pb2.FeatureValue(enabled=value)
-    if isinstance(value, int):
-        return decision_pb2.FeatureValue(maximum=value)
-    return decision_pb2.FeatureValue(choices=decision_pb2.FeatureChoices(values=value))
 
 
 def operation_error(fault: Fault) -> bytes:

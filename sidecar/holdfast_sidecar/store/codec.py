@@ -2,27 +2,30 @@
 
 A sealed record is a protobuf message followed by its CRC-32. Upstream: the stores, which only move bytes;
 downstream: `records.proto`, `holdfast.v1.Debit` and the engine's state types. Used alike by both stores and by
-`holdfast verify`, so that the format has one home.
+`holdfast verify`, so that the format has one home. What the ledger tells of rules is in `rule_codec`.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from operator import attrgetter
 from sys import intern
 from zlib import crc32
 
-from google.protobuf.message import DecodeError
 from holdfast.v1 import ledger_sync_service_pb2 as sync_pb2
 
-from holdfast_sidecar.engine.rules import Dimensions
-from holdfast_sidecar.engine.state import Counter, Debit, Hold, Meta, Outcome, Pool, Snapshot
+from holdfast_sidecar.engine.rules import Dimensions, Quantities
+from holdfast_sidecar.engine.state import Counter, Debit, Hold, Meta, Outcome, Pool, Window
 from holdfast_sidecar.store.interface import StoreForeign, StoreTooNew, StoreUnusable
 from holdfast_sidecar.store.v1 import records_pb2
+from holdfast_sidecar.varint import varint
 
-FORMAT_VERSION = 1
-"""The newest format that this program reads and the one that it writes."""
+FORMAT_VERSION = 2
+"""The newest format that this program reads and the one that it writes: 2 has windows and rules. A program that knows
+only 1 would settle holds without their windows, so that what it let be spent would count against no budget."""
 
 CRC_BYTES = 4
 SEQUENCE_BYTES = 8
@@ -30,10 +33,23 @@ META_KEY = b"meta"
 
 DIMENSION_SETS_CACHED = 1024
 """Sets of dimensions whose serialised form is kept at hand: far more than a host's features and models make."""
+MAX_KEY_BYTES = 511
+"""LMDB takes no longer keys."""
 
 _pack_crc = struct.Struct(">I").pack
 _pack_sequence = struct.Struct(">Q").pack
 _unpack_sequence = struct.Struct(">Q").unpack
+
+
+def _headers(field: int) -> tuple[bytes, ...]:
+    """Returns the tag and the length before a text of each length that the name of a window can have."""
+    tag = varint(field << 3 | 2)
+    return tuple(tag + varint(length) for length in range(MAX_KEY_BYTES))
+
+
+_BUDGETS_OF_HOLD = _headers(15)
+_SLOTS_OF_HOLD = _headers(16)
+_WINDOWS_OF_DEBIT = _headers(18)
 _HoldRecord = records_pb2.HoldRecord
 _OutcomeRecord = records_pb2.OutcomeRecord
 _DebitMessage = sync_pb2.Debit
@@ -50,6 +66,16 @@ class Table(Enum):
     OUTCOMES = b"outcomes"
     COUNTERS = b"counters"
     DEBITS = b"debits"
+    WINDOWS = b"windows"
+    RULES = b"rules"
+    CALENDARS = b"calendars"
+    RATE_CARDS = b"rate_cards"
+    ESTIMATES = b"estimates"
+
+
+ADDED_TABLES = frozenset({Table.WINDOWS, Table.RULES, Table.CALENDARS, Table.RATE_CARDS, Table.ESTIMATES})
+"""Those that a folder of an older format does not have; they are made when it is opened."""
+ADDED_IN_FORMAT = 2
 
 
 Row = tuple[bytes, bytes]
@@ -94,6 +120,11 @@ def sequence_of(key: bytes) -> int:
 def pool_key(account_id: str, pool_id: str) -> bytes:
     """Returns the key of a pool; ids have no control characters, so the zero byte cannot be part of one."""
     return f"{account_id}\0{pool_id}".encode()
+
+
+def window_key(account_id: str, window: str) -> bytes:
+    """Returns the key of a window, at most 279 of LMDB's 511 bytes."""
+    return f"{account_id}\0{window}".encode()
 
 
 def counter_key(account_id: str, pool_id: str, counter_id: str) -> bytes:
@@ -145,8 +176,25 @@ def encode_pool(pool: Pool) -> Row:
         allowance_returned_total=pool.allowance_returned_total,
         allowance_consumed_total=pool.allowance_consumed_total,
         pool_overdraft_bound=pool.pool_overdraft_bound,
+        shadow=pool.shadow,
     )
     return pool_key(pool.account_id, pool.pool_id), seal(record.SerializeToString())
+
+
+def encode_window(window: Window) -> Row:
+    """One window, its derived figures left out."""
+    # Field by field: a settle changes several.
+    record = records_pb2.WindowRecord()
+    record.account_id = window.account_id
+    record.window = window.pool_id
+    record.granted_total = window.granted_total
+    record.reclaimed_total = window.reclaimed_total
+    record.returned_total = window.returned_total
+    record.consumed_total = window.consumed_total
+    record.posted_total = window.posted_total
+    record.pool_posted = window.pool_posted
+    record.leased = window.leased
+    return window_key(window.account_id, window.pool_id), seal(record.SerializeToString())
 
 
 def encode_hold(hold: Hold, boot_count: int) -> Row:
@@ -169,8 +217,23 @@ def encode_hold(hold: Hold, boot_count: int) -> Row:
         record.allowance_amount = hold.allowance_amount
     if hold.fail_open_amount:
         record.fail_open_amount = hold.fail_open_amount
+    if hold.parent is not None:
+        record.parent_sequence = hold.parent.sequence
+    if hold.opened_at_unix_ms:
+        record.opened_at_unix_ms = hold.opened_at_unix_ms
+    if hold.max_output_tokens:
+        record.max_output_tokens = hold.max_output_tokens
+    if hold.settled_output_tokens:
+        record.settled_output_tokens = hold.settled_output_tokens
     record.boot_count = boot_count
     payload = record.SerializeToString()
+    # Serialised messages one behind the other are one message with the fields of both.
+    if hold.budgets:
+        payload += _window_names(_BUDGETS_OF_HOLD, [window.pool_id for window in hold.budgets])
+    if hold.slots:
+        payload += _window_names(_SLOTS_OF_HOLD, [window.pool_id for window in hold.slots])
+    if hold.quantities:
+        payload += _hold_quantities(hold.quantities)
     return _pack_sequence(sequence), payload + _pack_crc(crc32(payload))
 
 
@@ -226,9 +289,13 @@ def encode_debit(debit: Debit) -> Row:
         record.hold_age_ms = debit.hold_age_ms
     record.mode = debit.mode  # type: ignore[assignment]  # the engine keeps the enum's number
     payload = record.SerializeToString()
+    # As in a hold.
     if debit.dimensions:
-        # Serialised messages one behind the other are one message with the fields of both.
         payload += _debit_dimensions(debit.dimensions)
+    if debit.windows:
+        payload += _window_names(_WINDOWS_OF_DEBIT, debit.windows)
+    if debit.quantities:
+        payload += _debit_quantities(debit.quantities)
     return _pack_sequence(sequence), payload + _pack_crc(crc32(payload))
 
 
@@ -242,6 +309,25 @@ def _hold_dimensions(dimensions: Dimensions) -> bytes:
 def _debit_dimensions(dimensions: Dimensions) -> bytes:
     pairs = [sync_pb2.Dimension(key=key, value=value) for key, value in dimensions]
     return sync_pb2.Debit(dimensions=pairs).SerializeToString()
+
+
+def _window_names(headers: Sequence[bytes], names: Iterable[str]) -> bytes:
+    """Returns names as a repeated field. Not kept at hand as dimensions are: as many sets are in use as subjects."""
+    parts: list[bytes] = []
+    for name in names:
+        text = name.encode()
+        parts.append(headers[len(text)])
+        parts.append(text)
+    return b"".join(parts)
+
+
+def _hold_quantities(quantities: Quantities) -> bytes:
+    # In the order of the meters, so that equal rows are equal bytes.
+    return records_pb2.HoldRecord(quantities=dict(quantities)).SerializeToString(deterministic=True)
+
+
+def _debit_quantities(quantities: Quantities) -> bytes:
+    return sync_pb2.Debit(quantities=dict(quantities)).SerializeToString(deterministic=True)
 
 
 # -- Records to rows ---------------------------------------------------------------------------------------------------
@@ -295,6 +381,11 @@ def decode_meta(record: bytes, sidecar_id: str | None, boot_id: str, now_ns: int
     return meta, boot
 
 
+def format_version(record: bytes) -> int:
+    """Returns the format of a folder by its sealed record."""
+    return records_pb2.MetaRecord.FromString(unseal(record)).format_version
+
+
 def decode_pools(rows: Iterable[Row]) -> Iterator[Pool]:
     """Pools, with nothing held."""
     for key, record in rows:
@@ -320,12 +411,35 @@ def decode_pools(rows: Iterable[Row]) -> Iterator[Pool]:
             allowance_returned_total=stored.allowance_returned_total,
             allowance_consumed_total=stored.allowance_consumed_total,
             pool_overdraft_bound=stored.pool_overdraft_bound,
+            shadow=stored.shadow,
         )
 
 
-def decode_holds(rows: Iterable[Row], pools: Iterable[Pool], boot: Boot) -> Iterator[Hold]:
-    """Open holds; sums them up in their pools."""
+def decode_windows(rows: Iterable[Row]) -> Iterator[Window]:
+    """Windows, with nothing held."""
+    for key, record in rows:
+        stored = records_pb2.WindowRecord.FromString(unseal(record))
+        if window_key(stored.account_id, stored.window) != key:
+            raise StoreUnusable(f"window {stored.window!r} stands under the key {key!r}")
+        yield Window(
+            account_id=intern(stored.account_id),
+            pool_id=stored.window,
+            granted_total=stored.granted_total,
+            reclaimed_total=stored.reclaimed_total,
+            returned_total=stored.returned_total,
+            consumed_total=stored.consumed_total,
+            posted_total=stored.posted_total,
+            pool_posted=stored.pool_posted,
+            leased=stored.leased,
+        )
+
+
+def decode_holds(rows: Iterable[Row], pools: Iterable[Pool], windows: Iterable[Window], boot: Boot) -> list[Hold]:
+    """Open holds; sums them up in their pools and windows, and links those inside others with them."""
     pool_by_ids = {(pool.account_id, pool.pool_id): pool for pool in pools}
+    windows_of = _WindowsByNames(windows)
+    holds: list[Hold] = []
+    nested: list[tuple[Hold, int]] = []
     # Few sets of dimensions serve many holds; one object each saves most of the memory that a hold would take.
     dimensions_by_bytes: dict[bytes, Dimensions] = {b"": ()}
     last_sequence = 0
@@ -354,7 +468,7 @@ def decode_holds(rows: Iterable[Row], pools: Iterable[Pool], boot: Boot) -> Iter
         pool.held += amount
         pool.allowance_held += allowance_amount
         pool.hold_count += 1
-        yield Hold(
+        hold = Hold(
             sequence,
             stored.hold_id,
             pool,
@@ -368,6 +482,70 @@ def decode_holds(rows: Iterable[Row], pools: Iterable[Pool], boot: Boot) -> Iter
             stored.fail_open_amount,
             opened_at_ns,
         )
+        holds.append(hold)
+        if stored.parent_sequence:
+            nested.append((hold, stored.parent_sequence))
+        if stored.budgets or stored.slots:
+            _take_windows(hold, stored, windows_of)
+        if stored.opened_at_unix_ms or stored.settled_output_tokens or stored.quantities or stored.max_output_tokens:
+            _take_quantities(hold, stored)
+    _link(nested, holds)
+    return holds
+
+
+class _WindowsByNames:
+    """Finds windows for holds; one tuple serves all holds that name the same ones."""
+
+    def __init__(self, windows: Iterable[Window]) -> None:
+        self._by_ids = {(window.account_id, window.pool_id): window for window in windows}
+        self._tuples: dict[tuple[str, ...], tuple[Window, ...]] = {}
+
+    def find(self, hold: Hold, names: Iterable[str]) -> tuple[Window, ...]:
+        """Returns the windows of these names, in their order. Raises `StoreUnusable` if one is not there."""
+        account_id = hold.pool.account_id
+        key = (account_id, *names)
+        found = self._tuples.get(key)
+        if found is None:
+            try:
+                found = self._tuples[key] = tuple([self._by_ids[account_id, name] for name in key[1:]])
+            except KeyError as error:
+                raise StoreUnusable(f"hold {hold.sequence} names window {error}, which is not there") from error
+        return found
+
+
+def _take_windows(hold: Hold, stored: records_pb2.HoldRecord, windows: _WindowsByNames) -> None:
+    """Takes up the windows that a hold counts against, and sums it up in them."""
+    hold.budgets = windows.find(hold, stored.budgets)
+    for window in hold.budgets:
+        window.held += hold.amount
+        window.hold_count += 1
+    hold.slots = windows.find(hold, stored.slots)
+    for window in hold.slots:
+        window.held += 1
+        window.hold_count += 1
+
+
+def _take_quantities(hold: Hold, stored: records_pb2.HoldRecord) -> None:
+    """Takes up what only holds have that quantities were told of."""
+    hold.quantities = tuple(sorted(stored.quantities.items()))
+    hold.max_output_tokens = stored.max_output_tokens
+    hold.opened_at_unix_ms = stored.opened_at_unix_ms
+    hold.settled_output_tokens = stored.settled_output_tokens
+
+
+def _link(nested: Iterable[tuple[Hold, int]], holds: list[Hold]) -> None:
+    """Joins holds with those around them, which were opened before them in the same pool."""
+    for hold, parent_sequence in nested:
+        place = bisect_left(holds, parent_sequence, key=attrgetter("sequence"))
+        parent = holds[place] if place < len(holds) else hold
+        if parent.sequence != parent_sequence or parent_sequence >= hold.sequence:
+            raise StoreUnusable(f"hold {hold.sequence} lies in hold {parent_sequence}, which is not there before it")
+        if parent.pool is not hold.pool:
+            raise StoreUnusable(f"hold {hold.sequence} lies in hold {parent_sequence} of another pool")
+        hold.parent = parent
+        if parent.children is None:
+            parent.children = {}
+        parent.children[hold] = None
 
 
 def decode_outcomes(rows: Iterable[Row], boot: Boot) -> Iterator[Outcome]:
@@ -419,29 +597,3 @@ def check_debits(rows: Iterable[Row]) -> tuple[int, int]:
         first_sequence = first_sequence or sequence
         last_sequence = sequence
     return first_sequence, last_sequence
-
-
-def decode_snapshot(
-    tables: Mapping[Table, Iterable[Row]], sidecar_id: str, boot_id: str, now_ns: int
-) -> tuple[Snapshot, Boot]:
-    """Returns all that the tables hold, and the running boot as the folder counts it.
-
-    Raises:
-        StoreTooNew: A newer program wrote them.
-        StoreForeign: They belong to another sidecar.
-        StoreUnusable: A record is missing, damaged or contradicts another one.
-    """
-    records = dict(tables[Table.META])
-    if META_KEY not in records:
-        raise StoreUnusable("the folder's own record is missing")
-    try:
-        meta, boot = decode_meta(records[META_KEY], sidecar_id, boot_id, now_ns)
-        pools = list(decode_pools(tables[Table.POOLS]))
-        holds = list(decode_holds(tables[Table.HOLDS], pools, boot))
-        outcomes = list(decode_outcomes(tables[Table.OUTCOMES], boot))
-        counters = list(decode_counters(tables[Table.COUNTERS]))
-    except (DecodeError, ValueError) as error:
-        raise StoreUnusable("a record with a sound checksum cannot be read") from error
-    _, last_debit = check_debits(tables[Table.DEBITS])
-    meta.last_sequence = max(meta.last_sequence, last_debit)
-    return Snapshot(meta, pools, holds, outcomes, counters), boot

@@ -27,7 +27,7 @@ import lmdb
 
 from holdfast_sidecar.engine.state import Hold, Meta, Snapshot, Writes
 from holdfast_sidecar.store import codec
-from holdfast_sidecar.store.codec import Boot, Row, Table
+from holdfast_sidecar.store.codec import ADDED_TABLES, Boot, Row, Table
 from holdfast_sidecar.store.folder import DATA_FILE, Folder, OwnerLock, check_file_system, file_system_magic
 from holdfast_sidecar.store.interface import (
     COMMIT_BOUNDS_US,
@@ -38,6 +38,7 @@ from holdfast_sidecar.store.interface import (
 )
 from holdfast_sidecar.store.pages import check_pages
 from holdfast_sidecar.store.space import Space, settle_reserve_bytes
+from holdfast_sidecar.store.tables import decode_snapshot, encode_limits
 
 Durability: TypeAlias = Literal["host", "process"]
 
@@ -159,7 +160,7 @@ class _Opening:
         environment = self._environment(self._home.path)
         try:
             with _damage_named():
-                tables = _open_tables(environment)
+                tables = _open_tables(environment, make_added=True)
             if unsynced_boot_id not in (None, self._boot_id):
                 raise StoreUnusable(
                     "it was not flushed before the machine went down, so its latest commits may be missing"
@@ -183,7 +184,7 @@ class _Opening:
         environment = self._environment(self._home.path)
         try:
             with _damage_named():
-                tables = _open_tables(environment)
+                tables = _open_tables(environment, make_added=False)
                 return _load(environment, tables, self._sidecar_id, self._boot_id, self._now_ns)
         finally:
             environment.close()
@@ -367,6 +368,11 @@ class LmdbStore:
             _append(transaction, tables[Table.OUTCOMES], rows)
         if writes.debits:
             _append(transaction, tables[Table.DEBITS], [codec.encode_debit(debit) for debit in writes.debits])
+        limits, dropped = encode_limits(writes)
+        for changed, (key, record) in limits:
+            put(key, record, db=tables[changed])
+        for changed, key in dropped:
+            transaction.delete(key, db=tables[changed])
         if writes.outcomes_evicted_to:
             _delete_to(transaction, tables[Table.OUTCOMES], writes.outcomes_evicted_to)
         if writes.debits_trimmed_to:
@@ -418,9 +424,19 @@ def _damage_named() -> Iterator[None]:
         raise StoreUnusable(f"LMDB: {error}") from error
 
 
-def _open_tables(environment: lmdb.Environment) -> Tables:
+def _open_tables(environment: lmdb.Environment, *, make_added: bool) -> Tables:
+    """Opens all tables. Those that the folder's format does not have are made, or left out: nothing may be changed in a
+    folder before it is known to be ours."""
+    tables: Tables = {}
     with environment.begin(write=True) as transaction:
-        return {table: environment.open_db(table.value, txn=transaction, create=False) for table in Table}
+        for table in Table:
+            added = table in ADDED_TABLES
+            try:
+                tables[table] = environment.open_db(table.value, txn=transaction, create=make_added and added)
+            except lmdb.NotFoundError:
+                if not added:
+                    raise
+    return tables
 
 
 def _load(
@@ -432,7 +448,7 @@ def _load(
     try:
         with environment.begin() as transaction:
             rows = {table: _rows(transaction, handle) for table, handle in tables.items()}
-            return codec.decode_snapshot(rows, sidecar_id, boot_id, now_ns)
+            return decode_snapshot(rows, sidecar_id, boot_id, now_ns)
     finally:
         if collecting:
             gc.enable()

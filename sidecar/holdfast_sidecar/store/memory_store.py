@@ -9,7 +9,7 @@ from itertools import pairwise, takewhile
 from threading import Lock
 
 from holdfast_sidecar.engine.state import Meta, Snapshot, Writes
-from holdfast_sidecar.store import codec
+from holdfast_sidecar.store import codec, tables
 from holdfast_sidecar.store.codec import Boot, Table
 from holdfast_sidecar.store.interface import (
     COMMIT_BOUNDS_US,
@@ -52,7 +52,7 @@ class MemoryStore:
             disk.tables[Table.META][key] = record
         rows = {table: sorted(kept.items()) for table, kept in disk.tables.items()}
         self._snapshot: Snapshot | None
-        self._snapshot, self._boot = codec.decode_snapshot(rows, sidecar_id, boot_id, now_ns)
+        self._snapshot, self._boot = tables.decode_snapshot(rows, sidecar_id, boot_id, now_ns)
         self._disk = disk
         self._fault: str | None = None
         self._moving = Lock()
@@ -103,15 +103,15 @@ class MemoryStore:
 
     def statistics(self) -> StoreStatistics:
         """See `interface.Store`; a dictionary has no latency and no limit."""
-        tables = self._disk.tables
+        kept = self._disk.tables
         return StoreStatistics(
             commit_count=self._commit_count,
             commit_latency_us_sum=0,
             commit_latency_counts=(self._commit_count, *([0] * len(COMMIT_BOUNDS_US))),
-            used_bytes=sum(len(key) + len(record) for rows in tables.values() for key, record in rows.items()),
+            used_bytes=sum(len(key) + len(record) for rows in kept.values() for key, record in rows.items()),
             reserved_bytes=0,
             map_bytes=0,
-            outbox_count=len(tables[Table.DEBITS]),
+            outbox_count=len(kept[Table.DEBITS]),
         )
 
     def close(self) -> None:
@@ -123,7 +123,7 @@ class MemoryStore:
         """Ends this store as a killed process would; what was committed stays on the disk."""
         self.close()
 
-    def _put(self, tables: dict[Table, Rows], writes: Writes) -> None:
+    def _put(self, kept: dict[Table, Rows], writes: Writes) -> None:
         boot_count = self._boot.count
         # All that can go wrong goes wrong here, before the first row changes.
         pools = [codec.encode_pool(pool) for pool in writes.pools]
@@ -131,19 +131,24 @@ class MemoryStore:
         holds = [codec.encode_hold(hold, boot_count) for hold in writes.holds]
         outcomes = [codec.encode_outcome(outcome, boot_count) for outcome in writes.outcomes]
         debits = [codec.encode_debit(debit) for debit in writes.debits]
-        _check_order(tables[Table.OUTCOMES], outcomes)
-        _check_order(tables[Table.DEBITS], debits)
+        limits, dropped = tables.encode_limits(writes)
+        _check_order(kept[Table.OUTCOMES], outcomes)
+        _check_order(kept[Table.DEBITS], debits)
         if writes.meta is not None:
-            tables[Table.META].update([codec.encode_meta(writes.meta, self._boot)])
-        tables[Table.POOLS].update(pools)
-        tables[Table.COUNTERS].update(counters)
-        tables[Table.HOLDS].update(holds)
-        tables[Table.OUTCOMES].update(outcomes)
-        tables[Table.DEBITS].update(debits)
+            kept[Table.META].update([codec.encode_meta(writes.meta, self._boot)])
+        kept[Table.POOLS].update(pools)
+        kept[Table.COUNTERS].update(counters)
+        kept[Table.HOLDS].update(holds)
+        kept[Table.OUTCOMES].update(outcomes)
+        kept[Table.DEBITS].update(debits)
+        for table, (key, record) in limits:
+            kept[table][key] = record
+        for table, key in dropped:
+            kept[table].pop(key, None)
         for sequence in writes.closed_holds:
-            tables[Table.HOLDS].pop(codec.sequence_key(sequence), None)
-        _delete_to(tables[Table.OUTCOMES], writes.outcomes_evicted_to)
-        _delete_to(tables[Table.DEBITS], writes.debits_trimmed_to)
+            kept[Table.HOLDS].pop(codec.sequence_key(sequence), None)
+        _delete_to(kept[Table.OUTCOMES], writes.outcomes_evicted_to)
+        _delete_to(kept[Table.DEBITS], writes.debits_trimmed_to)
 
 
 def _check_order(rows: Rows, new: list[codec.Row]) -> None:

@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -21,8 +21,9 @@ from holdfast.v1 import ledger_sync_service_pb2 as sync_pb2
 from lmdb.verify import VerifyError
 from lmdb.verify import verify as verify_pages
 
-from holdfast_sidecar.store import codec
-from holdfast_sidecar.store.codec import Table
+from holdfast_sidecar.engine.state import WINDOW_MARK
+from holdfast_sidecar.store import codec, rule_codec
+from holdfast_sidecar.store.codec import Row, Table
 from holdfast_sidecar.store.folder import Folder, OwnerLock
 from holdfast_sidecar.store.interface import StoreError, StoreLocked, StoreUnusable
 from holdfast_sidecar.store.lmdb_store import ENGINE, MIN_MAP_BYTES
@@ -62,6 +63,18 @@ class PoolFigures:
 
 
 @dataclass(slots=True)
+class WindowFigures:
+    """One window of a budget (minor units) or of a concurrency limit (holds)."""
+
+    account_id: str
+    window: str
+    consumed_total: int
+    posted_total: int
+    held: int = 0
+    hold_count: int = 0
+
+
+@dataclass(slots=True)
 class Report:
     """What was found in a folder."""
 
@@ -76,6 +89,7 @@ class Report:
     """Their sum in minor units, over all currencies."""
     tables: dict[str, TableFigures] = field(default_factory=dict)
     pools: list[PoolFigures] = field(default_factory=list)
+    windows: list[WindowFigures] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     def fault(self, text: str) -> None:
@@ -90,7 +104,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs `holdfast verify`; returns 0 if all is sound, 1 if not, 75 if a sidecar has the folder open."""
     parser = argparse.ArgumentParser(prog="holdfast verify", description="Checks a stopped sidecar's folder.")
     parser.add_argument("folder", type=Path, help="the sidecar's folder, or one of its `unusable-<n>`")
-    parser.add_argument("--pools", action="store_true", help="list each pool with what is held and spent")
+    parser.add_argument("--pools", action="store_true", help="list each pool and window with what is held and spent")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
     try:
@@ -157,28 +171,46 @@ class _RecordCheck:
         self._transaction = transaction
         self._report = report
         self._pools: dict[PoolIds, PoolFigures] = {}
+        self._windows: dict[tuple[str, str], WindowFigures] = {}
+        self._format_version = codec.FORMAT_VERSION
         self._boot_count = 0
 
     def run(self) -> None:
         """Checks table by table, in the order in which they refer to one another."""
         self._check_meta()
         self._check_pools()
+        self._check_windows()
         self._check_holds()
         self._check_outcomes()
         self._check_counters()
         self._check_debits()
+        self._check_rules()
         self._report.pools = list(self._pools.values())
+        self._report.windows = list(self._windows.values())
 
     def _rows(self, table: Table, message: type[AnyMessage]) -> Iterator[tuple[bytes, AnyMessage]]:
         """Yields the sound records of a table in the order of their keys; counts all, names the others."""
+        for key, payload in self._payloads(table):
+            try:
+                yield key, message.FromString(payload)
+            except DecodeError as error:
+                self._report.fault(f"{table.name.lower()}: record {key.hex()}: {error}")
+
+    def _payloads(self, table: Table) -> Iterator[tuple[bytes, bytes]]:
+        """Yields keys, and payloads whose checksums fit; counts all, names the others."""
         figures = self._report.tables[table.name.lower()] = TableFigures()
-        handle = self._environment.open_db(table.value, txn=self._transaction, create=False)
+        try:
+            handle = self._environment.open_db(table.value, txn=self._transaction, create=False)
+        except lmdb.NotFoundError:
+            if table not in codec.ADDED_TABLES or self._format_version >= codec.ADDED_IN_FORMAT:
+                self._report.fault(f"{table.name.lower()}: the table is missing")
+            return
         for key, record in self._transaction.cursor(db=handle).iternext():
             figures.record_count += 1
             figures.byte_count += len(key) + len(record)
             try:
-                yield key, message.FromString(codec.unseal(record))
-            except (StoreUnusable, DecodeError) as error:
+                yield key, codec.unseal(record)
+            except StoreUnusable as error:
                 self._report.fault(f"{table.name.lower()}: record {key.hex()}: {error}")
 
     def _check_meta(self) -> None:
@@ -196,6 +228,7 @@ class _RecordCheck:
             report.acked_sequence = meta.acked_sequence
             report.last_sequence = meta.last_sequence
             self._boot_count = meta.boot_count
+            self._format_version = meta.format_version
             if meta.birth_epoch > meta.epoch:
                 report.fault(f"meta: birth epoch {meta.birth_epoch} lies after epoch {meta.epoch}")
         if report.tables["meta"].record_count == 0:
@@ -207,19 +240,35 @@ class _RecordCheck:
             name = f"pool {pool.account_id}/{pool.pool_id}"
             if key != codec.pool_key(pool.account_id, pool.pool_id):
                 fault(f"{name} stands under the key {key!r}")
-            for total in ("granted", "reclaimed", "returned", "consumed", "posted"):
-                amount: int = getattr(pool, f"{total}_total")
-                if amount < 0:
-                    fault(f"{name}: {total}_total is {amount}")
-            if pool.consumed_total < pool.posted_total:
-                fault(f"{name}: {pool.posted_total} are posted of {pool.consumed_total} that were consumed")
+            self._check_totals(pool, name)
             self._pools[pool.account_id, pool.pool_id] = PoolFigures(
                 pool.account_id, pool.pool_id, pool.currency, pool.consumed_total, pool.posted_total
+            )
+
+    def _check_totals(self, rights: records_pb2.PoolRecord | records_pb2.WindowRecord, name: str) -> None:
+        for total in ("granted", "reclaimed", "returned", "consumed", "posted"):
+            amount: int = getattr(rights, f"{total}_total")
+            if amount < 0:
+                self._report.fault(f"{name}: {total}_total is {amount}")
+        if rights.consumed_total < rights.posted_total:
+            self._report.fault(
+                f"{name}: {rights.posted_total} are posted of {rights.consumed_total} that were consumed"
+            )
+
+    def _check_windows(self) -> None:
+        for key, window in self._rows(Table.WINDOWS, records_pb2.WindowRecord):
+            name = f"window {_legible(window.account_id, window.window)}"
+            if key != codec.window_key(window.account_id, window.window):
+                self._report.fault(f"{name} stands under the key {key!r}")
+            self._check_totals(window, name)
+            self._windows[window.account_id, window.window] = WindowFigures(
+                window.account_id, window.window, window.consumed_total, window.posted_total
             )
 
     def _check_holds(self) -> None:
         fault = self._report.fault
         seen: set[tuple[str, str]] = set()
+        pool_of: dict[int, PoolIds] = {}
         for key, hold in self._rows(Table.HOLDS, records_pb2.HoldRecord):
             name = f"hold {hold.sequence} ({hold.hold_id})"
             self._check_key(key, hold.sequence, name)
@@ -229,12 +278,41 @@ class _RecordCheck:
             if (hold.account_id, hold.hold_id) in seen:
                 fault(f"{name}: another open hold has the same id")
             seen.add((hold.account_id, hold.hold_id))
+            if hold.parent_sequence and pool_of.get(hold.parent_sequence) != (hold.account_id, hold.pool_id):
+                fault(f"{name} lies in hold {hold.parent_sequence}, which is not there before it in the same pool")
+            pool_of[hold.sequence] = hold.account_id, hold.pool_id
+            self._check_windows_of(hold, name)
             pool = self._pools.get((hold.account_id, hold.pool_id))
             if pool is None:
                 fault(f"{name}: there is no pool {hold.account_id}/{hold.pool_id}")
                 continue
             pool.held += hold.amount
             pool.hold_count += 1
+
+    def _check_windows_of(self, hold: records_pb2.HoldRecord, name: str) -> None:
+        for windows, amount in ((hold.budgets, hold.amount), (hold.slots, 1)):
+            for window in windows:
+                figures = self._windows.get((hold.account_id, window))
+                if figures is None:
+                    self._report.fault(f"{name}: there is no window {_legible(hold.account_id, window)}")
+                    continue
+                figures.held += amount
+                figures.hold_count += 1
+
+    def _check_rules(self) -> None:
+        """What the ledger told and what was learned: each row as the store would take it."""
+        checks: tuple[tuple[Table, Callable[[list[Row]], Iterator[object]]], ...] = (
+            (Table.RULES, rule_codec.decode_rules),
+            (Table.CALENDARS, rule_codec.decode_calendars),
+            (Table.RATE_CARDS, rule_codec.decode_rate_cards),
+            (Table.ESTIMATES, rule_codec.decode_estimates),
+        )
+        for table, decode in checks:
+            for key, payload in self._payloads(table):
+                try:
+                    list(decode([(key, codec.seal(payload))]))
+                except (StoreUnusable, DecodeError) as error:
+                    self._report.fault(f"{table.name.lower()}: record {key.hex()}: {error}")
 
     def _check_outcomes(self) -> None:
         seen: set[tuple[str, str]] = set()
@@ -295,11 +373,15 @@ class _RecordCheck:
             self._report.fault(f"{name}: boot {boot_count} of {self._boot_count}")
 
 
+def _legible(account_id: str, window: str) -> str:
+    return f"{account_id}/{window.replace(WINDOW_MARK, '@')}"
+
+
 def _print_report(report: Report, *, as_json: bool, with_pools: bool) -> None:
     if as_json:
         figures = asdict(report)
         if not with_pools:
-            del figures["pools"]
+            del figures["pools"], figures["windows"]
         print(json.dumps(figures, indent=2))  # noqa: T201
         return
     lines = [
@@ -316,6 +398,11 @@ def _print_report(report: Report, *, as_json: bool, with_pools: bool) -> None:
             f"pool {pool.account_id}/{pool.pool_id}: posted {pool.posted_total}, consumed {pool.consumed_total}, "
             f"held {pool.held} in {pool.hold_count} holds ({pool.currency})"
             for pool in report.pools
+        ]
+        lines += [
+            f"window {_legible(window.account_id, window.window)}: posted {window.posted_total}, "
+            f"consumed {window.consumed_total}, held {window.held} in {window.hold_count} holds"
+            for window in report.windows
         ]
     lines += [f"fault: {fault}" for fault in report.faults]
     lines.append("unsound" if report.faults else "sound")

@@ -12,7 +12,18 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from random import Random
 
-from holdfast_sidecar.engine.state import Counter, Debit, Hold, Meta, Outcome, Pool, Snapshot, Writes
+from holdfast_sidecar.engine.rules import (
+    AccountTerms,
+    BudgetAction,
+    BudgetRule,
+    Calendar,
+    ConcurrencyLimitRule,
+    RateCardContent,
+    RateLimitRule,
+    RateUnit,
+    SubjectRules,
+)
+from holdfast_sidecar.engine.state import Counter, Debit, Hold, Meta, Outcome, Pool, Snapshot, Window, Writes
 from holdfast_sidecar.store.interface import Store
 from holdfast_sidecar.store.lmdb_store import Durability, LmdbStore, open_store
 from holdfast_sidecar.store.memory_store import MemoryDisk, MemoryStore
@@ -88,6 +99,35 @@ def make_debit(sequence: int, pool: Pool, amount: int = 60) -> Debit:
     )
 
 
+def make_window(pool: Pool, name: str = "team\x1f1700000000000", **values: object) -> Window:
+    """A window of a pool's account."""
+    window = Window(pool.account_id, name, granted_total=1_000)
+    for field, value in values.items():
+        setattr(window, field, value)
+    return window
+
+
+def make_rules(account_id: str = "account-1", subject: str = "research/ann", version: int = 3) -> SubjectRules:
+    """A node with every kind of rule."""
+    match = (("feature", "chat"), ("model", "gpt-5"))
+    return SubjectRules(
+        account_id,
+        subject,
+        version,
+        has_children=True,
+        budgets=(
+            BudgetRule("team", BudgetAction.HARD, False, 100, "credits", "general", match, "month/Europe/Paris", 0),
+            BudgetRule("hour", BudgetAction.THROTTLE, True, 7, "credits", "", (), "", 3_600_000),
+        ),
+        rate_limits=(
+            RateLimitRule("calls", RateUnit.REQUESTS, (), 10, 1_000, 20, False, True, ()),
+            RateLimitRule("tokens", RateUnit.QUANTITY, ("input", "output"), 1, 2, 3, True, False, match),
+        ),
+        concurrency_limits=(ConcurrencyLimitRule("slots", 5, True, False, match),),
+        account=None if subject else AccountTerms(True, "card", 4, (("a", True), ("b", 7), ("c", ("x", "y"))), True),
+    )
+
+
 class Workload:
     """Batches like an engine's, from a seed; each call of `next_batch` makes one."""
 
@@ -95,6 +135,7 @@ class Workload:
         self.batch_number = 0
         self._random = Random(seed)
         self._pools: list[Pool] = []
+        self._windows: dict[Pool, tuple[Window, Window]] = {}
         self._open: dict[int, Hold] = {}
         self._sequence = 0
         self._debit_sequence = 0
@@ -105,14 +146,24 @@ class Workload:
         self.batch_number += 1
         writes = Writes(meta=Meta(SIDECAR_ID, epoch=self.batch_number, birth_epoch=1, boot_id=BOOT_ID))
         if self.batch_number % 8 == 1:
-            self._pools.append(make_pool(len(self._pools) + 1))
-            writes.pools.append(self._pools[-1])
+            self._add_pool(writes)
         for _ in range(self._random.randint(1, 12)):
             self._open_hold(writes)
         for hold in self._random.sample(list(self._open.values()), len(self._open) // 3):
             self._settle(writes, hold)
         self._forget(writes)
         return writes
+
+    def _add_pool(self, writes: Writes) -> None:
+        pool = make_pool(len(self._pools) + 1)
+        self._pools.append(pool)
+        self._windows[pool] = make_window(pool), make_window(pool, "slots\x1fc", leased=False)
+        writes.pools.append(pool)
+        writes.windows += self._windows[pool]
+        writes.rules += [make_rules(pool.account_id, ""), make_rules(pool.account_id, "region/é" * 60)]
+        writes.calendars.append(Calendar(f"month/{len(self._pools)}", (1, 2, self.batch_number + 3)))
+        # Longer than a page of the tree.
+        writes.rate_cards.append(RateCardContent("card", len(self._pools), self._random.randbytes(9000)))
 
     def _answer(self, writes: Writes, pool: Pool) -> None:
         self._sequence += 1
@@ -124,14 +175,39 @@ class Workload:
         pool = self._random.choice(self._pools)
         self._answer(writes, pool)
         hold = make_hold(self._sequence, pool, subject=self._random.choice(STRINGS))
+        self._limit(hold)
         self._open[hold.sequence] = hold
         writes.holds.append(hold)
+
+    def _limit(self, hold: Hold) -> None:
+        budget, slots = self._windows[hold.pool]
+        if self._random.random() < 0.5:
+            hold.budgets = (budget,)
+            hold.slots = (slots,)
+        if self._random.random() < 0.3:
+            hold.quantities, hold.max_output_tokens = (("input", 5), ("output", 0)), 4096
+        around = [other for other in self._open.values() if other.pool is hold.pool]
+        if around and self._random.random() < 0.3:
+            hold.parent = self._random.choice(around)
+
+    def _close(self, writes: Writes, hold: Hold) -> None:
+        del self._open[hold.sequence]
+        writes.closed_holds.append(hold.sequence)
+        for other in self._open.values():
+            if other.parent is hold:
+                other.parent = hold.parent
+                writes.holds = [*(kept for kept in writes.holds if kept is not other), other]
 
     def _settle(self, writes: Writes, hold: Hold) -> None:
         self._debit_sequence += 1
         self._answer(writes, hold.pool)
         writes.debits.append(make_debit(self._debit_sequence, hold.pool, 30))
+        writes.debits[-1].windows = tuple(window.pool_id for window in hold.budgets)
+        writes.debits[-1].quantities = hold.quantities
         hold.pool.consumed_total += 30
+        for window in hold.budgets:
+            window.consumed_total += 30
+            writes.windows.append(window)
         if hold.pool not in writes.pools:
             writes.pools.append(hold.pool)
         writes.holds = [other for other in writes.holds if other is not hold]
@@ -140,8 +216,7 @@ class Workload:
             hold.settled_amount += 30
             writes.holds.append(hold)
             return
-        del self._open[hold.sequence]
-        writes.closed_holds.append(hold.sequence)
+        self._close(writes, hold)
 
     def _forget(self, writes: Writes) -> None:
         assert writes.meta is not None
@@ -151,16 +226,22 @@ class Workload:
             self._counter_total += 3
             pool = self._pools[0]
             writes.counters.append(Counter(pool.account_id, pool.pool_id, "tokens", self._counter_total))
+            writes.estimates += [(b"gpt-5\0chat", self._random.randbytes(40)), (b"gpt-4", b"old"), (b"gpt-4", b"")]
+            writes.rules_dropped.append((pool.account_id, "region/é" * 60))
             writes.outcomes_evicted_to = max(0, self._sequence - 60)
             writes.debits_trimmed_to = max(0, self._debit_sequence - 40)
 
 
 def plain(row: object) -> object:
-    """A row as a dictionary; a hold names its pool."""
+    """A row as a dictionary; a hold names its pool, its windows, and the holds around and inside it."""
     assert is_dataclass(row)
     values = {item.name: getattr(row, item.name) for item in fields(row)}
     if isinstance(row, Hold):
         values["pool"] = (row.pool.account_id, row.pool.pool_id)
+        values["budgets"] = [window.pool_id for window in row.budgets]
+        values["slots"] = [window.pool_id for window in row.slots]
+        values["parent"] = None if row.parent is None else row.parent.sequence
+        values["children"] = [child.sequence for child in row.children or ()]
     return values
 
 
@@ -172,6 +253,11 @@ def state_of(snapshot: Snapshot, store: Store) -> State:
         "holds": [plain(hold) for hold in snapshot.holds],
         "outcomes": [plain(outcome) for outcome in snapshot.outcomes],
         "counters": [plain(counter) for counter in snapshot.counters],
+        "windows": [plain(window) for window in snapshot.windows],
+        "rules": snapshot.rules,
+        "calendars": snapshot.calendars,
+        "rate_cards": snapshot.rate_cards,
+        "estimates": snapshot.estimates,
         "debits": store.read_debits(0, 1_000_000, 1 << 40),
     }
 

@@ -2,12 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from holdfast.v1 import ledger_sync_service_pb2 as sync_pb2
-from holdfast_sidecar.engine.state import Counter, Hold, Meta, Writes
-from holdfast_sidecar.store.interface import COMMIT_BOUNDS_US, Store, StoreError, StoreFailed, StoreLocked
+from holdfast_sidecar.engine.rules import Calendar, RateCardContent
+from holdfast_sidecar.engine.state import Counter, Hold, Meta, Pool, Writes
+from holdfast_sidecar.store.interface import (
+    COMMIT_BOUNDS_US,
+    Store,
+    StoreError,
+    StoreFailed,
+    StoreLocked,
+    StoreUnusable,
+)
 from holdfast_sidecar.store.lmdb_store import Durability
 from holdfast_sidecar.store.memory_store import MemoryDisk
 
@@ -22,6 +31,8 @@ from tests.sidecar.store.harness import (
     make_hold,
     make_outcome,
     make_pool,
+    make_rules,
+    make_window,
     open_lmdb,
     open_memory,
     plain,
@@ -54,6 +65,7 @@ def test_a_new_store_is_empty(reopen: Reopen) -> None:
     snapshot = reopen().load()
     assert plain(snapshot.meta) == plain(Meta(SIDECAR_ID, boot_id=BOOT_ID))
     assert [*snapshot.pools, *snapshot.holds, *snapshot.outcomes, *snapshot.counters] == []
+    assert [*snapshot.windows, *snapshot.rules, *snapshot.calendars, *snapshot.rate_cards, *snapshot.estimates] == []
 
 
 def test_a_store_is_loaded_once(reopen: Reopen) -> None:
@@ -83,6 +95,138 @@ def test_rows_come_back_as_they_were(reopen: Reopen) -> None:
     assert all(hold.pool is snapshot.pools[0] for hold in snapshot.holds)
     assert [plain(row) for row in snapshot.outcomes] == [plain(outcome) for outcome in outcomes]
     assert [plain(row) for row in snapshot.counters] == [plain(counter)]
+
+
+def test_limits_come_back_as_they_were(reopen: Reopen) -> None:
+    """Windows, rules, calendars, rate cards and estimates survive; what windows hold is summed up again."""
+    store = reopen()
+    pool = make_pool()
+    pool.shadow = True
+    budget = make_window(
+        pool, reclaimed_total=1, returned_total=2, consumed_total=9, posted_total=4, pool_posted=-5, granted_total=77
+    )
+    slots = make_window(pool, "slots\x1fc", leased=False)
+    run = make_hold(5, pool, budgets=(budget,), slots=(slots,), quantities=(("input", 3), ("output", 0)))
+    run.max_output_tokens, run.opened_at_unix_ms, run.settled_output_tokens = 4096, 1_700_000_000_000, 12
+    step = make_hold(7, pool, budgets=(budget,), amount=40, parent=run)
+    free = make_hold(8, pool, settled_output_tokens=3)
+    run.children = {step: None}
+    rules = [make_rules(subject=""), make_rules(), make_rules("account-2")]
+    calendar = Calendar("month/UTC", (-1, 0, 2**62))
+    card = RateCardContent("card", 3, bytes(20_000))
+    store.commit(
+        Writes(
+            pools=[pool],
+            windows=[budget, slots],
+            holds=[run, step, free],
+            rules=rules,
+            calendars=[calendar],
+            rate_cards=[card],
+            estimates=[(b"\0key", b"value")],
+        )
+    )
+    store.close()
+    snapshot = reopen().load()
+    pool.held, pool.hold_count = 240, 3
+    budget.held, budget.hold_count, slots.held, slots.hold_count = 140, 2, 1, 1
+    assert [plain(row) for row in snapshot.pools] == [plain(pool)]
+    assert {row.pool_id: plain(row) for row in snapshot.windows} == {row.pool_id: plain(row) for row in (budget, slots)}
+    assert [plain(row) for row in snapshot.holds] == [plain(hold) for hold in (run, step, free)]
+    assert all(window in snapshot.windows for hold in snapshot.holds for window in (*hold.budgets, *hold.slots))
+    assert snapshot.holds[1].parent is snapshot.holds[0]
+    assert snapshot.holds[0].budgets is snapshot.holds[1].budgets
+    assert snapshot.rules == rules
+    assert (snapshot.calendars, snapshot.rate_cards) == ([calendar], [card])
+    assert snapshot.estimates == [(b"\0key", b"value")]
+
+
+def test_limits_change_and_leave(reopen: Reopen) -> None:
+    """The last value wins; what leaves is gone even if the batch changed it, and need not have been there."""
+    store = reopen()
+    pool = make_pool()
+    kept, closed, never = (make_window(pool, f"{name}\x1f0") for name in ("kept", "closed", "never"))
+    store.commit(
+        Writes(
+            windows=[kept, closed],
+            rules=[make_rules(), make_rules(subject="x")],
+            calendars=[Calendar("c", (1, 2))],
+            rate_cards=[RateCardContent("r", 1, b"old")],
+            estimates=[(b"a", b"1"), (b"b", b"1")],
+        )
+    )
+    kept.consumed_total = 6
+    store.commit(
+        Writes(
+            windows=[kept, closed, never],
+            closed_windows=[closed, never],
+            rules=[make_rules(version=9), make_rules(subject="x"), make_rules(subject="y")],
+            rules_dropped=[("account-1", "x"), ("account-1", "y"), ("account-1", "z")],
+            calendars=[Calendar("c", (2, 3))],
+            rate_cards=[RateCardContent("r", 2, b"new")],
+            estimates=[(b"a", b"2"), (b"b", b""), (b"c", b"")],
+        )
+    )
+    store.close()
+    snapshot = reopen().load()
+    assert [(window.pool_id, window.consumed_total) for window in snapshot.windows] == [("kept\x1f0", 6)]
+    assert snapshot.rules == [make_rules(version=9)]
+    assert snapshot.calendars == [Calendar("c", (2, 3))]
+    assert snapshot.rate_cards == [RateCardContent("r", 2, b"new")]
+    assert snapshot.estimates == [(b"a", b"2")]
+
+
+def test_the_longest_names_fit(reopen: Reopen) -> None:
+    """LMDB's keys are short: paths that differ only past their end are told apart, windows and counters just fit."""
+    store = reopen()
+    pool = make_pool()
+    pool.account_id, pool.pool_id = "é" * 64, "p" * 128
+    window = make_window(pool, "b" * 128 + "\x1f1700000000000")
+    hold = make_hold(1, pool, budgets=(window,))
+    rules = [make_rules(pool.account_id, "s" * 500 + end) for end in ("", "a", "b")]
+    card = RateCardContent("r" * 128, 1, b"x")
+    calendar = Calendar("c" * 256, (1, 2))
+    store.commit(
+        Writes(
+            pools=[pool],
+            windows=[window],
+            holds=[hold],
+            rules=rules,
+            calendars=[calendar],
+            rate_cards=[card],
+            estimates=[(b"k" * 511, b"v")],
+            debits=[replace(make_debit(1, pool), windows=(window.pool_id,))],
+        )
+    )
+    store.commit(Writes(rules_dropped=[(pool.account_id, rules[1].subject)]))
+    store.close()
+    snapshot = reopen().load()
+    assert snapshot.holds[0].budgets == (snapshot.windows[0],)
+    assert {node.subject for node in snapshot.rules} == {rules[0].subject, rules[2].subject}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda hold, pool: setattr(hold, "budgets", (make_window(pool, "absent\x1f0"),)),
+        lambda hold, pool: setattr(hold, "slots", (make_window(pool, "absent\x1fc"),)),
+        lambda hold, pool: setattr(hold, "parent", make_hold(3, pool)),
+        lambda hold, pool: setattr(hold, "parent", make_hold(9, pool)),
+        lambda hold, pool: setattr(hold, "parent", hold),
+        lambda hold, pool: setattr(hold, "parent", make_hold(1, pool)),
+    ],
+    ids=["budget", "slot", "parent closed", "parent to come", "its own parent", "parent of another pool"],
+)
+def test_a_hold_that_names_what_is_not_there_makes_a_store_unusable(wrong: Callable[[Hold, Pool], None]) -> None:
+    """A hold that counted against nothing would let others spend it again."""
+    disk = MemoryDisk()
+    store = open_memory(disk)
+    pool, other = make_pool(), make_pool(2)
+    hold = make_hold(4, pool)
+    wrong(hold, pool)
+    store.commit(Writes(pools=[pool, other], holds=[make_hold(1, other), make_hold(2, pool), hold]))
+    store.close()
+    with pytest.raises(StoreUnusable, match="hold 4"):
+        open_memory(disk)
 
 
 def test_a_workload_ends_as_the_reference_does(reopen: Reopen) -> None:
@@ -134,9 +278,13 @@ def test_debits_are_read_as_messages(reopen: Reopen) -> None:
     """The bytes are a `holdfast.v1.Debit` with every field."""
     store = reopen()
     pool = make_pool()
-    store.commit(Writes(pools=[pool], debits=[make_debit(1, pool)]))
+    debit = make_debit(1, pool)
+    debit.windows, debit.quantities = ("team\x1f0", "région\x1f9"), (("input", 7), ("output", 0))
+    store.commit(Writes(pools=[pool], debits=[debit]))
     ((sequence, payload),) = store.read_debits(0, 10, 10_000)
     message = sync_pb2.Debit.FromString(payload)
+    assert list(message.windows) == ["team\x1f0", "région\x1f9"]
+    assert dict(message.quantities) == {"input": 7, "output": 0}
     assert sequence == message.sequence == 1
     assert (message.epoch, message.account_id, message.pool_id, message.amount) == (1, "account-1", "pool-1", 60)
     assert (message.operation_id, message.hold_id, message.subject) == ("settle-1", "operation-1", "research/ann")

@@ -21,6 +21,8 @@ from tests.sidecar.store.harness import (
     make_hold,
     make_outcome,
     make_pool,
+    make_rules,
+    make_window,
     open_lmdb,
     start_child,
 )
@@ -35,12 +37,20 @@ def _make(path: Path) -> None:
 
 def _rewrite_meta(path: Path, **changes: object) -> None:
     """Changes fields of the folder's own record behind the store's back."""
-    with lmdb.open(str(path), map_size=MAP_BYTES, max_dbs=8) as environment, environment.begin(write=True) as writer:
+    with lmdb.open(str(path), map_size=MAP_BYTES, max_dbs=16) as environment, environment.begin(write=True) as writer:
         table = environment.open_db(b"meta", txn=writer)
         record = records_pb2.MetaRecord.FromString(codec.unseal(writer.get(codec.META_KEY, b"", db=table)))
         for name, value in changes.items():
             setattr(record, name, value)
         writer.put(codec.META_KEY, codec.seal(record.SerializeToString()), db=table)
+
+
+def _format_of(path: Path) -> int:
+    with (
+        lmdb.open(str(path), map_size=MAP_BYTES, max_dbs=16, readonly=True) as environment,
+        environment.begin() as reader,
+    ):
+        return codec.format_version(reader.get(codec.META_KEY, b"", db=environment.open_db(b"meta", txn=reader)))
 
 
 def _damage(path: Path) -> None:
@@ -80,6 +90,62 @@ def test_a_newer_lmdb_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(StoreTooNew):
         open_lmdb(path)
     assert (path / "data.mdb").read_bytes() == before
+
+
+def _make_former(path: Path) -> None:
+    """A closed store as the program before windows and rules left it: with a hold, and without their tables."""
+    store = open_lmdb(path)
+    pool = make_pool()
+    store.commit(Writes(pools=[pool], holds=[make_hold(1, pool)], outcomes=[make_outcome(1, pool)]))
+    store.close()
+    _drop_added_tables(path)
+    _rewrite_meta(path, format_version=1)
+
+
+def _drop_added_tables(path: Path) -> None:
+    with lmdb.open(str(path), map_size=MAP_BYTES, max_dbs=16) as environment, environment.begin(write=True) as writer:
+        for table in codec.ADDED_TABLES:
+            writer.drop(environment.open_db(table.value, txn=writer))
+
+
+def test_a_folder_of_the_former_format_gets_the_new_tables(tmp_path: Path) -> None:
+    """What it has goes on; windows are kept from now on, and a program that knows none refuses it from now on."""
+    path = tmp_path / "store"
+    _make_former(path)
+    store = open_lmdb(path)
+    snapshot = store.load()
+    assert [hold.amount for hold in snapshot.holds] == [100]
+    assert snapshot.windows == []
+    window = make_window(snapshot.pools[0])
+    snapshot.holds[0].budgets = (window,)
+    store.commit(Writes(windows=[window], holds=snapshot.holds, rules=[make_rules()]))
+    store.close()
+    store = open_lmdb(path)
+    snapshot = store.load()
+    store.close()
+    assert [window.held for window in snapshot.windows] == [100]
+    assert snapshot.rules == [make_rules()]
+    assert _format_of(path) == codec.FORMAT_VERSION
+    assert not (path / "unusable-1").exists()
+
+
+def test_another_sidecars_folder_of_the_former_format_is_left_alone(tmp_path: Path) -> None:
+    """No table is made before it is known whose it is."""
+    path = tmp_path / "store"
+    _make_former(path)
+    before = (path / "data.mdb").read_bytes()
+    with pytest.raises(StoreForeign):
+        open_lmdb(path, sidecar_id="sidecar-2")
+    assert (path / "data.mdb").read_bytes() == before
+
+
+def test_a_missing_table_is_damage(tmp_path: Path) -> None:
+    """In a folder of this format; without it, holds would count against no budget."""
+    path = tmp_path / "store"
+    _make(path)
+    _drop_added_tables(path)
+    open_lmdb(path).close()
+    assert (path / "unusable-1").exists()
 
 
 def test_another_sidecars_folder_is_left_alone(tmp_path: Path) -> None:
@@ -213,7 +279,7 @@ def test_readers_do_not_hold_pages_back(tmp_path: Path) -> None:
         store.read_debits(0, 10, 10_000)
         used.append(store.statistics().used_bytes)
     store.close()
-    with lmdb.open(str(tmp_path / "store"), readonly=True, lock=False, max_dbs=8) as environment:
+    with lmdb.open(str(tmp_path / "store"), readonly=True, lock=False, max_dbs=16) as environment:
         assert environment.info()["last_pgno"] < 200
     assert max(used) < 200 * 4096
 

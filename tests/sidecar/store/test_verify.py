@@ -8,8 +8,9 @@ import lmdb
 import pytest
 from google.protobuf.message import Message
 from holdfast.v1 import ledger_sync_service_pb2 as sync_pb2
+from holdfast_sidecar.engine.rules import Calendar, RateCardContent
 from holdfast_sidecar.engine.state import Counter, Meta, Writes
-from holdfast_sidecar.store import codec
+from holdfast_sidecar.store import codec, rule_codec
 from holdfast_sidecar.store.codec import Table
 from holdfast_sidecar.store.v1 import records_pb2
 from holdfast_sidecar.store.verify import main
@@ -23,6 +24,8 @@ from tests.sidecar.store.harness import (
     make_hold,
     make_outcome,
     make_pool,
+    make_rules,
+    make_window,
     open_lmdb,
 )
 
@@ -34,7 +37,13 @@ MESSAGES: dict[Table, type[Message]] = {
     Table.OUTCOMES: records_pb2.OutcomeRecord,
     Table.COUNTERS: records_pb2.CounterRecord,
     Table.DEBITS: sync_pb2.Debit,
+    Table.WINDOWS: records_pb2.WindowRecord,
+    Table.RULES: sync_pb2.SubjectRules,
+    Table.CALENDARS: sync_pb2.Calendar,
+    Table.RATE_CARDS: sync_pb2.RateCardContent,
 }
+RULES_KEY = rule_codec.rules_key("account-1", "research/ann")
+BUDGET = "team\x1f1700000000000"
 
 
 @pytest.fixture
@@ -43,14 +52,21 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "store"
     store = open_lmdb(path, durability="host")
     pool = make_pool(consumed_total=180, posted_total=60)
+    budget, slots = make_window(pool, BUDGET, consumed_total=60), make_window(pool, "slots\x1fc")
+    run = make_hold(1, pool, budgets=(budget,), slots=(slots,))
     store.commit(
         Writes(
             meta=Meta(SIDECAR_ID, epoch=4, birth_epoch=2, acked_sequence=1, last_sequence=3, boot_id=BOOT_ID),
             pools=[pool, make_pool(2)],
-            holds=[make_hold(1, pool), make_hold(2, pool)],
+            holds=[run, make_hold(2, pool, budgets=(budget,), parent=run)],
             outcomes=[make_outcome(1, pool), make_outcome(2, pool)],
             counters=[Counter(pool.account_id, pool.pool_id, "tokens", 1)],
             debits=[make_debit(1, pool), make_debit(2, pool), make_debit(3, pool)],
+            windows=[budget, slots],
+            rules=[make_rules()],
+            calendars=[Calendar("month/UTC", (1, 2))],
+            rate_cards=[RateCardContent("card", 1, b"content")],
+            estimates=[(b"gpt-5", b"learned")],
         )
     )
     store.close()
@@ -59,7 +75,7 @@ def folder(tmp_path: Path) -> Path:
 
 def change(folder: Path, table: Table, key: bytes, alter: Change) -> None:
     """Alters a record and seals it again, so that only its meaning is wrong."""
-    with lmdb.open(str(folder), map_size=MAP_BYTES, max_dbs=8) as environment, environment.begin(write=True) as writer:
+    with lmdb.open(str(folder), map_size=MAP_BYTES, max_dbs=16) as environment, environment.begin(write=True) as writer:
         handle = environment.open_db(table.value, txn=writer)
         message = MESSAGES[table].FromString(codec.unseal(writer.get(key, b"", db=handle)))
         alter(message)
@@ -68,7 +84,7 @@ def change(folder: Path, table: Table, key: bytes, alter: Change) -> None:
 
 def move(folder: Path, table: Table, key: bytes, new_key: bytes | None) -> None:
     """Puts a record under another key, or removes it."""
-    with lmdb.open(str(folder), map_size=MAP_BYTES, max_dbs=8) as environment, environment.begin(write=True) as writer:
+    with lmdb.open(str(folder), map_size=MAP_BYTES, max_dbs=16) as environment, environment.begin(write=True) as writer:
         handle = environment.open_db(table.value, txn=writer)
         record = writer.pop(key, db=handle)
         assert record is not None
@@ -82,6 +98,16 @@ def setter(**values: object) -> Change:
     def alter(message: Message) -> None:
         for name, value in values.items():
             setattr(message, name, value)
+
+    return alter
+
+
+def adder(**values: object) -> Change:
+    """A change that adds to repeated fields."""
+
+    def alter(message: Message) -> None:
+        for name, value in values.items():
+            getattr(message, name).append(value)
 
     return alter
 
@@ -107,17 +133,28 @@ def test_figures_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
         "outcomes": 2,
         "counters": 1,
         "debits": 3,
+        "windows": 2,
+        "rules": 1,
+        "calendars": 1,
+        "rate_cards": 1,
+        "estimates": 1,
     }
     assert all(size["byte_count"] > 0 for size in figures["tables"].values())
     assert figures["pools"][0]["held"] == 200
     assert figures["pools"][0]["hold_count"] == 2
+    assert [(window["window"], window["held"], window["hold_count"]) for window in figures["windows"]] == [
+        ("slots\x1fc", 1, 1),
+        (BUDGET, 200, 2),
+    ]
     assert figures["faults"] == []
 
 
 def test_pools_in_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line a pool."""
+    """One line a pool, one a window."""
     assert main([str(folder), "--pools"]) == 0
-    assert "pool account-1/pool-1: posted 60, consumed 180, held 200 in 2 holds (credits)" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "pool account-1/pool-1: posted 60, consumed 180, held 200 in 2 holds (credits)" in out
+    assert "window account-1/team@1700000000000: posted 0, consumed 60, held 200 in 2 holds" in out
 
 
 def test_a_workload_is_sound(tmp_path: Path) -> None:
@@ -190,6 +227,18 @@ def test_a_broken_page_is_named(folder: Path, capsys: pytest.CaptureFixture[str]
         (Table.DEBITS, codec.sequence_key(2), setter(amount=0), "debit 2: amount 0"),
         (Table.DEBITS, codec.sequence_key(2), setter(sequence=9), "debit 9 stands under the key"),
         (Table.DEBITS, codec.sequence_key(2), setter(pool_id="other"), "there is no pool account-1/other"),
+        (Table.WINDOWS, codec.window_key("account-1", BUDGET), setter(window="x"), "stands under the key"),
+        (Table.WINDOWS, codec.window_key("account-1", BUDGET), setter(returned_total=-1), "returned_total is -1"),
+        (Table.WINDOWS, codec.window_key("account-1", BUDGET), setter(posted_total=61), "61 are posted of 60"),
+        (Table.HOLDS, codec.sequence_key(1), adder(budgets="no"), "hold 1 (operation-1): there is no window"),
+        (Table.HOLDS, codec.sequence_key(2), adder(slots="no"), "hold 2 (operation-2): there is no window"),
+        (Table.HOLDS, codec.sequence_key(1), setter(parent_sequence=2), "hold 1 (operation-1) lies in hold 2"),
+        (Table.HOLDS, codec.sequence_key(2), setter(parent_sequence=7), "hold 2 (operation-2) lies in hold 7"),
+        (Table.RULES, RULES_KEY, setter(subject="x"), "stands under the key"),
+        (Table.RULES, RULES_KEY, lambda rules: rules.budgets.add(), "budget_id '' must be"),
+        (Table.CALENDARS, b"month/UTC", setter(calendar_id="x"), "stands under the key"),
+        (Table.CALENDARS, b"month/UTC", adder(starts_unix_ms=0), "not ascending"),
+        (Table.RATE_CARDS, b"card", setter(rate_card_id="x"), "stands under the key"),
     ],
 )
 def test_each_contradiction_is_named(
@@ -208,6 +257,8 @@ def test_each_contradiction_is_named(
         (Table.META, codec.META_KEY, b"other", "unknown record"),
         (Table.DEBITS, codec.sequence_key(2), None, "3 follows 1"),
         (Table.DEBITS, codec.sequence_key(3), None, "the last one made is 3"),
+        (Table.WINDOWS, codec.window_key("account-1", BUDGET), None, "there is no window account-1/team@1700000000000"),
+        (Table.HOLDS, codec.sequence_key(1), None, "hold 2 (operation-2) lies in hold 1"),
         (Table.DEBITS, codec.sequence_key(3), codec.sequence_key(4), "stands under the key"),
         (Table.OUTCOMES, codec.sequence_key(2), codec.sequence_key(5), "stands under the key"),
     ],
@@ -227,6 +278,19 @@ def test_a_flipped_bit_is_named(folder: Path, capsys: pytest.CaptureFixture[str]
     (folder / "data.mdb").write_bytes(data.replace(b"settle-2", b"settle-3"))
     assert main([str(folder)]) == 1
     assert "fault: debits: record 0000000000000002: a record's checksum" in capsys.readouterr().out
+
+
+def test_a_folder_of_the_former_format_is_sound(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has no tables for windows and rules, and needs none; in a folder of this format they may not be missing."""
+    move(folder, Table.HOLDS, codec.sequence_key(1), None)
+    move(folder, Table.HOLDS, codec.sequence_key(2), None)
+    with lmdb.open(str(folder), map_size=MAP_BYTES, max_dbs=16) as environment, environment.begin(write=True) as writer:
+        for table in codec.ADDED_TABLES:
+            writer.drop(environment.open_db(table.value, txn=writer))
+    assert main([str(folder)]) == 1
+    assert "fault: windows: the table is missing" in capsys.readouterr().out
+    change(folder, Table.META, codec.META_KEY, setter(format_version=1))
+    assert main([str(folder)]) == 0
 
 
 def test_faults_are_not_listed_without_end(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
