@@ -77,6 +77,7 @@ class Sidecar(pb_grpc.EnforcementServiceServicer):
     gate: threading.Event = field(default_factory=threading.Event)
     entered: threading.Event = field(default_factory=threading.Event)
     gated: set[str] = field(default_factory=set)
+    steps: list[decision_pb2.LimitState] = field(default_factory=lambda: STEPS)
     denials: deque[tuple[decision_pb2.LimitState, ...]] = field(default_factory=deque)
     break_after: int = 0
     """Carries out the next that many messages of a session and ends the stream instead of answering."""
@@ -265,7 +266,7 @@ class Sidecar(pb_grpc.EnforcementServiceServicer):
         return pb.CheckResponse(
             granted_amount=granted,
             rated_amount=rated(request.quantities),
-            steps=STEPS if request.explain else [],
+            steps=self.steps if request.explain else [],
             **decision,
             **self._figures(request.account_id),
         )
