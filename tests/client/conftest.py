@@ -310,7 +310,12 @@ class Sidecar(pb_grpc.EnforcementServiceServicer):
         amount = request.amount or rated(request.quantities)
         final = request.final or not request.HasField("final")
         late = held is None or not held.open
+        drawn = 0
+        if held is not None and not late and held.parent and amount > held.amount:
+            drawn = min(amount - held.amount, self.holds[held.parent].amount)
+            self._give(held.parent, -drawn)
         rest = 0 if held is None or late else max(0, held.amount - amount)
+        before = 0 if held is None else held.amount
         self.posted[request.account_id] -= amount
         if held is not None and not late:
             held.settled += amount
@@ -321,6 +326,7 @@ class Sidecar(pb_grpc.EnforcementServiceServicer):
             returned_amount=rest if final else 0,
             hold_amount=0 if final else rest,
             late=late,
+            over_hold_amount=0 if held is None or late else max(0, amount - before - drawn),
             **self._figures(request.account_id),
         )
 

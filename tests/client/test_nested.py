@@ -79,3 +79,13 @@ def test_by_its_id_from_another_process(caller: Caller, sidecar: Sidecar) -> Non
     assert caller.check("acme", 1_001, parent_hold_id=run.hold_id).reason is holdfast.Reason.PARENT_EXHAUSTED
     caller.reserve("acme", 400, parent_hold_id=run.hold_id)
     assert sidecar.holds[run.hold_id].amount == 600
+
+
+def test_what_a_nested_hold_lacks_the_hold_around_it_has(caller: Caller, sidecar: Sidecar) -> None:
+    run = caller.reserve("acme", 1_000)
+    step = run.reserve(400)
+    assert step.settle(500).over_hold_amount == 0
+    assert (run.amount, sidecar.held()) == (500, 500)
+    last = run.reserve(100)
+    assert last.settle(750).over_hold_amount == 250
+    assert (run.amount, sidecar.held()) == (0, 0)

@@ -233,10 +233,11 @@ class HoldState:
                 self._set_amount(answer.hold_amount)
                 self._give_parent(answer.returned_amount - answer.added_amount)
             case Settled():
+                drawn = 0 if answer.late else answer.debited_amount - answer.over_hold_amount - self._amount
                 self._settled_amount += answer.debited_amount
                 _add(self._settled_quantities, operation.settle.quantities)
                 self._set_amount(answer.hold_amount)
-                self._give_parent(answer.returned_amount)
+                self._give_parent(answer.returned_amount - max(0, drawn))  # what it lacks, those around it have
                 self._pending = None
                 self._closed = operation.settle.final
             case _:
