@@ -7,20 +7,24 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 from google.protobuf.message import Message
+from holdfast.v1 import decision_pb2
 from holdfast.v1 import enforcement_service_pb2 as pb
 
 from holdfast_sidecar.dispatcher.invalid import (
     CURRENCY_MAX_BYTES,
+    FEATURE_MAX_BYTES,
+    OUTPUT_TOKENS_MAX_COUNT,
     SUBJECT_MAX_BYTES,
     Invalid,
     check_amount,
     check_dimensions,
     check_id,
+    check_quantities,
     check_text,
 )
 from holdfast_sidecar.engine import operations as op
 from holdfast_sidecar.engine.amounts import INT64_MAX
-from holdfast_sidecar.engine.rules import Dimensions
+from holdfast_sidecar.engine.rules import Dimensions, Quantities
 from holdfast_sidecar.engine.state import Kind
 
 DEFAULT_POOL = "general"
@@ -61,7 +65,7 @@ class Decoder:
     def check(self, request: pb.CheckRequest) -> op.Check:
         """Raises Invalid, as all of these."""
         amount = check_amount("amount", request.amount, 0)
-        return op.Check(
+        operation = op.Check(
             check_id("account_id", request.account_id),
             _pool_id(request.pool_id),
             amount,
@@ -70,11 +74,16 @@ class Decoder:
             _subject(request.subject),
             _dimensions(request.dimensions),
         )
+        _take_terms(operation, request)
+        operation.explain = request.explain
+        return operation
 
     def reserve(self, request: pb.ReserveRequest) -> op.Reserve:
         """Raises Invalid."""
-        amount = check_amount("amount", request.amount, 1)
-        return op.Reserve(
+        amount = request.amount
+        # Few requests have no amount: only then are the quantities looked at here.
+        check_amount("amount", amount, 1 if amount or not request.quantities else 0)
+        operation = op.Reserve(
             check_id("operation_id", request.operation_id),
             fingerprint(Kind.RESERVE, request),
             check_id("account_id", request.account_id),
@@ -86,13 +95,25 @@ class Decoder:
             _subject(request.subject),
             _dimensions(request.dimensions),
         )
+        _take_terms(operation, request)
+        return operation
 
     def extend(self, request: pb.ExtendRequest) -> op.Extend:
         """Raises Invalid."""
         add_amount = check_amount("add_amount", request.add_amount, 0)
         ttl_ms = check_amount("ttl_ms", request.ttl_ms, 0, self._max_hold_ttl_ms)
-        if not add_amount and not ttl_ms:
-            raise Invalid("add_amount", "at least one of add_amount and ttl_ms must be set")
+        return_amount = check_amount("return_amount", request.return_amount, 0)
+        quantities = _quantities("quantities", request.quantities)
+        passed_quantities = _quantities("passed_quantities", request.passed_quantities)
+        if not (add_amount or ttl_ms or return_amount or quantities or passed_quantities):
+            raise Invalid(
+                "add_amount",
+                "at least one of add_amount, ttl_ms, return_amount, quantities and passed_quantities must be set",
+            )
+        if return_amount and (add_amount or quantities or passed_quantities):
+            raise Invalid("return_amount", "cannot be set with add_amount, quantities or passed_quantities")
+        if passed_quantities and (add_amount or quantities):
+            raise Invalid("passed_quantities", "cannot be set with add_amount or quantities")
         return op.Extend(
             check_id("operation_id", request.operation_id),
             fingerprint(Kind.EXTEND, request),
@@ -101,6 +122,9 @@ class Decoder:
             add_amount,
             check_amount("min_add_amount", request.min_add_amount, 0, add_amount),
             ttl_ms,
+            return_amount,
+            quantities,
+            passed_quantities,
         )
 
     def settle(self, request: pb.SettleRequest) -> op.Settle:
@@ -115,6 +139,8 @@ class Decoder:
             check_id("pool_id", request.pool_id) if request.pool_id else "",
             _dimensions(request.dimensions),
             request.estimated,
+            _quantities("quantities", request.quantities),
+            request.cut_short,
         )
 
     def release(self, request: pb.ReleaseRequest) -> op.Release:
@@ -129,14 +155,19 @@ class Decoder:
     def charge(self, request: pb.ChargeRequest) -> op.Charge:
         """Raises Invalid."""
         delta, counter_id, total = 0, "", 0
+        quantities: Quantities = ()
         match request.WhichOneof("usage"):
             case "delta":
                 delta = check_amount("delta", request.delta, 1)
             case "set":
                 counter_id = check_id("set.counter_id", request.set.counter_id)
                 total = check_amount("set.total", request.set.total, 0)
+            case "quantities":
+                quantities = _quantities("quantities.by_meter", request.quantities.by_meter)
+                if not quantities:
+                    raise Invalid("quantities.by_meter", "must have at least one entry")
             case _:
-                raise Invalid("usage", "one of delta and set must be set")
+                raise Invalid("usage", "one of delta, set and quantities must be set")
         return op.Charge(
             check_id("operation_id", request.operation_id),
             fingerprint(Kind.CHARGE, request),
@@ -148,6 +179,8 @@ class Decoder:
             _currency(request.currency),
             _subject(request.subject),
             _dimensions(request.dimensions),
+            quantities,
+            _required(request.required_feature) if request.HasField("required_feature") else None,
         )
 
     def get_balance(self, request: pb.GetBalanceRequest) -> op.GetBalance:
@@ -182,6 +215,37 @@ class Decoder:
             except Invalid as problem:
                 raise Invalid(f"operations[{index}].{kind}.{problem.field}", str(problem)) from problem
         return operations, request.linked
+
+
+def _take_terms(operation: op.Check | op.Reserve, request: pb.CheckRequest | pb.ReserveRequest) -> None:
+    """Takes over what few requests carry; on the hot path, so that nothing is touched that is not set."""
+    if request.quantities:
+        operation.quantities = _quantities("quantities", request.quantities)
+    if request.HasField("required_feature"):
+        operation.required = _required(request.required_feature)
+    if request.parent_hold_id:
+        operation.parent_hold_id = check_id("parent_hold_id", request.parent_hold_id)
+    if request.max_output_tokens:
+        if not operation.quantities:
+            raise Invalid("max_output_tokens", "goes with quantities alone")
+        operation.max_output_tokens = check_amount(
+            "max_output_tokens", request.max_output_tokens, 0, OUTPUT_TOKENS_MAX_COUNT
+        )
+
+
+def _required(feature: decision_pb2.RequiredFeature) -> op.Required:
+    name = feature.feature
+    if not name:
+        raise Invalid("required_feature.feature", "must not be empty")
+    return op.Required(
+        check_text("required_feature.feature", name, FEATURE_MAX_BYTES),
+        check_amount("required_feature.quantity", feature.quantity, 0),
+        check_text("required_feature.choice", feature.choice, FEATURE_MAX_BYTES),
+    )
+
+
+def _quantities(field: str, entries: Mapping[str, int]) -> Quantities:
+    return check_quantities(field, list(entries.items())) if entries else ()
 
 
 def _pool_id(text: str) -> str:

@@ -1,7 +1,9 @@
 """What a caller may get wrong in the shape of a request, and the limits that say so (see enforcement_service.proto)."""
 
+from holdfast_rating.meters import Meter
+
 from holdfast_sidecar.engine.amounts import INT64_MAX
-from holdfast_sidecar.engine.rules import Dimensions
+from holdfast_sidecar.engine.rules import Dimensions, Quantities
 
 ID_MAX_BYTES = 128
 SUBJECT_MAX_BYTES = 512
@@ -9,7 +11,12 @@ DIMENSION_MAX_COUNT = 16
 DIMENSION_KEY_MAX_BYTES = 64
 DIMENSION_VALUE_MAX_BYTES = 256
 CURRENCY_MAX_BYTES = 16
+FEATURE_MAX_BYTES = 128
+QUANTITIES_MAX_COUNT = len(Meter)
+"""One a meter."""
+OUTPUT_TOKENS_MAX_COUNT = 2**31 - 1
 
+_METERS = frozenset(map(str, Meter))
 _FIRST_PRINTABLE = 0x20
 _DELETE = 0x7F
 _LAST_CONTROL = 0x9F
@@ -62,4 +69,15 @@ def check_dimensions(pairs: list[tuple[str, str]]) -> Dimensions:
             raise Invalid("dimensions", "a key is empty")
         check_text("dimensions", key, DIMENSION_KEY_MAX_BYTES)
         check_text(f"dimensions[{key}]", value, DIMENSION_VALUE_MAX_BYTES)
+    return tuple(sorted(pairs))
+
+
+def check_quantities(field: str, pairs: list[tuple[str, int]]) -> Quantities:
+    """Returns the pairs sorted by meter. Raises Invalid for a meter that is not known, or a quantity out of range."""
+    if len(pairs) > QUANTITIES_MAX_COUNT:
+        raise Invalid(field, f"more than {QUANTITIES_MAX_COUNT}")
+    for meter, quantity in pairs:
+        if meter not in _METERS:
+            raise Invalid(f"{field}[{meter}]", f"is not a meter; known are {', '.join(Meter)}")
+        check_amount(f"{field}[{meter}]", quantity, 0)
     return tuple(sorted(pairs))
