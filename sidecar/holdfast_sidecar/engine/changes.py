@@ -92,6 +92,8 @@ class Changes:
         pool.held += amount
         pool.allowance_held += hold.allowance_amount
         pool.hold_count += 1
+        if hold.max_output_tokens and hold.parent is None:
+            pool.stream_count += 1
         for window in hold.budgets:
             window.held += amount
             window.hold_count += 1
@@ -165,6 +167,17 @@ class Changes:
             self._undo.append(undo)
         return taken, unleased
 
+    def report_output(self, hold: Hold, tokens: int) -> None:
+        """A partial settle reported so much output."""
+        hold.settled_output_tokens += tokens
+        self._holds[hold] = None
+        if self._undo is not None:
+
+            def undo() -> None:
+                hold.settled_output_tokens -= tokens
+
+            self._undo.append(undo)
+
     def _add(self, hold: Hold, amount: int) -> None:
         hold.amount += amount
         hold.pool.held += amount
@@ -207,6 +220,8 @@ class Changes:
     def _move_child(self, child: Hold, parent: Hold | None) -> None:
         if child.parent is not None and child.parent.children is not None:
             child.parent.children.pop(child, None)
+        if child.max_output_tokens:
+            child.pool.stream_count += (parent is None) - (child.parent is None)
         child.parent = parent
         if parent is not None:
             if parent.children is None:
@@ -237,6 +252,8 @@ class Changes:
         pool.held -= hold.amount
         pool.allowance_held -= hold.allowance_amount
         pool.hold_count -= 1
+        if hold.max_output_tokens and hold.parent is None:
+            pool.stream_count -= 1
         for window in hold.budgets:
             window.held -= hold.amount
             window.hold_count -= 1

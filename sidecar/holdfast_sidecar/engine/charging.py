@@ -4,10 +4,11 @@ from holdfast_sidecar.engine.accounts import Account
 from holdfast_sidecar.engine.amounts import INT64_MAX
 from holdfast_sidecar.engine.deciding import Wait
 from holdfast_sidecar.engine.describing import pool_level
-from holdfast_sidecar.engine.governing import Blocked, Governing, Passage
+from holdfast_sidecar.engine.governing import Blocked, Passage
 from holdfast_sidecar.engine.levels import Level, Notes
 from holdfast_sidecar.engine.operations import Charge, Fault, FaultCode, Result
 from holdfast_sidecar.engine.partition import COVERED, Unleased
+from holdfast_sidecar.engine.rating import Rating
 from holdfast_sidecar.engine.refusals import overflow
 from holdfast_sidecar.engine.rights import available, posted
 from holdfast_sidecar.engine.state import Counter, Kind, Pool
@@ -15,7 +16,7 @@ from holdfast_sidecar.engine.verdicts import UNRECORDED, Reason
 from holdfast_sidecar.engine.waterfall import decide
 
 
-class Charging(Governing):
+class Charging(Rating):
     """Decides on charges."""
 
     def _charge(self, op: Charge) -> Result | Wait:
@@ -39,6 +40,11 @@ class Charging(Governing):
                 return found
             counter = found
             amount = op.total - counter.total
+        elif op.quantities:
+            rated = self._rate(account, pool, op.dimensions, op.quantities, self._now_unix_ms)
+            if not isinstance(rated, int):
+                return rated
+            amount = rated
         if pool.consumed_total + amount > INT64_MAX:
             return overflow()
         passage = self._passage(account, pool, op, amount, amount)
@@ -50,7 +56,7 @@ class Charging(Governing):
         if amount:
             _, reason = decide(pool, amount, amount, self._lease_valid())
         if reason is not Reason.OK:
-            if self._ledger_may_help(pool, reason) and not pool.shadow:
+            if self._ledger_may_help(pool, reason):
                 return Wait((op.account_id, op.pool_id), amount)
             granted, unleased = self._go_on(pool, amount, amount, 0, reason)
             final = self._final_reason(pool, reason)

@@ -17,6 +17,7 @@ from holdfast_sidecar.engine.governance import Governance
 from holdfast_sidecar.engine.leases import Leases
 from holdfast_sidecar.engine.operations import Fault, FaultCode, Key, Result
 from holdfast_sidecar.engine.partition import COVERED, FAIL_CLOSED, Unleased, go_on
+from holdfast_sidecar.engine.rated import Rated
 from holdfast_sidecar.engine.refusals import hold_not_found, reused_id
 from holdfast_sidecar.engine.rights import rights_left
 from holdfast_sidecar.engine.rules import Dimensions
@@ -45,6 +46,7 @@ class Deciding:
         changes: Changes,
         leases: Leases,
         governance: Governance,
+        rated: Rated,
         tally: Tally,
         answers: Answers,
         now_ns: int,
@@ -54,6 +56,7 @@ class Deciding:
         self._changes = changes
         self._leases = leases
         self._governance = governance
+        self._rated = rated
         self._tally = tally
         self._answers = answers
         self._now_ns = now_ns

@@ -11,6 +11,7 @@ from holdfast_sidecar.engine.answers import Answers
 from holdfast_sidecar.engine.changes import Changes
 from holdfast_sidecar.engine.charging import Charging
 from holdfast_sidecar.engine.deciding import Wait
+from holdfast_sidecar.engine.extending import Extending
 from holdfast_sidecar.engine.governance import Governance
 from holdfast_sidecar.engine.leases import Leases
 from holdfast_sidecar.engine.operations import (
@@ -28,6 +29,7 @@ from holdfast_sidecar.engine.operations import (
     Result,
     Settle,
 )
+from holdfast_sidecar.engine.rated import Rated
 from holdfast_sidecar.engine.reading import Reading
 from holdfast_sidecar.engine.reserving import Reserving
 from holdfast_sidecar.engine.rights import rights_left
@@ -40,7 +42,7 @@ READS = frozenset({Check, GetBalance, ListHolds})
 """Operations that change nothing, so that their answers need not wait for a commit."""
 
 
-class Decisions(Reserving, Settling, Charging, Reading):
+class Decisions(Reserving, Extending, Settling, Charging, Reading):
     """Decides calls, and does what falls due."""
 
     def __init__(
@@ -50,11 +52,12 @@ class Decisions(Reserving, Settling, Charging, Reading):
         changes: Changes,
         leases: Leases,
         governance: Governance,
+        rated: Rated,
         tally: Tally,
         answers: Answers,
         now_ns: int,
     ) -> None:
-        super().__init__(settings, accounts, changes, leases, governance, tally, answers, now_ns)
+        super().__init__(settings, accounts, changes, leases, governance, rated, tally, answers, now_ns)
         self._handlers: dict[type[Operation], Callable[..., Result | Wait]] = {
             Check: self._check,
             Reserve: self._reserve,
@@ -84,16 +87,19 @@ class Decisions(Reserving, Settling, Charging, Reading):
         """Decides all operations of a call or carries none out."""
         self._may_wait = may_wait
         self._changes.begin_linked()
+        observed_count = self._rated.observed_count
         for operation in call.operations:
             self._denied = False
             result = self._handlers[type(operation)](operation)
             if isinstance(result, Wait):
                 call.results.clear()
+                self._rated.unobserve(observed_count)
                 return self._undo_to_wait(result)
             call.results.append(result)
             if isinstance(result, Fault) or self._denied:
                 failed = len(call.results) - 1
                 self._changes.undo_linked()
+                self._rated.unobserve(observed_count)
                 call.results = [
                     result if index == failed else self._linked_failed(other)
                     for index, other in enumerate(call.operations)

@@ -32,6 +32,7 @@ from holdfast_sidecar.engine.events import (
 from holdfast_sidecar.engine.governance import Governance, rules_key, subject_of
 from holdfast_sidecar.engine.leases import Leases
 from holdfast_sidecar.engine.operations import Call, Key
+from holdfast_sidecar.engine.rated import Rated
 from holdfast_sidecar.engine.settings import EngineSettings
 from holdfast_sidecar.engine.state import Snapshot, Writes
 from holdfast_sidecar.engine.statistics import EngineStatistics, PoolFigures, Tally, pool_figures
@@ -88,13 +89,22 @@ class Engine:
         for hold in snapshot.holds:
             self._changes.hold_deadlines.push(hold.deadline_ns, hold)
         self._leases = Leases(settings, self._accounts, self._changes)
-        self._governance = Governance(settings, self._accounts, self._changes, self._leases)
+        self._rated = Rated(snapshot)
+        self._governance = Governance(settings, self._accounts, self._changes, self._leases, self._rated)
         self._governance.load(snapshot)
         self._retire_at_ns = now_ns
         self._took_up = False
         self._tally = Tally()
         self._decisions = Decisions(
-            settings, self._accounts, self._changes, self._leases, self._governance, self._tally, answers, now_ns
+            settings,
+            self._accounts,
+            self._changes,
+            self._leases,
+            self._governance,
+            self._rated,
+            self._tally,
+            answers,
+            now_ns,
         )
         self._waiting: dict[Key, _Waiting] = {}
         self._wait_deadlines: Deadlines[Call] = Deadlines(
@@ -156,11 +166,18 @@ class Engine:
         asks = self._leases.take_ask(waiting, self._now_ns)
         done, self._done = self._done, []
         rules_asks = self._governance.take_asks()
-        return Effects(done, self._changes.take_writes(), asks, self._meta.last_sequence, self._meta.epoch, rules_asks)
+        writes = self._changes.take_writes()
+        writes.estimates = self._rated.take_rows(self._now_ns)
+        return Effects(done, writes, asks, self._meta.last_sequence, self._meta.epoch, rules_asks)
 
     def next_deadline_ns(self) -> int:
         """Returns when `apply` must be called again though nothing arrives, CLOCK_BOOTTIME in nanoseconds."""
-        return min(self._changes.hold_deadlines.next_ns(), self._wait_deadlines.next_ns(), self._leases.next_ns())
+        return min(
+            self._changes.hold_deadlines.next_ns(),
+            self._wait_deadlines.next_ns(),
+            self._leases.next_ns(),
+            self._rated.next_ns(),
+        )
 
     def statistics(self) -> EngineStatistics:
         """Counters and gauges; from any thread, each figure true for some recent moment."""
@@ -252,6 +269,7 @@ class Engine:
                 self._decisions.fenced = event
             case Draining():
                 self._leases.give_all_back()
+                self._rated.flush()
 
     def _connected(self, event: Connected) -> None:
         self._meta.epoch = event.epoch

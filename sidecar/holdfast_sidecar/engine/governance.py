@@ -29,6 +29,7 @@ from holdfast_sidecar.engine.limits import (
     slots_window_name,
 )
 from holdfast_sidecar.engine.operations import Key
+from holdfast_sidecar.engine.rated import Rated
 from holdfast_sidecar.engine.rights import rights_left
 from holdfast_sidecar.engine.rules import Calendar, ConcurrencyLimitRule, RateLimitRule, SubjectRules
 from holdfast_sidecar.engine.settings import EngineSettings
@@ -56,16 +57,20 @@ def subject_of(key: Key) -> str | None:
 class Governance:
     """Finds the limits of a subject, and asks the ledger for what is not known of them."""
 
-    def __init__(self, settings: EngineSettings, accounts: Accounts, changes: Changes, leases: Leases) -> None:
+    def __init__(
+        self, settings: EngineSettings, accounts: Accounts, changes: Changes, leases: Leases, rated: Rated
+    ) -> None:
         self._settings = settings
         self._accounts = accounts
         self._changes = changes
         self._leases = leases
+        self._rated = rated
         self._periods: dict[str, Periods] = {}
         self._wanting: dict[Key, None] = {}
         self._asked: dict[Key, int] = {}
         """Account and subject → request under way."""
         self._paths_asked: dict[int, tuple[Key, ...]] = {}
+        self._cards_asked: dict[int, tuple[str, ...]] = {}
         self._last_request_id = 0
         self._ends: list[tuple[int, int, Budget, Window]] = []
         """Windows in use, by the end of their period."""
@@ -90,6 +95,8 @@ class Governance:
             account = self._accounts.account(rules.account_id)
             self._put(account, rules)
             account.rules_version = max(account.rules_version, rules.version)
+            if rules.account is not None:
+                self._rated.want_card(rules.account)
 
     # ── finding ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -184,6 +191,9 @@ class Governance:
             self._take_node(rules)
         told = {(rules.account_id, rules.subject) for rules in event.nodes}
         told.update((account_id, subject) for account_id, subject, _ in event.refused)
+        cards_asked = self._cards_asked.pop(event.request_id, ())
+        for card in self._rated.take_cards(event.rate_cards, cards_asked):
+            self._changes.put_rate_card(card)
         for account_id, subject, why in event.refused:
             self.refused_count += 1
             self.last_refusal = f"account {account_id!r}, subject {subject!r}: {why}"
@@ -206,6 +216,8 @@ class Governance:
         if known is None and self.is_full():
             return
         self._changes.put_rules(rules)
+        if rules.account is not None:
+            self._rated.want_card(rules.account)
         if known is not None and _same(known.rules, rules):
             known.rules = rules
             return
@@ -291,23 +303,33 @@ class Governance:
 
     def take_asks(self) -> list[RulesAsk]:
         """Returns the asks of this round."""
-        if not self._wanting or not self._leases.streaming:
+        if not self._leases.streaming:
+            return []
+        cards = self._rated.take_ask()
+        if not self._wanting and not cards:
             return []
         paths = tuple(self._wanting)
         self._wanting.clear()
-        return [self._ask(paths[start : start + ASK_PATH_LIMIT]) for start in range(0, len(paths), ASK_PATH_LIMIT)]
+        asks = [self._ask(paths[:ASK_PATH_LIMIT], cards)]
+        for start in range(ASK_PATH_LIMIT, len(paths), ASK_PATH_LIMIT):
+            asks.append(self._ask(paths[start : start + ASK_PATH_LIMIT], ()))
+        return asks
 
-    def _ask(self, paths: tuple[Key, ...]) -> RulesAsk:
+    def _ask(self, paths: tuple[Key, ...], cards: tuple[str, ...]) -> RulesAsk:
         self._last_request_id += 1
         self._paths_asked[self._last_request_id] = paths
         for path in paths:
             self._asked[path] = self._last_request_id
-        return RulesAsk(self._last_request_id, paths)
+        if cards:
+            self._cards_asked[self._last_request_id] = cards
+        return RulesAsk(self._last_request_id, paths, cards)
 
     def stream_closed(self) -> None:
         """Asks under way will not be answered."""
         self._asked.clear()
         self._paths_asked.clear()
+        self._cards_asked.clear()
+        self._rated.stream_closed()
 
     # ── periods that have ended ─────────────────────────────────────────────────────────────────────────────────────
 

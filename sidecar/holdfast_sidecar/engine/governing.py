@@ -45,6 +45,7 @@ class Passage:
     rates: tuple[RateLimit, ...] = ()
     shadow: tuple[Level, ...] = ()
     feature_value: FeatureValue | None = None
+    rated_amount: int = 0
 
 
 @final
@@ -90,10 +91,10 @@ class Governing(Deciding):
 
     def _notes(self, passage: Passage) -> Notes | None:
         """Returns what the answer says of what was let through; None: nothing."""
-        if not passage.shadow and passage.feature_value is None:
+        if not passage.shadow and passage.feature_value is None and not passage.rated_amount:
             return None
         self._tally.shadow_denial_count += len(passage.shadow)
-        return Notes(shadow_denials=passage.shadow, feature_value=passage.feature_value)
+        return Notes(None, passage.shadow, (), passage.feature_value, passage.rated_amount)
 
     def _enter_extension(self, passage: Passage, added: int) -> None:
         """As `_enter`, for what an Extend adds."""
@@ -296,9 +297,8 @@ class Governing(Deciding):
 
     # ── explaining ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _steps(self, account: Account, pool: Pool, op: Check, pool_reason: Reason) -> tuple[Level, ...]:
+    def _steps(self, account: Account, pool: Pool, op: Check, amount: int, pool_reason: Reason) -> tuple[Level, ...]:
         """Returns every level of the waterfall for an operation, the ones after a denial included."""
-        amount = op.amount or 1
         steps: list[Level] = []
         path = self._governance.path(account, op.subject)
         if path is not None:
@@ -326,7 +326,7 @@ class Governing(Deciding):
         parent = account.holds.get(op.parent_hold_id)
         if parent is not None:
             return *steps, parent_level(parent, Reason.OK if parent.amount >= amount else Reason.PARENT_EXHAUSTED)
-        granted, reason = decide(pool, amount, op.min_amount or amount, self._lease_valid())
+        granted, reason = decide(pool, amount, min(op.min_amount, amount) or amount, self._lease_valid())
         if pool_reason is Reason.OK or granted:
             reason = Reason.OK
         return *steps, pool_level(pool, reason)

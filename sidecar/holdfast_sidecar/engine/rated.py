@@ -14,6 +14,7 @@ from holdfast_rating.streams import Step, StreamPolicy, first_tokens, later_toke
 
 from holdfast_sidecar.engine.amounts import NS_PER_MS
 from holdfast_sidecar.engine.cards import Cards
+from holdfast_sidecar.engine.deadlines import NEVER_NS
 from holdfast_sidecar.engine.operations import Fault, FaultCode
 from holdfast_sidecar.engine.refusals import overflow
 from holdfast_sidecar.engine.rules import AccountTerms, Dimensions, Quantities, RateCardContent
@@ -239,9 +240,9 @@ class Rated:
             self._rows_due_ns = now_ns + (ROWS_SOON_NS if self._estimates.changed_count else ROWS_EVERY_NS)
         return rows
 
-    def next_ns(self) -> int | None:
-        """Returns when rows are to be taken though nothing arrives, CLOCK_BOOTTIME; None: there are none."""
-        return self._rows_due_ns if self._estimates.changed_count else None
+    def next_ns(self) -> int:
+        """Returns when rows are to be taken though nothing arrives, CLOCK_BOOTTIME; `NEVER_NS`: there are none."""
+        return self._rows_due_ns if self._estimates.changed_count else NEVER_NS
 
     @property
     def estimate_count(self) -> int:

@@ -2,16 +2,18 @@
 
 from holdfast_sidecar.engine.accounts import Account
 from holdfast_sidecar.engine.amounts import INT64_MAX, NS_PER_MS, ms_until
-from holdfast_sidecar.engine.deciding import Deciding, Wait
+from holdfast_sidecar.engine.deciding import Wait
 from holdfast_sidecar.engine.operations import Release, Result, Settle
 from holdfast_sidecar.engine.partition import COVERED, Unleased
+from holdfast_sidecar.engine.rated import output_tokens
+from holdfast_sidecar.engine.rating import Rating
 from holdfast_sidecar.engine.refusals import hold_not_found, overflow
 from holdfast_sidecar.engine.rights import available, posted
 from holdfast_sidecar.engine.rules import Dimensions
 from holdfast_sidecar.engine.state import Hold, Kind, Pool
 
 
-class Settling(Deciding):
+class Settling(Rating):
     """Closes holds, and turns them into debits."""
 
     def _settle(self, op: Settle) -> Result | Wait:
@@ -26,21 +28,37 @@ class Settling(Deciding):
             return self._settle_late(account, op)
         pool = hold.pool
         self._see(pool)
-        if pool.consumed_total + op.amount > INT64_MAX:
+        amount, dimensions = op.amount, _merged(hold.dimensions, op.dimensions)
+        if op.quantities and not amount:
+            rated = self._rate(account, pool, dimensions, op.quantities, self._opened_at_unix_ms(hold))
+            if not isinstance(rated, int):
+                return rated
+            amount = rated
+        if pool.consumed_total + amount > INT64_MAX:
             return overflow()
-        self._draw(hold, op.amount)
-        taken, unleased = self._changes.capture(hold, op.amount)
-        over_hold = op.amount - taken
+        self._draw(hold, amount)
+        taken, unleased = self._changes.capture(hold, amount)
+        over_hold = amount - taken
+        if op.quantities:
+            self._learn(hold, op, dimensions)
         returned = 0
         if op.final:
             returned = hold.amount
             self._changes.close_hold(account, hold)
-        dimensions = _merged(hold.dimensions, op.dimensions)
         age_ms = (self._now_ns - hold.opened_at_ns) // NS_PER_MS
-        self._debit(pool, op, hold, dimensions, unleased, age_ms, late=False, over_hold=over_hold)
+        self._debit(pool, op, amount, hold, dimensions, unleased, age_ms, late=False, over_hold=over_hold)
         remaining_ms = 0 if op.final else ms_until(hold.deadline_ns, self._now_ns)
         hold_amount = 0 if op.final else hold.amount
-        return self._answer_settle(account, pool, op, returned, hold_amount, False, over_hold, remaining_ms)
+        return self._answer_settle(account, pool, op, amount, returned, hold_amount, False, over_hold, remaining_ms)
+
+    def _learn(self, hold: Hold, op: Settle, dimensions: Dimensions) -> None:
+        """Parts are kept with the hold, since what is learned from is the whole output."""
+        if op.final:
+            cut_short = op.cut_short or op.estimated
+            before_tokens = hold.settled_output_tokens
+            self._rated.observe(hold.pool.account_id, dimensions, op.quantities, before_tokens, cut_short=cut_short)
+        else:
+            self._changes.report_output(hold, output_tokens(op.quantities))
 
     def _draw(self, hold: Hold, amount: int) -> None:
         """What a hold inside others lacks, these have: they were opened for the same work."""
@@ -61,12 +79,19 @@ class Settling(Deciding):
         if pool is None:
             return self._unseen_fault(op.account_id, pool_id)
         self._see(pool)
-        if pool.consumed_total + op.amount > INT64_MAX:
+        amount = op.amount
+        if op.quantities and not amount:
+            at_unix_ms = self._now_unix_ms if opening is None else self._unix_ms_of(opening.decided_at_ns)
+            rated = self._rate(account, pool, op.dimensions, op.quantities, at_unix_ms)
+            if not isinstance(rated, int):
+                return rated
+            amount = rated
+        if pool.consumed_total + amount > INT64_MAX:
             return overflow()
         self._tally.late_settle_count += 1
-        self._tally.late_settle_amount += op.amount
-        self._debit(pool, op, None, op.dimensions, COVERED, 0, late=True, over_hold=0)
-        return self._answer_settle(account, pool, op, 0, 0, True, 0, 0)
+        self._tally.late_settle_amount += amount
+        self._debit(pool, op, amount, None, op.dimensions, COVERED, 0, late=True, over_hold=0)
+        return self._answer_settle(account, pool, op, amount, 0, 0, True, 0, 0)
 
     def _release(self, op: Release) -> Result | Wait:
         account = self._accounts.by_id.get(op.account_id)
@@ -92,6 +117,7 @@ class Settling(Deciding):
         self,
         pool: Pool,
         op: Settle,
+        amount: int,
         hold: Hold | None,
         dimensions: Dimensions,
         unleased: Unleased,
@@ -103,13 +129,14 @@ class Settling(Deciding):
         if over_hold:
             self._tally.over_hold_count += 1
             self._tally.over_hold_amount += over_hold
-        if op.amount:
+        if amount:
             subject, windows = (hold.subject, hold.budgets) if hold is not None else ("", ())
-            debit = self._debit_of(pool, op.amount, op.operation_id, op.hold_id, subject, dimensions, unleased, windows)
+            debit = self._debit_of(pool, amount, op.operation_id, op.hold_id, subject, dimensions, unleased, windows)
             debit.late = late
             debit.over_hold_amount = over_hold
             debit.estimated = op.estimated
             debit.hold_age_ms = hold_age_ms
+            debit.quantities = op.quantities
             self._changes.debit(pool, debit, windows)
 
     def _answer_settle(
@@ -117,6 +144,7 @@ class Settling(Deciding):
         account: Account,
         pool: Pool,
         op: Settle,
+        amount: int,
         returned: int,
         hold_amount: int,
         late: bool,
@@ -125,7 +153,7 @@ class Settling(Deciding):
     ) -> bytes:
         known = posted(pool)
         answer = self._answers.settle(
-            op.amount,
+            amount,
             returned,
             hold_amount,
             late,

@@ -81,7 +81,7 @@ WINDOW_MARK = "\x1f"
 
 @dataclass(slots=True, eq=False)
 class Pool(Rights):
-    """One pool as leased to this sidecar. `allowance_held` is derived from the open holds."""
+    """One pool as leased to this sidecar. `allowance_held` and `stream_count` are derived from the open holds."""
 
     currency: str = ""
     enforcement: int = STRICT
@@ -96,6 +96,8 @@ class Pool(Rights):
     pool_overdraft_bound: int = 0
     """What the pool's overdraft can come to over all hosts, by the ledger's last word."""
     allowance_held: int = 0
+    stream_count: int = 0
+    """Open holds with `max_output_tokens` that are inside no other one."""
 
 
 @dataclass(slots=True, eq=False)

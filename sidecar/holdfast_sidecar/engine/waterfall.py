@@ -6,7 +6,7 @@
 """
 
 from holdfast_sidecar.engine.rights import posted, rights_left
-from holdfast_sidecar.engine.state import OPTIMISTIC, Pool
+from holdfast_sidecar.engine.state import OPTIMISTIC, Hold, Pool
 from holdfast_sidecar.engine.verdicts import Reason
 
 
@@ -25,3 +25,10 @@ def decide(pool: Pool, amount: int, min_amount: int, lease_valid: bool) -> tuple
     if left >= amount:
         return amount, Reason.OK
     return (left if left >= min_amount else 0), Reason.INSUFFICIENT_BALANCE
+
+
+def inside(parent: Hold, amount: int, least: int) -> tuple[int, Reason]:
+    """Returns what a hold can give to one inside it, 0 or least..amount, and why not all of it."""
+    if parent.amount >= amount:
+        return amount, Reason.OK
+    return (parent.amount if parent.amount >= least else 0), Reason.PARENT_EXHAUSTED

@@ -5,6 +5,7 @@ import random
 import pytest
 from holdfast_rating.estimates import EstimateLimits
 from holdfast_rating.streams import Extend, Shrink
+from holdfast_sidecar.engine.deadlines import NEVER_NS
 from holdfast_sidecar.engine.operations import Fault, FaultCode
 from holdfast_sidecar.engine.rated import ROWS_EVERY_NS, ROWS_MAX, ROWS_SOON_NS, Rated
 from holdfast_sidecar.engine.rules import AccountTerms, Quantities
@@ -240,16 +241,16 @@ def test_what_was_undone_is_not_learned() -> None:
 
 def test_rows_are_taken_once_a_second_sooner_while_there_are_many_and_all_at_the_end() -> None:
     subject = rated()
-    assert subject.next_ns() is None
+    assert subject.next_ns() == NEVER_NS
     assert len(learn_many(subject, 1, 0)) == 3
-    assert subject.next_ns() is None
+    assert subject.next_ns() == NEVER_NS
     assert learn_many(subject, ROWS_MAX, ROWS_EVERY_NS - 1) == []
     assert subject.next_ns() == ROWS_EVERY_NS
     assert len(subject.take_rows(ROWS_EVERY_NS)) == ROWS_MAX
     assert subject.next_ns() == ROWS_EVERY_NS + ROWS_SOON_NS
     subject.flush()
     assert len(subject.take_rows(ROWS_EVERY_NS)) > 0
-    assert subject.next_ns() is None
+    assert subject.next_ns() == NEVER_NS
     assert len(learn_many(subject, ROWS_MAX, ROWS_EVERY_NS)) == 3 * ROWS_MAX
 
 
