@@ -61,4 +61,6 @@ def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_the_distribution_registers_its_parts() -> None:
-    assert {"sidecar", "ledger", "verify", "bench", "demo"} <= metadata.entry_points(group="holdfast.commands").names
+    assert {"sidecar", "ledger", "verify", "bench", "demo", "explain", "rules"} <= metadata.entry_points(
+        group="holdfast.commands"
+    ).names
