@@ -63,6 +63,70 @@ class SidecarNotFound(NotFound):
     reason: ClassVar[str] = "SIDECAR_NOT_FOUND"
 
 
+class SubjectNotFound(NotFound):
+    """The account has no such subject."""
+
+    reason: ClassVar[str] = "SUBJECT_NOT_FOUND"
+
+
+class BudgetNotFound(NotFound):
+    """The account has no such budget."""
+
+    reason: ClassVar[str] = "BUDGET_NOT_FOUND"
+
+
+class RateLimitNotFound(NotFound):
+    """The account has no such rate limit."""
+
+    reason: ClassVar[str] = "RATE_LIMIT_NOT_FOUND"
+
+
+class ConcurrencyLimitNotFound(NotFound):
+    """The account has no such concurrency limit."""
+
+    reason: ClassVar[str] = "CONCURRENCY_LIMIT_NOT_FOUND"
+
+
+class PlanNotFound(NotFound):
+    """No such plan."""
+
+    reason: ClassVar[str] = "PLAN_NOT_FOUND"
+
+
+class RateCardNotFound(NotFound):
+    """No such rate card."""
+
+    reason: ClassVar[str] = "RATE_CARD_NOT_FOUND"
+
+
+class InUse(LedgerError):
+    """Something cannot be deleted, since something else needs it; subclasses say what."""
+
+
+class SubjectInUse(InUse):
+    """The subject has subjects below it, budgets or limits."""
+
+    reason: ClassVar[str] = "SUBJECT_IN_USE"
+
+
+class BudgetInUse(InUse):
+    """Another budget is a share of it."""
+
+    reason: ClassVar[str] = "BUDGET_IN_USE"
+
+
+class PlanInUse(InUse):
+    """An account has the plan."""
+
+    reason: ClassVar[str] = "PLAN_IN_USE"
+
+
+class RateCardInUse(InUse):
+    """An account has the rate card."""
+
+    reason: ClassVar[str] = "RATE_CARD_IN_USE"
+
+
 class AlreadyExists(LedgerError):
     """The id is taken by other content; `metadata["field"]` is the first field that differs."""
 

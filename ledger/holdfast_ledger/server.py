@@ -12,18 +12,20 @@ from dataclasses import replace
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from holdfast.v1 import ledger_service_pb2, ledger_sync_service_pb2
+from holdfast.v1 import governance_service_pb2, ledger_service_pb2, ledger_sync_service_pb2
 
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.crash import CrashPlan
 from holdfast_ledger.delivery.deliverer import Deliverer, DeliveryCounts
 from holdfast_ledger.delivery.posting import Poster
 from holdfast_ledger.errors import LedgerError, ShuttingDown
+from holdfast_ledger.governance.service import GovernanceServicer
 from holdfast_ledger.handlers import unary_handlers
 from holdfast_ledger.leasing import recall, rights
 from holdfast_ledger.metrics import LedgerStatistics, MetricsServer
 from holdfast_ledger.posting import grants
 from holdfast_ledger.service import LedgerServicer
+from holdfast_ledger.snapshots import Snapshots
 from holdfast_ledger.status import abort
 from holdfast_ledger.store.interface import Locks, Store, StoreError, Writer
 from holdfast_ledger.sync.jobs import SyncJobs
@@ -32,7 +34,9 @@ from holdfast_ledger.sync.stream import Stream, StreamSettings, SyncServices
 from holdfast_ledger.writer import GroupWriter
 
 LEDGER_SERVICE = ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"]
+GOVERNANCE_SERVICE = governance_service_pb2.DESCRIPTOR.services_by_name["GovernanceService"]
 SYNC_SERVICE = ledger_sync_service_pb2.DESCRIPTOR.services_by_name["LedgerSyncService"]
+SERVICE_NAMES = (LEDGER_SERVICE.full_name, GOVERNANCE_SERVICE.full_name, SYNC_SERVICE.full_name)
 
 MAX_METADATA_BYTES = 8_192
 """What peers accept; grpc drops between its soft and its hard limit at random."""
@@ -76,6 +80,7 @@ class LedgerServer:
         self._registry = Registry(store.announce)
         self._writer = GroupWriter(store, self._crash)
         self._readers = ThreadPoolExecutor(config.read_thread_count, thread_name_prefix="ledger-reader")
+        self._snapshots = Snapshots(store, self._readers)
         self._health = health.aio.HealthServicer()
         self._streams: dict[Stream, asyncio.Task[object]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -96,17 +101,19 @@ class LedgerServer:
             config.lease_terms, config.window_debit_count, config.post_debit_count, config.snapshot_interval_ms
         )
         jobs = SyncJobs(self._now_ms, config.lease_terms)
-        return SyncServices(settings, jobs, self._writer, self._registry, self._crash)
+        return SyncServices(settings, jobs, self._writer, self._snapshots, self._registry, self._crash)
 
     async def start(self) -> None:
         """Binds the ports and serves. Raises RuntimeError if one is taken."""
         self._loop = asyncio.get_running_loop()
         server = grpc.aio.server(options=_options(self._config), maximum_concurrent_rpcs=self._config.max_calls)
-        servicer = LedgerServicer(self._store, self._writer, self._readers, self._registry, self._now_ms)
+        servicer = LedgerServicer(self._snapshots, self._writer, self._registry, self._now_ms)
+        governance = GovernanceServicer(self._snapshots, self._readers, self._writer, self._registry, self._now_ms)
         sync = grpc.method_handlers_generic_handler(
             SYNC_SERVICE.full_name, {"Sync": grpc.stream_stream_rpc_method_handler(self._serve_stream)}
         )
-        server.add_generic_rpc_handlers((unary_handlers(LEDGER_SERVICE, servicer), sync))
+        unary = (unary_handlers(LEDGER_SERVICE, servicer), unary_handlers(GOVERNANCE_SERVICE, governance))
+        server.add_generic_rpc_handlers((*unary, sync))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         self.port = server.add_insecure_port(self._config.listen)
         self._servers.append(server)
@@ -131,13 +138,12 @@ class LedgerServer:
     def _admin_server(self) -> grpc.aio.Server:
         admin = grpc.aio.server(options=_options(self._config))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, admin)
-        names = (LEDGER_SERVICE.full_name, SYNC_SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, admin)
+        reflection.enable_server_reflection((*SERVICE_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME), admin)
         self.admin_port = admin.add_insecure_port(self._config.admin_listen)
         return admin
 
     async def _set_health(self, state: int) -> None:
-        for name in ("", LEDGER_SERVICE.full_name, SYNC_SERVICE.full_name):
+        for name in ("", *SERVICE_NAMES):
             await self._health.set(name, state)
 
     async def _serve_stream(self, _: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:

@@ -3,9 +3,7 @@
 Downstream: the group writer for changes, the store for reads; the registry tells the sidecars of what changed.
 """
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
@@ -17,7 +15,6 @@ from holdfast_ledger.amending import AmendingCalls
 from holdfast_ledger.errors import (
     AlreadyExists,
     InvalidArgument,
-    Unavailable,
 )
 from holdfast_ledger.lookups import find_account, find_grant, find_pool, pool_query
 from holdfast_ledger.messages import (
@@ -34,6 +31,7 @@ from holdfast_ledger.paging import page_limit, read_token, write_token
 from holdfast_ledger.posting.grants import add_grant, take_due
 from holdfast_ledger.posting.order import burn_position
 from holdfast_ledger.replays import ReplayCalls, find_sidecar
+from holdfast_ledger.snapshots import Snapshots
 from holdfast_ledger.store.interface import (
     Account,
     BurnPosition,
@@ -43,8 +41,6 @@ from holdfast_ledger.store.interface import (
     Locks,
     Pool,
     Reader,
-    Store,
-    StoreError,
     Writer,
 )
 from holdfast_ledger.sync.registry import Registry
@@ -60,27 +56,18 @@ class LedgerServicer(ReplayCalls, AmendingCalls, AlertCalls, WebhookCalls):
 
     def __init__(
         self,
-        store: Store,
+        snapshots: Snapshots,
         writer: GroupWriter,
-        readers: ThreadPoolExecutor,
         registry: Registry,
         now_ms: Callable[[], int],
     ) -> None:
-        self._store = store
+        self._snapshots = snapshots
         self._writer = writer
-        self._readers = readers
         self._registry = registry
         self._now_ms = now_ms
 
     async def _read(self, query: Callable[[Reader], T]) -> T:
-        def on_snapshot() -> T:
-            try:
-                with self._store.reading() as reader:
-                    return query(reader)
-            except StoreError as fault:
-                raise Unavailable(f"the store failed: {fault}") from fault
-
-        return await asyncio.get_running_loop().run_in_executor(self._readers, on_snapshot)
+        return await self._snapshots.read(query)
 
     async def CreateAccount(self, request: wire.CreateAccountRequest) -> wire.CreateAccountResponse:
         """See the contract."""

@@ -20,6 +20,7 @@ _CODES: tuple[tuple[type[errors.LedgerError], grpc.StatusCode], ...] = (
     (errors.InvalidArgument, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.NotFound, grpc.StatusCode.NOT_FOUND),
     (errors.AlreadyExists, grpc.StatusCode.ALREADY_EXISTS),
+    (errors.InUse, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.Fenced, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.SequenceGap, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.LedgerBehind, grpc.StatusCode.FAILED_PRECONDITION),

@@ -11,6 +11,7 @@ import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 from holdfast.v1 import decision_pb2 as decision
+from holdfast.v1 import governance_service_pb2_grpc as governance_grpc
 from holdfast.v1 import ledger_service_pb2 as api
 from holdfast.v1 import ledger_service_pb2_grpc as api_grpc
 from holdfast.v1 import ledger_sync_service_pb2 as wire
@@ -357,6 +358,17 @@ class SyncStream:
             if message.lease_update.request_id == number:
                 return message.lease_update.leases[0]
 
+    async def rules(self, *wants: tuple[str, str], rate_card_ids: Sequence[str] = ()) -> wire.RulesUpdate:
+        """Asks for the rules of (account, subject) and for rate cards; returns the answer."""
+        number = next(self._numbers)
+        asked = [wire.RulesWant(account_id=account_id, subject=subject) for account_id, subject in wants]
+        request = wire.RulesRequest(request_id=number, wants=asked, rate_card_ids=rate_card_ids)
+        await self.send(rules_request=request)
+        while True:
+            message = await self.read()
+            if message.rules_update.request_id == number:
+                return message.rules_update
+
     async def heartbeat(self, number: int) -> wire.HeartbeatAck:
         """Sends a heartbeat and returns its ack."""
         await self.send(heartbeat=wire.Heartbeat(heartbeat_id=number))
@@ -418,6 +430,7 @@ class Ledger:
         self.channel = channel
         self.clock = clock
         self.api = api_grpc.LedgerServiceStub(channel)
+        self.governance = governance_grpc.GovernanceServiceStub(channel)
 
     def sync(self) -> SyncStream:
         """Opens a stream."""

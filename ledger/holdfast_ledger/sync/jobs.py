@@ -1,6 +1,7 @@
 """What a stream asks of the store, as jobs for the group writer: each checks first that the stream is still the one.
 
 The check is a row, so it holds across replicas: of the streams of one sidecar only that with its number may write.
+Rules give no rights: they are read on a snapshot, beside the writer, by whoever asks.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -9,12 +10,13 @@ from dataclasses import dataclass
 from holdfast.v1 import ledger_sync_service_pb2 as wire
 
 from holdfast_ledger.errors import Fenced, Replaced
+from holdfast_ledger.governance.telling import RulesAsk, rules_update
 from holdfast_ledger.leasing import allowances
 from holdfast_ledger.leasing.rights import Desk, Granted, Served, leases_now
 from holdfast_ledger.leasing.terms import LeaseTerms
 from holdfast_ledger.posting.grants import take_due
 from holdfast_ledger.posting.post import Posted, post
-from holdfast_ledger.store.interface import Sidecar, Writer
+from holdfast_ledger.store.interface import Reader, Sidecar, Writer
 from holdfast_ledger.sync.lives import Introduction, admit, renew
 from holdfast_ledger.sync.protocol import Ask
 
@@ -97,6 +99,10 @@ class SyncJobs:
     def tell(self, writer: Writer, stream_id: StreamId, pool_keys: Collection[int]) -> Served:
         """Looks at leases again. In the writer's order, so that what is told never goes back."""
         return Desk(writer, present(writer, stream_id), self.now_ms(), self.terms).tell(pool_keys)
+
+    def rules(self, reader: Reader, ask: RulesAsk) -> wire.RulesUpdate:
+        """Answers a rules request."""
+        return rules_update(reader, ask, self.now_ms())
 
     def _renew(self, writer: Writer, sidecar: Sidecar, now_ms: int) -> None:
         renew(sidecar, now_ms, self.terms)

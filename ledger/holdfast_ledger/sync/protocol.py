@@ -6,6 +6,7 @@
 slower the store, the larger its transactions.
 """
 
+from collections import deque
 from dataclasses import dataclass, field, fields
 from enum import Enum
 
@@ -13,6 +14,7 @@ from google.protobuf.message import DecodeError
 from holdfast.v1 import ledger_sync_service_pb2 as wire
 
 from holdfast_ledger.errors import InvalidArgument, LedgerBehind, SequenceGap, WindowExceeded
+from holdfast_ledger.governance.telling import RulesAsk
 from holdfast_ledger.leasing.claims import Claim
 from holdfast_ledger.leasing.rights import Want
 from holdfast_ledger.store.interface import MAX_AMOUNT
@@ -27,8 +29,11 @@ MAX_HOLD_TTL_MS = 31 * 24 * 3_600_000
 MAX_WANTS = 1_000
 """Pools of one lease request, as the contract says."""
 
+MAX_RATE_CARDS = 16
+"""Rate cards of one rules request, as the contract says."""
+
 MAX_WAITING_REQUESTS = 1_000
-"""Lease requests of one stream taken in and not answered; a sidecar has a handful."""
+"""Lease requests of one stream taken in and not answered, and rules requests; a sidecar has a handful."""
 
 MAX_SEQUENCE = MAX_AMOUNT
 
@@ -64,6 +69,7 @@ class Inbox:
     heartbeat_id: int | None = None
     """The latest one: a heartbeat renews what those before it renewed."""
     asks: list[Ask] = field(default_factory=list)
+    rules_asks: deque[RulesAsk] = field(default_factory=deque)
 
 
 class SyncProtocol:
@@ -116,6 +122,10 @@ class SyncProtocol:
                 if len(self.inbox.asks) >= MAX_WAITING_REQUESTS:
                     raise WindowExceeded(f"more than {MAX_WAITING_REQUESTS} lease requests wait")
                 self.inbox.asks.append(ask(request.lease_request))
+            case "rules_request":
+                if len(self.inbox.rules_asks) >= MAX_WAITING_REQUESTS:
+                    raise WindowExceeded(f"more than {MAX_WAITING_REQUESTS} rules requests wait")
+                self.inbox.rules_asks.append(rules_ask(request.rules_request))
             case "hello":
                 raise InvalidArgument("hello", "only the first message is Hello")
             case _:
@@ -157,6 +167,15 @@ class SyncProtocol:
     def control_waits(self) -> bool:
         """Whether a heartbeat or a lease request is taken in and not handed out."""
         return self.inbox.heartbeat_id is not None or bool(self.inbox.asks)
+
+    @property
+    def rules_wait(self) -> bool:
+        """Whether a rules request is taken in and not handed out."""
+        return bool(self.inbox.rules_asks)
+
+    def take_rules(self) -> RulesAsk | None:
+        """Hands out the next rules request that waits."""
+        return self.inbox.rules_asks.popleft() if self.inbox.rules_asks else None
 
     def take_debits(self, limit: int) -> list[wire.Debit]:
         """Hands out the next run of debits, at most `limit`."""
@@ -227,6 +246,19 @@ def ask(request: wire.LeaseRequest) -> Ask:
     return Ask(
         request.request_id, tuple(_want(want, f"lease_request.wants[{n}]") for n, want in enumerate(request.wants))
     )
+
+
+def rules_ask(request: wire.RulesRequest) -> RulesAsk:
+    """Checks a rules request. Raises `InvalidArgument`."""
+    check_range("rules_request.wants", len(request.wants), 0, MAX_WANTS)
+    check_range("rules_request.rate_card_ids", len(request.rate_card_ids), 0, MAX_RATE_CARDS)
+    for place, want in enumerate(request.wants):
+        check_optional_id(f"rules_request.wants[{place}].account_id", want.account_id)
+        check_optional_id(f"rules_request.wants[{place}].subject", want.subject)
+    for place, rate_card_id in enumerate(request.rate_card_ids):
+        check_optional_id(f"rules_request.rate_card_ids[{place}]", rate_card_id)
+    wants = tuple((want.account_id, want.subject) for want in request.wants)
+    return RulesAsk(request.request_id, wants, tuple(request.rate_card_ids))
 
 
 def _want(want: wire.LeaseWant, path: str) -> Want:

@@ -1,8 +1,8 @@
-"""Runs one stream: reads, writes, and two lanes of work between them, each in its own task.
+"""Runs one stream: reads, writes, and three lanes of work between them, each in its own task.
 
-Debits and control (heartbeats, lease requests, changes to tell) are lanes of their own, so that a sidecar with a long
-outbox still gets rights quickly. Within a lane answers keep their order. Reading never waits for writing: what is
-taken in and not done is bounded by the window of debits and the limit on lease requests, both refused beyond.
+Debits, control (heartbeats, lease requests, changes to tell) and rules are lanes of their own, so that a sidecar with a
+long outbox still gets rights quickly. Within a lane answers keep their order. Reading never waits for writing: what is
+taken in and not done is bounded by the window of debits and the limits on requests, all refused beyond.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from holdfast_ledger.errors import InvalidArgument, LedgerError, WindowExceeded
 from holdfast_ledger.leasing.rights import Granted, Served
 from holdfast_ledger.leasing.terms import LeaseTerms
 from holdfast_ledger.posting.post import Posted
+from holdfast_ledger.snapshots import Snapshots
 from holdfast_ledger.store.interface import Locks, Pool
 from holdfast_ledger.sync.jobs import Admitted, StreamId, SyncJobs
 from holdfast_ledger.sync.messages import lease_messages
@@ -92,6 +93,7 @@ class SyncServices:
     settings: StreamSettings
     jobs: SyncJobs
     writer: GroupWriter
+    snapshots: Snapshots
     registry: Registry
     crash: CrashPlan
     counters: SyncCounters = field(default_factory=SyncCounters)
@@ -130,9 +132,10 @@ class Stream:
         self._write_under_way: asyncio.Future[None] | None = None
         self._post_wanted = asyncio.Event()
         self._control_wanted = asyncio.Event()
+        self._rules_wanted = asyncio.Event()
         self._write_wanted = asyncio.Event()
         self._read_all = False
-        self._lanes_open = 2
+        self._lanes_open = 3
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._id = StreamId("", 0, 0)
 
@@ -230,8 +233,8 @@ class Stream:
         self.tell(set(admitted.unsettled_pools))
 
     async def _serve(self) -> None:
-        """Runs the four tasks; the first fault ends them all, and they are gone before this returns."""
-        lanes: list[Coroutine[None, None, None]] = [self._read(), self._post(), self._control(), self._write()]
+        """Runs the five tasks; the first fault ends them all, and they are gone before this returns."""
+        lanes = (self._read(), self._post(), self._control(), self._rules(), self._write())
         tasks = [asyncio.ensure_future(lane) for lane in lanes]
         try:
             waiting: set[asyncio.Future[None]] = {*tasks, self._ended}
@@ -263,9 +266,12 @@ class Stream:
                 self._post_wanted.set()
             if self._protocol.control_waits:
                 self._control_wanted.set()
+            if self._protocol.rules_wait:
+                self._rules_wanted.set()
         self._read_all = True
         self._post_wanted.set()
         self._control_wanted.set()
+        self._rules_wanted.set()
 
     async def _write(self) -> None:
         while True:
@@ -295,6 +301,18 @@ class Stream:
 
     async def _control(self) -> None:
         await self._lane(self._control_wanted, self._control_turn)
+
+    async def _rules(self) -> None:
+        await self._lane(self._rules_wanted, self._rules_turn)
+
+    async def _rules_turn(self) -> bool:
+        ask = self._protocol.take_rules()
+        if ask is None:
+            return False
+        jobs = self._services.jobs
+        update = await self._services.snapshots.read(lambda reader: jobs.rules(reader, ask))
+        self._send(wire.SyncResponse(rules_update=update))
+        return True
 
     async def _post_turn(self) -> bool:
         debits = self._protocol.take_debits(self._services.settings.post_debit_count)
