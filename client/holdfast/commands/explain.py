@@ -80,7 +80,8 @@ def _text(answer: Checked) -> str:
         lines.append(f"the plan has: {json.dumps(answer.feature_value)}")
     pool = f"posted {answer.posted:,}, held {answer.held:,}, available {answer.available:,}"
     lines.append(f"the pool: {pool}; {answer.mode}")
-    return "\n".join(lines) + "\n\n" + table(_HEADER, [_row(step) for step in answer.steps], _NUMBERS)
+    levels = "\n" + table(_HEADER, [_row(step) for step in answer.steps], _NUMBERS) if answer.steps else ""
+    return "\n".join(lines) + "\n" + levels
 
 
 def _verdict(answer: Checked) -> str:
@@ -95,14 +96,19 @@ def _row(step: LimitState) -> tuple[str, ...]:
     return (
         step.level,
         step.subject,
-        f"{step.limit_amount:,}",
-        f"{step.used_amount:,}",
-        f"{step.held_amount:,}",
-        f"{step.left_amount:,}",
+        *_figures(step),
         _says(step),
         resets_at.isoformat(sep=" ", timespec="seconds").replace("+00:00", "Z") if resets_at else "",
         f"{step.retry_after_ms:,} ms" if step.retry_after_ms else "",
     )
+
+
+def _figures(step: LimitState) -> tuple[str, str, str, str]:
+    kind = step.level.partition("/")[0]
+    if kind == "subject":  # is there or not
+        return ("",) * 4
+    limit = f"{step.limit_amount:,}" if step.limit_amount or kind == "budget" else ""
+    return limit, f"{step.used_amount:,}", f"{step.held_amount:,}", f"{step.left_amount:,}"
 
 
 def _says(step: LimitState) -> str:

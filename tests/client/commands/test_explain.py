@@ -20,6 +20,8 @@ DENIAL = decision_pb2.LimitState(
     retry_after_ms=2_500,
 )
 
+KINDS = ("subject", "budget", "pool")
+
 
 def run(sidecar: Sidecar, *arguments: str) -> int:
     return explain.main(["--sidecar", sidecar.target, "--account", "acme", *arguments])
@@ -44,6 +46,21 @@ def test_denied_is_one_and_names_the_level(sidecar: Sidecar, capsys: pytest.Capt
     assert lines[0] == "DENY BUDGET_EXCEEDED: denied by budget/team-month of research: 100 left of 5000"
     assert lines[-2].split("  ")[-3:] == ["BUDGET_EXCEEDED", "2027-01-01 00:00:00Z", "2,500 ms"]
     assert lines[-1].endswith("OK (shadow)")
+
+
+def test_what_has_no_figures_shows_none(sidecar: Sidecar, capsys: pytest.CaptureFixture[str]) -> None:
+    """Zero of a budget is a figure; a subject is there or not, and a pool has no limit."""
+    sidecar.steps = [decision_pb2.LimitState(level=f"{kind}/x", reason="REASON_OK") for kind in KINDS]
+    assert run(sidecar) == 0
+    subject, budget, pool = (line.split() for line in capsys.readouterr().out.splitlines()[4:])
+    assert (subject, budget, pool) == (
+        ["subject/x", "OK"],
+        ["budget/x", "0", "0", "0", "0", "OK"],
+        ["pool/x", "0", "0", "0", "OK"],
+    )
+    sidecar.steps = []
+    assert run(sidecar) == 0
+    assert "LEVEL" not in capsys.readouterr().out
 
 
 def test_a_shadow_denial_is_told_as_such(sidecar: Sidecar, capsys: pytest.CaptureFixture[str]) -> None:
