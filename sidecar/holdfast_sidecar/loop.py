@@ -13,7 +13,7 @@ from holdfast_sidecar.crash_points import crash_point
 from holdfast_sidecar.dispatcher.dispatcher import Dispatcher
 from holdfast_sidecar.dispatcher.faults import STORE_FAILED
 from holdfast_sidecar.engine.engine import Engine
-from holdfast_sidecar.engine.events import LeaseAsk
+from holdfast_sidecar.engine.events import LeaseAsk, RulesAsk
 from holdfast_sidecar.engine.operations import Call
 from holdfast_sidecar.engine.state import Writes
 from holdfast_sidecar.garbage import Garbage
@@ -33,7 +33,7 @@ BATCH_BOUNDS: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 class Notified(Protocol):
     """The side of the uplink that the loop sees."""
 
-    def notify(self, last_sequence: int, epoch: int, lease_asks: Sequence[LeaseAsk]) -> None:
+    def notify(self, last_sequence: int, epoch: int, asks: Sequence[LeaseAsk | RulesAsk]) -> None:
         """Tells what is durable now: debits up to a sequence, the epoch; and what to ask for. Never blocks."""
 
 
@@ -112,7 +112,7 @@ class DecisionLoop:
             self._transport.reply([self._dispatcher.encode(call) for call in changed])
             crash_point("after_reply")
         if self._uplink is not None:
-            self._uplink.notify(effects.last_sequence, effects.epoch, effects.asks)
+            self._uplink.notify(effects.last_sequence, effects.epoch, [*effects.asks, *effects.rules_asks])
         if items:
             self._count(len(items))
 

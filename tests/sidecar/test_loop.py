@@ -11,7 +11,7 @@ from holdfast_sidecar.dispatcher.decode import Decoder
 from holdfast_sidecar.dispatcher.dispatcher import METHODS, Dispatcher
 from holdfast_sidecar.dispatcher.encode import Encoder
 from holdfast_sidecar.engine.engine import Engine
-from holdfast_sidecar.engine.events import Connected, LeaseAsk, LeaseState, LeaseStatus
+from holdfast_sidecar.engine.events import Connected, LeaseAsk, LeaseState, LeaseStatus, RulesAsk
 from holdfast_sidecar.engine.settings import EngineSettings
 from holdfast_sidecar.inbox import Inbox
 from holdfast_sidecar.loop import DecisionLoop, boottime_ns, unix_ms
@@ -32,7 +32,7 @@ class Notices:
     def __init__(self) -> None:
         self.told: list[tuple[int, int]] = []
 
-    def notify(self, last_sequence: int, epoch: int, lease_asks: Sequence[LeaseAsk]) -> None:
+    def notify(self, last_sequence: int, epoch: int, lease_asks: Sequence[LeaseAsk | RulesAsk]) -> None:
         self.told.append((last_sequence, epoch))
 
 

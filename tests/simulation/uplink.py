@@ -10,7 +10,7 @@ from random import Random
 from typing import cast
 
 from holdfast.v1 import ledger_sync_service_pb2 as pb
-from holdfast_sidecar.engine.events import Fenced, LeaseAsk, UplinkEvent
+from holdfast_sidecar.engine.events import Fenced, LeaseAsk, RulesAsk, UplinkEvent
 from holdfast_sidecar.store.interface import Store
 from holdfast_sidecar.uplink.lifecycle import OPEN, State
 from holdfast_sidecar.uplink.limits import UplinkLimits
@@ -70,7 +70,7 @@ class SimUplink:
         self._limits = limits
         self._protocol = UplinkProtocol(identity, limits, clock.now_ns())
         self._notified = (identity.last_sequence, identity.epoch)
-        self._asks: list[LeaseAsk] = []
+        self._asks: list[LeaseAsk | RulesAsk] = []
         self._attempt: _Attempt | None = None
         self._kicked = False
         self._timer_ns: int | None = None
@@ -88,7 +88,7 @@ class SimUplink:
 
     # Towards the loop.
 
-    def notify(self, last_sequence: int, epoch: int, lease_asks: Sequence[LeaseAsk]) -> None:
+    def notify(self, last_sequence: int, epoch: int, lease_asks: Sequence[LeaseAsk | RulesAsk]) -> None:
         """See `loop.Notified`."""
         self._notified = (last_sequence, epoch)
         self._asks.extend(lease_asks)

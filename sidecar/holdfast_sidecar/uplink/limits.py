@@ -17,9 +17,13 @@ class UplinkLimits:
     """Least time between two messages of debits that are not full: a message costs the interpreter about as much
     as a hundred debits. The first debit after a pause does not wait."""
     control_message_count: int = 1024
-    """Heartbeats and lease requests waiting to be written; a ledger that lets more pile up is not reading."""
+    """Heartbeats, lease and rules requests waiting to be written; a ledger that lets more pile up is not reading."""
     lease_want_count: int = 1000
     """Pools a lease request, by the contract."""
+    rules_want_count: int = 1000
+    """Paths a rules request, by the contract: at most 650 KiB."""
+    rate_card_count: int = 16
+    """Rate cards a rules request, by the contract."""
     first_flight_debit_count: int = 1_000
     """Debits sent on a new stream before the first ack, at most; each acked debit allows one more, up to the window.
     So a link that breaks again and again carries little twice: see `flight.py`."""
@@ -40,7 +44,8 @@ class UplinkLimits:
     stable_ms: int = 10_000
     """A stream that lived this long forgets the failures before it."""
     receive_message_bytes: int = 64 * 1024 * 1024
-    """A Welcome carries every lease: about 200 bytes each, so 300,000 pools."""
+    """A Welcome carries every lease: about 200 bytes each, so 300,000 pools. An answer to a rules request carries the
+    nodes of 1,000 paths and 16 rate cards: some MiB."""
     send_message_bytes: int = 4 * 1024 * 1024
     """Above any message that is made here."""
     keepalive_interval_ms: int = 20_000

@@ -28,6 +28,7 @@ from holdfast_sidecar.engine.events import (
     LeaseAsk,
     LeasesRenewed,
     LeasesUpdated,
+    RulesAsk,
     UplinkEvent,
 )
 from holdfast_sidecar.uplink import wire
@@ -35,6 +36,7 @@ from holdfast_sidecar.uplink.flight import Flight
 from holdfast_sidecar.uplink.lag import LagMeter
 from holdfast_sidecar.uplink.lifecycle import OPEN, WELCOMED, LocalProtocolError, State, Trigger, step
 from holdfast_sidecar.uplink.limits import UplinkLimits
+from holdfast_sidecar.uplink.rule_updates import rules_updated
 from holdfast_sidecar.uplink.wire import BadMessage
 
 _MS = 1_000_000
@@ -80,6 +82,8 @@ class _Stream:
     """When each heartbeat that is not answered was made."""
     asks: set[int] = field(default_factory=set)
     """Lease requests made and not answered."""
+    rules_asks: dict[int, RulesAsk] = field(default_factory=dict)
+    """Rules requests made and not answered: what an answer leaves out is told by what was asked."""
     heartbeat_count: int = 0
     heartbeat_interval_ns: int = 0
     next_heartbeat_ns: int = 0
@@ -256,6 +260,10 @@ class UplinkProtocol:
             leases = wire.lease_states(response.lease_update.leases)
             stream.asks.discard(response.lease_update.request_id)
             self._events.append(LeasesUpdated(response.lease_update.request_id, leases, now_ns))
+        elif kind == "rules_update":
+            rules_ask = stream.rules_asks.pop(response.rules_update.request_id, None)
+            if rules_ask is not None:
+                self._events.append(rules_updated(rules_ask, response.rules_update, now_ns))
 
     def _take_welcome(self, stream: _Stream, welcome: pb.Welcome, now_ns: int) -> None:
         """Learns the epoch, the mark to resume from, and the terms of the stream."""
@@ -335,7 +343,7 @@ class UplinkProtocol:
 
     # From the decision loop.
 
-    def notify(self, last_sequence: int, epoch: int, lease_asks: Sequence[LeaseAsk], now_ns: int) -> None:
+    def notify(self, last_sequence: int, epoch: int, asks: Sequence[LeaseAsk | RulesAsk], now_ns: int) -> None:
         """The loop has committed: debits up to `last_sequence` and the epoch are durable, the asks may leave.
 
         An ask that meets no stream in use is dropped: its answer could not come. The engine, told of the end of the
@@ -352,10 +360,15 @@ class UplinkProtocol:
         if stream is None:
             return
         self._adopt_if_durable(stream)
-        for ask in lease_asks:
-            if self._state is State.STREAMING:
+        for ask in asks:
+            if self._state is not State.STREAMING:
+                return
+            if isinstance(ask, LeaseAsk):
                 stream.asks.add(ask.request_id)
                 self._send_control(stream, wire.lease_request(ask))
+            else:
+                stream.rules_asks[ask.request_id] = ask
+                self._send_control(stream, wire.rules_request(ask))
 
     def _adopt_if_durable(self, stream: _Stream) -> None:
         """Lets debits leave once the epoch of Welcome is durable here.

@@ -23,7 +23,7 @@ from google.rpc import error_details_pb2, status_pb2
 from holdfast.v1 import ledger_sync_service_pb2 as pb
 
 from holdfast_sidecar.crash_points import crash_point
-from holdfast_sidecar.engine.events import Fenced, LeaseAsk, UplinkEvent
+from holdfast_sidecar.engine.events import Fenced, LeaseAsk, RulesAsk, RulesUpdated, UplinkEvent
 from holdfast_sidecar.uplink.lifecycle import OPEN, WELCOMED, State
 from holdfast_sidecar.uplink.limits import UplinkLimits
 from holdfast_sidecar.uplink.protocol import UplinkIdentity, UplinkProtocol
@@ -105,7 +105,7 @@ class Uplink:
         self._protocol = UplinkProtocol(identity, self._limits, now_ns())
         self._bytes_sent = 0
         self._notified = (identity.last_sequence, identity.epoch)
-        self._asks: deque[LeaseAsk] = deque()
+        self._asks: deque[LeaseAsk | RulesAsk] = deque()
         self._notice_wanted = False
         self._waking = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -117,21 +117,21 @@ class Uplink:
 
     # Any thread.
 
-    def notify(self, last_sequence: int, epoch: int, lease_asks: Sequence[LeaseAsk]) -> None:
+    def notify(self, last_sequence: int, epoch: int, asks: Sequence[LeaseAsk | RulesAsk]) -> None:
         """Tells what is durable now, and what to ask of the ledger. Any one thread; never blocks.
 
         Args:
             last_sequence: highest sequence made, never less than before.
             epoch: the epoch in the folder.
-            lease_asks: each is sent once, on the stream that is open now; without one they are dropped.
+            asks: each is sent once, on the stream that is open now; without one they are dropped.
 
-        Raises ValueError for an ask with more wants than the contract allows.
+        Raises ValueError for an ask that asks for more than the contract allows.
         """
         self._notified = (last_sequence, epoch)
-        if lease_asks:
-            if any(len(ask.wants) > self._limits.lease_want_count for ask in lease_asks):
-                raise ValueError(f"a lease ask has at most {self._limits.lease_want_count} wants")
-            self._asks.extend(lease_asks)
+        if asks:
+            for ask in asks:
+                self._check_ask(ask)
+            self._asks.extend(asks)
         elif not self._notice_wanted:
             return
         self._notice_wanted = False
@@ -141,6 +141,16 @@ class Uplink:
                 self._loop.call_soon_threadsafe(self._wake.set)
             except RuntimeError:
                 _log.debug("notified after the uplink's loop was closed")
+
+    def _check_ask(self, ask: LeaseAsk | RulesAsk) -> None:
+        limits = self._limits
+        if isinstance(ask, LeaseAsk):
+            if len(ask.wants) > limits.lease_want_count:
+                raise ValueError(f"a lease ask has at most {limits.lease_want_count} wants")
+        elif len(ask.paths) > limits.rules_want_count or len(ask.rate_card_ids) > limits.rate_card_count:
+            raise ValueError(
+                f"a rules ask has at most {limits.rules_want_count} paths and {limits.rate_card_count} rate cards"
+            )
 
     def statistics(self) -> UplinkStatistics:
         """Returns counters. Any thread."""
@@ -388,6 +398,9 @@ class Uplink:
         for event in self._protocol.events_received():
             if isinstance(event, Fenced):
                 _log.critical("fenced: %s: %s", event.reason, event.message)
+            elif isinstance(event, RulesUpdated):
+                for account_id, subject, why in event.refused:
+                    _log.error("rules of account %r, subject %r are refused: %s", account_id, subject, why)
             self._emit(event)
 
     def _check_drained(self) -> None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from holdfast.v1 import decision_pb2 as decision
 from holdfast.v1 import ledger_sync_service_pb2 as pb
 
-from holdfast_sidecar.engine.events import LeaseAsk, LeaseState, LeaseStatus
+from holdfast_sidecar.engine.events import LeaseAsk, LeaseState, LeaseStatus, RulesAsk
 from holdfast_sidecar.varint import varint
 
 _DEBITS_OF_REQUEST = bytes([2 << 3 | 2])
@@ -68,6 +68,13 @@ def lease_request(ask: LeaseAsk) -> bytes:
     return pb.SyncRequest(lease_request=request).SerializeToString()
 
 
+def rules_request(ask: RulesAsk) -> bytes:
+    """Returns a `SyncRequest` with a rules request."""
+    wants = [pb.RulesWant(account_id=account_id, subject=subject) for account_id, subject in ask.paths]
+    request = pb.RulesRequest(request_id=ask.request_id, wants=wants, rate_card_ids=ask.rate_card_ids)
+    return pb.SyncRequest(rules_request=request).SerializeToString()
+
+
 def lease_states(leases: Iterable[pb.Lease]) -> tuple[LeaseState, ...]:
     """Returns leases as values. Raises `BadMessage` for a status that is not known."""
     return tuple(_lease_state(lease) for lease in leases)
@@ -105,4 +112,6 @@ def _lease_state(lease: pb.Lease) -> LeaseState:
         overdraft_limit=policy.overdraft_limit,
         partition_mode=policy.partition_mode or decision.PARTITION_MODE_FAIL_CLOSED,
         partition_after_ms=policy.partition_after_ms,
+        shadow=policy.shadow,
+        rules_version=lease.rules_version,
     )

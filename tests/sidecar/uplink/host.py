@@ -9,7 +9,7 @@ from random import Random
 
 import uvloop
 from holdfast.v1 import ledger_sync_service_pb2 as pb
-from holdfast_sidecar.engine.events import Connected, DebitsAcked, LeaseAsk, UplinkEvent
+from holdfast_sidecar.engine.events import Connected, DebitsAcked, LeaseAsk, RulesAsk, UplinkEvent
 from holdfast_sidecar.store.interface import StoreFailed
 from holdfast_sidecar.uplink.limits import UplinkLimits
 from holdfast_sidecar.uplink.protocol import UplinkIdentity
@@ -84,7 +84,7 @@ class Host:
         if self.failure is not None:
             raise self.failure
 
-    def settle(self, count: int, lease_asks: Sequence[LeaseAsk] = ()) -> None:
+    def settle(self, count: int, lease_asks: Sequence[LeaseAsk | RulesAsk] = ()) -> None:
         """Commits a batch with so many debits, and tells the uplink."""
         with self._changed:
             for sequence in range(self.last_sequence + 1, self.last_sequence + count + 1):

@@ -29,6 +29,9 @@ class Ledger(pb_grpc.LedgerSyncServiceServicer):
         self.batch_counts: list[int] = []
         self.hellos: list[pb.Hello] = []
         self.asks: list[pb.LeaseRequest] = []
+        self.rules_asks: list[pb.RulesRequest] = []
+        self.rules = pb.RulesUpdate()
+        """The answer to each rules request."""
         self.heartbeat_interval_ms = 60_000
         self.lease_validity_ms = 30_000
         self.window_debit_count = 10_000
@@ -141,6 +144,10 @@ class Ledger(pb_grpc.LedgerSyncServiceServicer):
             ]
             update = pb.LeaseUpdate(request_id=request.lease_request.request_id, leases=leases)
             down.put(pb.SyncResponse(lease_update=update))
+        elif kind == "rules_request":
+            self.rules_asks.append(request.rules_request)
+            self.rules.request_id = request.rules_request.request_id
+            down.put(pb.SyncResponse(rules_update=self.rules))
 
     def _hello(self, hello: pb.Hello, down: "SimpleQueue[pb.SyncResponse | None]") -> None:
         if self.refusal is not None:

@@ -13,6 +13,8 @@ from holdfast_sidecar.engine.events import (
     LeaseStatus,
     LeasesUpdated,
     LeaseWant,
+    RulesAsk,
+    RulesUpdated,
 )
 from holdfast_sidecar.uplink.lifecycle import LocalProtocolError, State
 from holdfast_sidecar.uplink.limits import UplinkLimits
@@ -31,6 +33,8 @@ from tests.sidecar.uplink.wiring import (
 )
 
 ASK = LeaseAsk(1, (LeaseWant("acme", "general", 10, 5, 0, 0, 0),))
+RULES_ASK = RulesAsk(1, (("acme", "research"),))
+RULES_ANSWER = pb.SyncResponse(rules_update=pb.RulesUpdate(request_id=1))
 
 
 # Hello and Welcome
@@ -359,6 +363,60 @@ def test_lease_asks_die_with_their_stream() -> None:
     wired.open()
     wired.receive(welcome(1))
     assert wired.control() == []
+
+
+def test_rules_asks_leave_once_and_their_answer_is_told_once() -> None:
+    wired = Wired()
+    wired.streaming()
+    wired.protocol.notify(0, 1, [ASK, RULES_ASK], wired.now_ns)
+    leases, rules = wired.control()
+    assert leases.WhichOneof("message") == "lease_request"
+    assert [want.subject for want in rules.rules_request.wants] == ["research"]
+    assert wired.receive(RULES_ANSWER) == [RulesUpdated(1, (), (), (), wired.now_ns)]
+    assert wired.receive(RULES_ANSWER) == []
+    assert not wired.protocol.idle, "the lease request has a number of its own"
+
+
+def test_a_drain_does_not_wait_for_rules() -> None:
+    wired = Wired()
+    wired.streaming()
+    wired.protocol.notify(0, 1, [RULES_ASK], wired.now_ns)
+    assert wired.protocol.idle
+
+
+@pytest.mark.parametrize("request_id", [0, 2])
+def test_rules_that_nobody_asked_for_are_passed_over(request_id: int) -> None:
+    """What they leave out cannot be told."""
+    wired = Wired()
+    wired.streaming()
+    wired.protocol.notify(0, 1, [RULES_ASK], wired.now_ns)
+    assert wired.receive(pb.SyncResponse(rules_update=pb.RulesUpdate(request_id=request_id))) == []
+    assert wired.protocol.state is State.STREAMING
+
+
+def test_rules_asks_die_with_their_stream() -> None:
+    wired = Wired()
+    wired.streaming()
+    wired.protocol.notify(0, 1, [RULES_ASK], wired.now_ns)
+    wired.close()
+    wired.protocol.notify(0, 1, [RULES_ASK], wired.now_ns)
+    wired.after(1_000)
+    wired.open()
+    wired.receive(welcome(1))
+    assert wired.control() == []
+    assert wired.receive(RULES_ANSWER) == []
+
+
+def test_bad_rules_do_not_end_the_stream() -> None:
+    wired = Wired()
+    wired.streaming()
+    wired.protocol.notify(0, 1, [RULES_ASK], wired.now_ns)
+    message = pb.SyncResponse(rules_update=pb.RulesUpdate(request_id=1))
+    message.rules_update.nodes.add(account_id="acme", subject="research").rate_limits.add(limit_id="r")
+    (event,) = wired.receive(message)
+    assert isinstance(event, RulesUpdated)
+    assert event.refused == (("acme", "research", "rate limit 'r': unit 0 is not known"),)
+    assert wired.protocol.state is State.STREAMING
 
 
 def test_a_ledger_that_does_not_read_is_given_up() -> None:

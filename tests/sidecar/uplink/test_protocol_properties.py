@@ -17,6 +17,8 @@ from holdfast_sidecar.engine.events import (
     LeasesRenewed,
     LeasesUpdated,
     LeaseWant,
+    RulesAsk,
+    RulesUpdated,
 )
 from holdfast_sidecar.uplink.lifecycle import OPEN, WELCOMED, State
 from holdfast_sidecar.uplink.limits import UplinkLimits
@@ -61,6 +63,8 @@ class UplinkAgainstLedger(RuleBasedStateMachine):
         self.written_ns: dict[int, int] = {}
         self.answered_id = 0
         self.asks_sent: list[int] = []
+        self.rules_asks_sent: set[int] = set()
+        """And not answered."""
 
     # The decision loop
 
@@ -68,10 +72,11 @@ class UplinkAgainstLedger(RuleBasedStateMachine):
     def commit(self, count: int, ask: bool) -> None:
         """A batch is durable."""
         self.last_sequence += count
-        asks = []
+        asks: list[LeaseAsk | RulesAsk] = []
         if ask:
             self.ask_count += 1
-            asks = [LeaseAsk(self.ask_count, (LeaseWant("a", "p", 1, 1, 0, 0, 0),))]
+            asks.append(LeaseAsk(self.ask_count, (LeaseWant("a", "p", 1, 1, 0, 0, 0),)))
+            asks.append(RulesAsk(self.ask_count, (("a", ""),)))
         self.protocol.notify(self.last_sequence, self.epoch, asks, self.wired.now_ns)
         self.hear()
 
@@ -147,6 +152,9 @@ class UplinkAgainstLedger(RuleBasedStateMachine):
         elif kind == "lease_request":
             assert request.lease_request.request_id not in self.asks_sent, "an ask is sent once on a stream"
             self.asks_sent.append(request.lease_request.request_id)
+        elif kind == "rules_request":
+            assert request.rules_request.request_id not in self.rules_asks_sent, "an ask is sent once on a stream"
+            self.rules_asks_sent.add(request.rules_request.request_id)
 
     def audit_debits(self, sequences: list[int], size: int) -> None:
         assert self.epoch == EPOCH, "no debit leaves before the epoch is durable"
@@ -186,6 +194,9 @@ class UplinkAgainstLedger(RuleBasedStateMachine):
         elif kind == "lease_request":
             update = pb.LeaseUpdate(request_id=request.lease_request.request_id)
             self.down.append(pb.SyncResponse(lease_update=update))
+        elif kind == "rules_request":
+            answer = pb.RulesUpdate(request_id=request.rules_request.request_id, nodes=[pb.SubjectRules()])
+            self.down.append(pb.SyncResponse(rules_update=answer))
 
     @precondition(lambda self: bool(self.down))
     @rule()
@@ -224,6 +235,10 @@ class UplinkAgainstLedger(RuleBasedStateMachine):
                     self.acked_told = event.acked_sequence
                 case LeasesUpdated():
                     assert event.request_id in self.asks_sent
+                case RulesUpdated():
+                    assert self.connected
+                    self.rules_asks_sent.remove(event.request_id)
+                    assert event.refused, "the node was of no account"
                 case Fenced():
                     assert not self.connected
                     self.fenced = True

@@ -24,6 +24,8 @@ from holdfast_sidecar.engine.events import (
     LeasesRenewed,
     LeasesUpdated,
     LeaseWant,
+    RulesAsk,
+    RulesUpdated,
 )
 from holdfast_sidecar.store.interface import StoreFailed
 from holdfast_sidecar.uplink.lifecycle import State
@@ -34,6 +36,7 @@ from tests.sidecar.uplink.ledger import UNAVAILABLE, Ledger
 from tests.sidecar.uplink.proxy import CuttingProxy
 
 ASK = LeaseAsk(1, (LeaseWant("acme", "general", 10, 5, 0, 0, 0),))
+RULES_ASK = RulesAsk(1, (("acme", "research"),))
 IMPATIENT = UplinkLimits(connect_timeout_ms=300, welcome_timeout_ms=300, backoff_max_ms=200)
 
 
@@ -289,6 +292,25 @@ def test_an_ask_with_too_many_wants_is_refused_where_it_is_made() -> None:
     host = Host("127.0.0.1:1")
     with pytest.raises(ValueError, match="at most 1000 wants"):
         host.uplink.notify(0, 0, [LeaseAsk(1, ASK.wants * 1_001)])
+    with pytest.raises(ValueError, match="at most 1000 paths and 16 rate cards"):
+        host.uplink.notify(0, 0, [RulesAsk(1, RULES_ASK.paths * 1_001)])
+    with pytest.raises(ValueError, match="at most 1000 paths and 16 rate cards"):
+        host.uplink.notify(0, 0, [RulesAsk(1, (), ("models",) * 17)])
+
+
+def test_rules_asks_are_answered_and_what_is_refused_is_logged(
+    ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger.rules.nodes.add(account_id="acme", version=3)
+    ledger.rules.nodes.add(account_id="acme", subject="stranger", version=3)
+    with Host(ledger.start()) as host:
+        streaming(host)
+        host.settle(0, [RULES_ASK])
+        host.until(lambda: host.seen(RulesUpdated) == 1)
+    (event,) = [event for event in host.events if isinstance(event, RulesUpdated)]
+    assert [(node.subject, node.version) for node in event.nodes] == [("", 3)]
+    assert [ask.request_id for ask in ledger.rules_asks] == [1]
+    assert "rules of account 'acme', subject 'stranger' are refused: it was not asked for" in caplog.text
 
 
 @pytest.mark.parametrize("reason", ["FENCED", "LEDGER_BEHIND"])

@@ -3,8 +3,9 @@
 import pytest
 from holdfast.v1 import decision_pb2 as decision
 from holdfast.v1 import ledger_sync_service_pb2 as pb
-from holdfast_sidecar.engine.events import LeaseAsk, LeaseState, LeaseStatus, LeaseWant
+from holdfast_sidecar.engine.events import LeaseAsk, LeaseState, LeaseStatus, LeaseWant, RulesAsk
 from holdfast_sidecar.uplink import wire
+from holdfast_sidecar.uplink.limits import UplinkLimits
 from holdfast_sidecar.varint import varint
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,12 +46,28 @@ def test_a_lease_request_carries_every_field_of_its_wants() -> None:
     assert len(request.wants) == 2
 
 
+def test_a_rules_request_carries_paths_and_rate_cards() -> None:
+    ask = RulesAsk(7, (("acme", "research/ann"), ("other", "")), ("models", "old"))
+    request = pb.SyncRequest.FromString(wire.rules_request(ask)).rules_request
+    assert request.request_id == 7
+    assert [(want.account_id, want.subject) for want in request.wants] == [("acme", "research/ann"), ("other", "")]
+    assert list(request.rate_card_ids) == ["models", "old"]
+
+
+def test_the_largest_rules_request_fits_a_message() -> None:
+    limits = UplinkLimits()
+    paths = tuple(("a" * 128, "s" * 512) for _ in range(limits.rules_want_count))
+    ask = RulesAsk(2**63, paths, tuple("c" * 128 for _ in range(limits.rate_card_count)))
+    assert len(wire.rules_request(ask)) < limits.send_message_bytes
+
+
 def test_an_active_lease_carries_every_figure() -> None:
     policy = decision.Policy(
         enforcement=decision.ENFORCEMENT_OPTIMISTIC,
         overdraft_limit=9,
         partition_mode=decision.PARTITION_MODE_FAIL_OPEN,
         partition_after_ms=11,
+        shadow=True,
     )
     lease = pb.Lease(
         account_id="acme",
@@ -73,6 +90,7 @@ def test_an_active_lease_carries_every_figure() -> None:
         returned_total=18,
         allowance_returned_total=19,
         denied=True,
+        rules_version=20,
     )
 
     assert wire.lease_states([lease]) == (
@@ -100,6 +118,8 @@ def test_an_active_lease_carries_every_figure() -> None:
             returned_total=18,
             allowance_returned_total=19,
             denied=True,
+            shadow=True,
+            rules_version=20,
         ),
     )
 
