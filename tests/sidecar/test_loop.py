@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -11,7 +12,16 @@ from holdfast_sidecar.dispatcher.decode import Decoder
 from holdfast_sidecar.dispatcher.dispatcher import METHODS, Dispatcher
 from holdfast_sidecar.dispatcher.encode import Encoder
 from holdfast_sidecar.engine.engine import Engine
-from holdfast_sidecar.engine.events import Connected, LeaseAsk, LeaseState, LeaseStatus, RulesAsk
+from holdfast_sidecar.engine.events import (
+    Connected,
+    LeaseAsk,
+    LeaseState,
+    LeaseStatus,
+    LeasesUpdated,
+    RulesAsk,
+    RulesUpdated,
+)
+from holdfast_sidecar.engine.rules import AccountTerms, SubjectRules
 from holdfast_sidecar.engine.settings import EngineSettings
 from holdfast_sidecar.inbox import Inbox
 from holdfast_sidecar.loop import DecisionLoop, boottime_ns, unix_ms
@@ -31,9 +41,15 @@ class Notices:
 
     def __init__(self) -> None:
         self.told: list[tuple[int, int]] = []
+        self.asks: list[LeaseAsk | RulesAsk] = []
+        self.asked = threading.Event()
+        """Rules were asked for."""
 
-    def notify(self, last_sequence: int, epoch: int, lease_asks: Sequence[LeaseAsk | RulesAsk]) -> None:
+    def notify(self, last_sequence: int, epoch: int, asks: Sequence[LeaseAsk | RulesAsk]) -> None:
         self.told.append((last_sequence, epoch))
+        self.asks += asks
+        if any(isinstance(ask, RulesAsk) for ask in asks):
+            self.asked.set()
 
 
 class Rig:
@@ -121,6 +137,22 @@ def test_the_uplink_hears_of_a_debit_only_once_it_is_durable(rig: Rig) -> None:
     rig.stub.Check(pb.CheckRequest(account_id="acme"), timeout=5)  # the round after the settle's has begun
     assert (1, 1) in rig.notices.told
     assert [sequence for sequence, _ in rig.store.read_debits(0, 10, 1 << 20)] == [1]
+
+
+def test_rules_that_a_call_needs_are_asked_for(rig: Rig) -> None:
+    """The call waits for them, and is decided by them."""
+    now_ns = boottime_ns()
+    rig.inbox.put(LeasesUpdated(0, (replace(LEASE, rules_version=3),), now_ns))
+    answering = rig.stub.Reserve.future(reserve("a"), timeout=5)
+    assert rig.notices.asked.wait(5)
+    (ask,) = [ask for ask in rig.notices.asks if isinstance(ask, RulesAsk)]
+    assert ("acme", "") in ask.paths
+    root = SubjectRules("acme", "", 3, False, account=AccountTerms(features=(("chat", True),)))
+    rig.inbox.put(RulesUpdated(ask.request_id, (root,), (), (), boottime_ns()))
+    assert answering.result().granted_amount == 10
+    rig.disk.owner = None
+    again = MemoryStore(rig.disk, sidecar_id="host-1", boot_id="boot-1", now_ns=boottime_ns()).load()
+    assert again.rules == [root]
 
 
 def test_what_came_before_the_stop_is_still_heard(rig: Rig) -> None:
