@@ -6,6 +6,7 @@ refuses, 69 no answer.
 
 import argparse
 import dataclasses
+import datetime
 import json
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ EXIT_DENIED = 1
 EXIT_USAGE = 2
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
 _TIMEOUT_MS = 5_000
+_SHORT_MS = 60_000
 _HEADER = ("LEVEL", "SUBJECT", "LIMIT", "USED", "HELD", "LEFT", "SAYS", "RESETS", "RETRY AFTER")
 _NUMBERS = frozenset({2, 3, 4, 5})
 
@@ -87,7 +89,7 @@ def _text(answer: Checked) -> str:
 def _verdict(answer: Checked) -> str:
     if answer.allowed:
         return f"ALLOW {answer.granted_amount:,}"
-    retry = f", retry after {answer.retry_after_ms:,} ms" if answer.retry_after_ms else ""
+    retry = f", retry after {_duration(answer.retry_after_ms)}" if answer.retry_after_ms else ""
     return f"DENY {answer.reason}: {Denied(answer).message}{retry}"
 
 
@@ -99,8 +101,14 @@ def _row(step: LimitState) -> tuple[str, ...]:
         *_figures(step),
         _says(step),
         resets_at.isoformat(sep=" ", timespec="seconds").replace("+00:00", "Z") if resets_at else "",
-        f"{step.retry_after_ms:,} ms" if step.retry_after_ms else "",
+        _duration(step.retry_after_ms) if step.retry_after_ms else "",
     )
+
+
+def _duration(ms: int) -> str:
+    if ms < _SHORT_MS:
+        return f"{ms:,} ms"
+    return str(datetime.timedelta(seconds=-(-ms // 1_000)))  # up: a retry that is too early is denied again
 
 
 def _figures(step: LimitState) -> tuple[str, str, str, str]:

@@ -63,6 +63,12 @@ def test_what_has_no_figures_shows_none(sidecar: Sidecar, capsys: pytest.Capture
     assert "LEVEL" not in capsys.readouterr().out
 
 
+def test_a_long_time_is_told_in_days(sidecar: Sidecar, capsys: pytest.CaptureFixture[str]) -> None:
+    sidecar.steps = [decision_pb2.LimitState(level="budget/x", reason="REASON_OK", retry_after_ms=800_990_700)]
+    run(sidecar)
+    assert capsys.readouterr().out.endswith("  9 days, 6:29:51\n")
+
+
 def test_a_shadow_denial_is_told_as_such(sidecar: Sidecar, capsys: pytest.CaptureFixture[str]) -> None:
     sidecar.steps = [decision_pb2.LimitState(level="rate_limit/rpm", reason="REASON_RATE_LIMITED", shadow=True)]
     assert run(sidecar, "--amount", "7") == 0
