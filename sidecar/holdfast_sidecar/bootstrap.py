@@ -103,6 +103,9 @@ class Sidecar:
         gc.collect()
         gc.freeze()
         _log.info("recovered", extra={"holds": hold_count, "ms": round(1e3 * (time.perf_counter() - started_s), 1)})
+        dropped_count = self._engine.statistics().rated.estimate_dropped_count
+        if dropped_count:
+            _log.warning("estimates of outputs were damaged and are learned anew", extra={"rows": dropped_count})
         self._heard = False
         self._alone_after_ns = boottime_ns() + config.partition_after_ms * NS_PER_MS
         self._draining = False

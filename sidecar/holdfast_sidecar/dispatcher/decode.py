@@ -33,6 +33,8 @@ PAGE_DEFAULT_COUNT = 100
 PAGE_MAX_COUNT = 1000
 DIMENSION_SETS_CACHED = 1024
 """Sets of dimensions that need no second check, and are one object in all holds that have them."""
+SUBJECTS_CACHED = 4096
+"""Subjects, likewise."""
 
 
 def fingerprint(kind: Kind, message: Message) -> bytes:
@@ -72,7 +74,7 @@ class Decoder:
             check_id("account_id", request.account_id),
             _pool_id(request.pool_id),
             amount,
-            check_amount("min_amount", request.min_amount, 0, amount),
+            check_amount("min_amount", request.min_amount, 0, amount or (INT64_MAX if request.quantities else 0)),
             _currency(request.currency),
             _subject(request.subject),
             _dimensions(request.dimensions),
@@ -92,7 +94,7 @@ class Decoder:
             check_id("account_id", request.account_id),
             _pool_id(request.pool_id),
             amount,
-            check_amount("min_amount", request.min_amount, 0, amount),
+            check_amount("min_amount", request.min_amount, 0, amount or INT64_MAX),
             check_amount("ttl_ms", request.ttl_ms, 0, self._max_hold_ttl_ms),
             _currency(request.currency),
             _subject(request.subject),
@@ -123,7 +125,7 @@ class Decoder:
             check_id("account_id", request.account_id),
             check_id("hold_id", request.hold_id),
             add_amount,
-            check_amount("min_add_amount", request.min_add_amount, 0, add_amount),
+            check_amount("min_add_amount", request.min_add_amount, 0, add_amount or (INT64_MAX if quantities else 0)),
             ttl_ms,
             return_amount,
             quantities,
@@ -259,6 +261,7 @@ def _currency(text: str) -> str:
     return check_text("currency", text, CURRENCY_MAX_BYTES) if text else ""
 
 
+@lru_cache(maxsize=SUBJECTS_CACHED)
 def _subject(text: str) -> str:
     if not text:
         return ""
@@ -268,7 +271,8 @@ def _subject(text: str) -> str:
 
 
 def _dimensions(entries: Mapping[str, str]) -> Dimensions:
-    return _checked_dimensions(tuple(entries.items())) if entries else ()
+    # Half as long as `entries.items()`, which goes through an abstract class.
+    return _checked_dimensions(tuple([(key, entries[key]) for key in entries])) if entries else ()
 
 
 @lru_cache(maxsize=DIMENSION_SETS_CACHED)

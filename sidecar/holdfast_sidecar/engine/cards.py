@@ -44,8 +44,6 @@ class Cards:
         """Those of the missing ones that are being asked for."""
         self.refused_count = 0
         """Revisions that could not be read; what was in force before them stayed."""
-        self.last_refusal = ""
-        """Which card was refused last, and why."""
 
     def rates(self, rate_card_id: str) -> Rates | None:
         """Returns the card's prices; None if no good revision of it has come yet."""
@@ -87,9 +85,8 @@ class Cards:
                 self._revisions[rate_card_id] = content.revision
                 try:
                     self._rates[rate_card_id] = content.rates or read(content)
-                except InvalidRateCard as error:
+                except InvalidRateCard:
                     self.refused_count += 1
-                    self.last_refusal = f"rate card {rate_card_id}, revision {content.revision}: {error}"
                 else:
                     taken.append(content)
         for rate_card_id in asked_ids:

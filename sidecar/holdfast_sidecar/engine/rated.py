@@ -6,6 +6,7 @@ the batch, so that no answer waits for it and a linked call that is undone teach
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from holdfast_rating.estimates import EstimateLimits, Estimates
 from holdfast_rating.meters import Meter
@@ -35,6 +36,18 @@ _INVALID = (RefusalReason.QUANTITY_OUT_OF_RANGE, RefusalReason.AMOUNT_OVERFLOW)
 """Refusals that no other rate card would help."""
 
 
+@dataclass(frozen=True, slots=True)
+class RatedStatistics:
+    """Counts since the start, and gauges."""
+
+    card_refused_count: int
+    """Revisions of rate cards that could not be read; what was in force before them stayed."""
+    estimate_count: int
+    """Histograms of outputs."""
+    estimate_dropped_count: int
+    """Rows of what was learned that were found damaged at the start."""
+
+
 class Rated:
     """Rates quantities, and expects outputs. All amounts in minor units of the pool's currency."""
 
@@ -45,8 +58,7 @@ class Rated:
         self._estimates = Estimates(self._policy.quantile_bp, limits)
         self._cards = Cards()
         self._cards.take(snapshot.rate_cards)
-        self.dropped_count = self._estimates.load(snapshot.estimates)
-        """Rows of what was learned that were found damaged at the start, and dropped."""
+        self._dropped_count = self._estimates.load(snapshot.estimates)
         self._observed: list[tuple[str, str, str, int, bool]] = []
         self._rows_due_ns = 0
         self._flushing = False
@@ -244,20 +256,9 @@ class Rated:
         """Returns when rows are to be taken though nothing arrives, CLOCK_BOOTTIME; `NEVER_NS`: there are none."""
         return self._rows_due_ns if self._estimates.changed_count else NEVER_NS
 
-    @property
-    def estimate_count(self) -> int:
-        """Histograms kept."""
-        return len(self._estimates)
-
-    @property
-    def refused_card_count(self) -> int:
-        """Revisions of cards that could not be read."""
-        return self._cards.refused_count
-
-    @property
-    def last_refusal(self) -> str:
-        """Which card was refused last, and why; "": none was."""
-        return self._cards.last_refusal
+    def statistics(self) -> RatedStatistics:
+        """Counts and gauges. Any thread."""
+        return RatedStatistics(self._cards.refused_count, len(self._estimates), self._dropped_count)
 
 
 def output_tokens(quantities: Quantities) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from holdfast_sidecar.engine.accounts import Accounts
 from holdfast_sidecar.engine.partition import Unleased
+from holdfast_sidecar.engine.rated import RatedStatistics
 from holdfast_sidecar.engine.rights import allowance_left, rights_left
 from holdfast_sidecar.engine.state import Meta
 from holdfast_sidecar.engine.verdicts import Mode, Reason
@@ -51,6 +52,7 @@ class EngineStatistics:
     last_sequence: int
     lease_valid_until_ns: int
     mode: Mode
+    rated: RatedStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ class Tally:
             self.fail_open_decision_count += 1
             self.fail_open_amount += unleased.fail_open_amount
 
-    def snapshot(self, accounts: Accounts, meta: Meta, mode: Mode, waiting_call_count: int) -> EngineStatistics:
+    def snapshot(
+        self, accounts: Accounts, meta: Meta, rated: RatedStatistics, mode: Mode, waiting_call_count: int
+    ) -> EngineStatistics:
         """Returns an immutable copy."""
         return EngineStatistics(
             decisions={
@@ -137,6 +141,7 @@ class Tally:
             last_sequence=meta.last_sequence,
             lease_valid_until_ns=meta.lease_valid_until_ns,
             mode=mode,
+            rated=rated,
         )
 
 

@@ -119,6 +119,17 @@ def engine_metrics(engine: EngineStatistics, now_ns: int) -> Iterator[Metric]:
         engine.fail_open_decision_count,
     )
     yield _counter("fail_open_amount", "Minor units that they let through", engine.fail_open_amount)
+    yield _counter(
+        "rate_cards_refused",
+        "Rate cards that could not be read; the last good ones stayed",
+        engine.rated.card_refused_count,
+    )
+    yield _counter(
+        "estimates_dropped",
+        "Estimates of outputs found damaged at the start, and dropped",
+        engine.rated.estimate_dropped_count,
+    )
+    yield _gauge("estimates", "Estimates of outputs kept", engine.rated.estimate_count)
     yield _gauge("accounts", "Accounts known here", engine.account_count)
     yield _gauge("pools", "Pools known here", engine.pool_count)
     yield _gauge("holds", "Open holds", engine.hold_count)

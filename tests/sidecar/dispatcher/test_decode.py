@@ -92,6 +92,12 @@ def test_an_amount_may_come_with_quantities() -> None:
     assert (settled.amount, settled.quantities, settled.cut_short) == (5, SORTED_USED, True)
 
 
+def test_less_of_what_is_yet_to_be_rated_may_be_of_use() -> None:
+    assert DECODER.check(check(min_amount=9, quantities=USED)).min_amount == 9
+    assert DECODER.reserve(reserve(min_amount=9, quantities=USED)).min_amount == 9
+    assert DECODER.extend(extend(min_add_amount=9, quantities=USED)).min_add_amount == 9
+
+
 def test_a_settle_may_come_without_an_amount() -> None:
     assert DECODER.settle(settle(quantities=USED)).quantities == SORTED_USED
     settled = DECODER.settle(settle())
@@ -119,9 +125,11 @@ def test_every_meter_is_known() -> None:
 MISTAKES: list[tuple[Message, str]] = [
     (reserve(), "amount"),
     (reserve(amount=-1, quantities=USED), "amount"),
-    (reserve(quantities=USED, min_amount=1), "min_amount"),
+    (check(min_amount=1), "min_amount"),
+    (reserve(amount=1, min_amount=2, quantities=USED), "min_amount"),
     (extend(), "add_amount"),
-    (extend(add_amount=1, min_add_amount=2), "min_add_amount"),
+    (extend(add_amount=1, min_add_amount=2, quantities=USED), "min_add_amount"),
+    (extend(passed_quantities=USED, min_add_amount=2), "min_add_amount"),
     (extend(return_amount=-1), "return_amount"),
     (extend(return_amount=1, add_amount=1), "return_amount"),
     (extend(return_amount=1, quantities=USED), "return_amount"),

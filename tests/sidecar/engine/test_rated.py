@@ -7,7 +7,7 @@ from holdfast_rating.estimates import EstimateLimits
 from holdfast_rating.streams import Extend, Shrink
 from holdfast_sidecar.engine.deadlines import NEVER_NS
 from holdfast_sidecar.engine.operations import Fault, FaultCode
-from holdfast_sidecar.engine.rated import ROWS_EVERY_NS, ROWS_MAX, ROWS_SOON_NS, Rated
+from holdfast_sidecar.engine.rated import ROWS_EVERY_NS, ROWS_MAX, ROWS_SOON_NS, Rated, RatedStatistics
 from holdfast_sidecar.engine.rules import AccountTerms, Quantities
 from holdfast_sidecar.engine.state import Hold, Meta, Pool, Snapshot
 from hypothesis import given
@@ -236,7 +236,7 @@ def test_what_was_undone_is_not_learned() -> None:
     subject.observe("other", DIMENSIONS, (("output", 5),), 0, cut_short=False)
     subject.unobserve(kept)
     subject.take_rows(0)
-    assert subject.estimate_count == 3
+    assert subject.statistics().estimate_count == 3
 
 
 def test_rows_are_taken_once_a_second_sooner_while_there_are_many_and_all_at_the_end() -> None:
@@ -272,7 +272,7 @@ def test_a_restarted_host_expects_the_same_in_whatever_order_its_rows_are(
     shuffled = list(rows.items())
     chance.shuffle(shuffled)
     again = rated(rows=shuffled)
-    assert again.dropped_count == 0
+    assert again.statistics().estimate_dropped_count == 0
     assert hold_of(again, (("input", 10),), 4_096) == hold_of(subject, (("input", 10),), 4_096)
     hold = stream(300 + 4_096 * 12, max_output_tokens=4_096)
     steps = [each.step_of(TERMS, hold, (("output", passed),), 1) for each in (subject, again)]
@@ -285,7 +285,7 @@ def test_a_damaged_row_is_dropped_and_counted_and_the_others_are_used() -> None:
         subject.observe("acme", DIMENSIONS, (("output", tokens),), 0, cut_short=False)
     rows = subject.take_rows(0)
     again = rated(rows=[(key, value) if place else (key, value[:-1]) for place, (key, value) in enumerate(rows)])
-    assert (again.dropped_count, again.estimate_count) == (1, 2)
+    assert again.statistics() == RatedStatistics(0, 2, 1)
     assert hold_of(again, (("input", 10),), 4_096) == hold_of(subject, (("input", 10),), 4_096)
     assert again.take_rows(0) == [(rows[0][0], b"")]
 

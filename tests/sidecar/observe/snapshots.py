@@ -1,5 +1,6 @@
 """Snapshots of every part with numbers that tell them apart, for the tests of what is made of them."""
 
+from holdfast_sidecar.engine.rated import RatedStatistics
 from holdfast_sidecar.engine.statistics import EngineStatistics, PoolFigures
 from holdfast_sidecar.engine.verdicts import Mode, Reason
 from holdfast_sidecar.loop import BATCH_BOUNDS, LoopStatistics
@@ -39,6 +40,7 @@ ENGINE = EngineStatistics(
     last_sequence=28,
     lease_valid_until_ns=NOW_NS + 1_500_000_000,
     mode=Mode.PARTITIONED,
+    rated=RatedStatistics(card_refused_count=42, estimate_count=43, estimate_dropped_count=44),
 )
 
 FIGURES = {"credits": PoolFigures(33, 34, 35, 36, 37, 38), "tokens": PoolFigures(held=39)}
