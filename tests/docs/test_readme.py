@@ -8,12 +8,15 @@ from pathlib import Path
 
 import holdfast
 import pytest
+from holdfast.commands import explain, rules
 
-from tests.scenarios.world import Server, World
+from tests.scenarios.world import Server, World, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 CODE = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+RULES = re.findall(r"^```toml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+OPERATING = re.findall(r"^holdfast (rules|explain) (.*)$", TEXT, re.MULTILINE)
 COMMANDS = re.findall(r"^\.venv/bin/holdfast (\w+) (.*) &$", TEXT, re.MULTILINE)
 LEDGER_ADDRESS = "127.0.0.1:7420"
 """As the README has it, the ledger's default; the test has a port of its own."""
@@ -38,8 +41,10 @@ def _moved(server: Server, flags: list[str]) -> Server:
     return server
 
 
-def test_the_code_does_what_it_says(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thirty of fifty go on, the others are denied, and the ledger has exactly what they settled."""
+def test_the_code_does_what_it_says(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Thirty of fifty go on, the others are denied, and the ledger has exactly what they settled; rules hold then."""
     give_credits, fan_out = CODE
     world.ledger.start()
     _run(give_credits.replace(LEDGER_ADDRESS, world.ledger.address))
@@ -56,6 +61,11 @@ def test_the_code_does_what_it_says(world: World, monkeypatch: pytest.MonkeyPatc
     world.wait_until_settled()
     assert len(world.debits()) == 30
     assert world.ledger_balance().spent_total == sum(settled)
+
+    (rules_text,), (applying, explaining) = RULES, [shlex.split(rest) for _, rest in OPERATING]
+    Path("rules.toml").write_text(rules_text)
+    assert rules.main([*applying, "--ledger", world.ledger.address]) == 0
+    wait_until(lambda: explain.main(explaining) == 1 and "budget/research-month" in capsys.readouterr().out, 30)
 
 
 def _run(code: str) -> dict[str, object]:
