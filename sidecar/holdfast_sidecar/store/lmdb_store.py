@@ -398,7 +398,7 @@ class LmdbStore:
     def _measure(self, transaction: lmdb.Transaction[bytes]) -> tuple[int, int]:
         """Returns the bytes in use, free pages not counted, and the bytes that open holds need to settle."""
         page_count = META_PAGE_COUNT
-        hold_count = hold_bytes = 0
+        hold_count = hold_bytes = rights_bytes = 0
         for table, handle in self._tables.items():
             figures = transaction.stat(handle)
             pages = figures["branch_pages"] + figures["leaf_pages"] + figures["overflow_pages"]
@@ -408,9 +408,13 @@ class LmdbStore:
                 hold_bytes = pages * self._page_bytes
             elif table is Table.DEBITS:
                 self._outbox_count = figures["entries"]
+            elif table in _RIGHTS:
+                rights_bytes += pages * self._page_bytes
         # One more page has the list of tables.
-        return (page_count + 1) * self._page_bytes, settle_reserve_bytes(hold_count, hold_bytes)
+        return (page_count + 1) * self._page_bytes, settle_reserve_bytes(hold_count, hold_bytes, rights_bytes)
 
+
+_RIGHTS = (Table.POOLS, Table.WINDOWS)
 
 Tables: TypeAlias = dict[Table, lmdb._Database]  # the stub has no public name for a table's handle
 

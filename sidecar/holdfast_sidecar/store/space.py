@@ -16,6 +16,10 @@ REFUSE_NUMERATOR, REFUSE_DENOMINATOR = 9, 10
 SETTLE_BYTES = 512
 """What the outcome and the debit of one settle need besides what they repeat of the hold (ids, subject, dimensions)."""
 
+MAX_COPIED_BYTES = 64 * 1024 * 1024
+"""Pages of pools and windows that one commit changes, at most: a pool and three windows in each of 4,096 settles, four
+times what the largest batch has without Execute."""
+
 MAX_STEP_BYTES = 16 * 1024 * 1024
 """The file is allocated this far, and at most twice this far, ahead of what is needed."""
 
@@ -23,9 +27,18 @@ RETRY_INTERVAL_NS = 100_000_000
 """A disk that was full is asked again after this time."""
 
 
-def settle_reserve_bytes(hold_count: int, hold_bytes: int) -> int:
-    """Returns what the open holds need to settle: each writes an outcome and a debit, both about its own size."""
-    return 2 * hold_bytes + SETTLE_BYTES * hold_count
+def settle_reserve_bytes(hold_count: int, hold_bytes: int, rights_bytes: int) -> int:
+    """Returns what the open holds need to settle.
+
+    Each writes an outcome and a debit, both about its own size. It also changes rows of pools and windows, anywhere in
+    their trees: a commit copies each page that it changes, and the pages that the commit before freed are not free yet.
+
+    Args:
+        hold_count: Open holds.
+        hold_bytes: Pages of the tree of holds.
+        rights_bytes: Pages of the trees of pools and windows.
+    """
+    return 2 * hold_bytes + SETTLE_BYTES * hold_count + 2 * min(rights_bytes, MAX_COPIED_BYTES)
 
 
 class Space:

@@ -22,14 +22,17 @@ LONG = "x" * 128
 
 
 @pytest.mark.parametrize("text", ["", LONG], ids=["short ids", "long ids"])
+@pytest.mark.parametrize("limited", [False, True], ids=["free", "limited"])
 @pytest.mark.parametrize("batch_size", [1, 200])
-def test_a_full_map_refuses_holds_and_takes_every_settle(tmp_path: Path, text: str, batch_size: int) -> None:
+def test_a_full_map_refuses_holds_and_takes_every_settle(
+    tmp_path: Path, text: str, batch_size: int, limited: bool
+) -> None:
     """Filled to the brim, all holds settle; once what is done is forgotten, new holds are taken again."""
     store = open_lmdb(tmp_path / "store", map_bytes=MIN_MAP_BYTES)
     store.load()
-    filler = Filler(store, text)
+    filler = Filler(store, text, limited=limited)
     opened = filler.fill()
-    assert opened > 1000
+    assert opened > (500 if limited else 1000)
     filler.settle_all(batch_size)
     filler.forget_all()
     assert not store.holds_refused
