@@ -57,7 +57,7 @@ class Accounts:
             self.account(window.account_id).windows[window.pool_id] = window
         for hold in snapshot.holds:
             self.by_id[hold.pool.account_id].holds[hold.hold_id] = hold
-            if hold.max_output_tokens and hold.parent is None:
+            if hold.max_output_tokens and not hold.inner:
                 hold.pool.stream_count += 1
         self.hold_count = len(snapshot.holds)
         for outcome in snapshot.outcomes:

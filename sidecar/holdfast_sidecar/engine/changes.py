@@ -92,7 +92,7 @@ class Changes:
         pool.held += amount
         pool.allowance_held += hold.allowance_amount
         pool.hold_count += 1
-        if hold.max_output_tokens and hold.parent is None:
+        if hold.max_output_tokens and not hold.inner:
             pool.stream_count += 1
         for window in hold.budgets:
             window.held += amount
@@ -252,7 +252,7 @@ class Changes:
         pool.held -= hold.amount
         pool.allowance_held -= hold.allowance_amount
         pool.hold_count -= 1
-        if hold.max_output_tokens and hold.parent is None:
+        if hold.max_output_tokens and not hold.inner:
             pool.stream_count -= 1
         for window in hold.budgets:
             window.held -= hold.amount

@@ -1,6 +1,6 @@
 """Extend: more of an amount or of time for an open hold, or a part of it given back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from holdfast_rating import streams
@@ -87,6 +87,10 @@ class Extending(Rating):
 
     def _add(self, account: Account, hold: Hold, amount: int, least: int, ttl_ms: int) -> _Added | Wait:
         """More of the hold around it or of the pool, within the limits that the hold counts against."""
+        if hold.inner and hold.parent is None:
+            # What was around it is closed: there is nothing left to take from.
+            reason = Reason.PARENT_EXHAUSTED
+            return _Added(0, reason, level=replace(parent_level(hold, reason), left_amount=0))
         passage = None
         if account.rules_version or hold.budgets:
             found = self._extend_budgets(hold, account, amount, least, hold.parent)

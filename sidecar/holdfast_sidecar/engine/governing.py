@@ -29,7 +29,7 @@ from holdfast_sidecar.engine.operations import Charge, Check, Fault, FaultCode, 
 from holdfast_sidecar.engine.partition import FAIL_CLOSED, FAIL_OPEN
 from holdfast_sidecar.engine.rights import rights_left
 from holdfast_sidecar.engine.rules import AccountTerms, FeatureValue, Quantities
-from holdfast_sidecar.engine.state import Hold, Pool, Window
+from holdfast_sidecar.engine.state import Hold, Pool, Rights, Window
 from holdfast_sidecar.engine.verdicts import Mode, Reason
 from holdfast_sidecar.engine.waterfall import decide
 
@@ -46,6 +46,8 @@ class Passage:
     shadow: tuple[Level, ...] = ()
     feature_value: FeatureValue | None = None
     rated_amount: int = 0
+    is_low: bool = False
+    """Whether some budget comes below its low-water mark by this, so that it is to be looked at."""
 
 
 @final
@@ -77,17 +79,19 @@ class Governing(Deciding):
         if not isinstance(path, Path):
             return path
         path = path.for_operation(pool.currency, pool.pool_id, op.dimensions)
-        passage = Passage(amount, rates=path.rates)
+        passage = Passage(amount, (), (), path.rates)
         if op.required is not None:
             blocked = self._entitled(path.terms, op.required, passage)
             if blocked is not None:
                 return blocked
         if not path.known and path.terms.deny_unknown_subject:
             return Blocked(Reason.UNKNOWN_SUBJECT, subject_level(op.subject))
-        found = self._rates_pass(path, pool, amount, op.quantities, passage)
-        if found is None and not isinstance(op, Charge):
+        found = self._rates_pass(path, pool, amount, op.quantities, passage) if path.rates else None
+        if found is None and path.slots and not isinstance(op, Charge):
             found = self._slots_pass(path, pool, parent, passage)
-        return found or self._budgets_pass(account, path, pool, least, parent, passage) or passage
+        if found is None and (path.budgets or parent is not None):
+            found = self._budgets_pass(account, path, pool, least, parent, passage)
+        return passage if found is None else found
 
     def _notes(self, passage: Passage) -> Notes | None:
         """Returns what the answer says of what was let through; None: nothing."""
@@ -109,9 +113,10 @@ class Governing(Deciding):
             cost = limit.cost(1, amount, quantities)
             if cost:
                 self._changes.take_rate(limit, cost, self._now_ns)
-        for window in passage.budgets:
-            if window.low_water:
-                self._refill(window)
+        if passage.is_low:
+            for window in passage.budgets:
+                if window.leased:
+                    self._refill(window)
 
     # ── the rules ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -213,13 +218,14 @@ class Governing(Deciding):
             reason = self._silent(pool)
             return Blocked(reason, None, self._retry_ms(reason))
         passage.budgets = path.windows
-        if parent is not None:
-            own = tuple(window for window in path.windows if window not in parent.budgets)
-            passage.budgets = parent.budgets + own
+        passed = parent.budgets if parent is not None else ()
+        if passed:
+            passage.budgets = passed + tuple(window for window in path.windows if window not in passed)
         for budget, window in zip(path.budgets, path.windows, strict=True):
-            if not window.leased or (parent is not None and window in parent.budgets):
-                continue
             left = rights_left(window)
+            if left - passage.amount >= window.low_water or not window.leased or window in passed:
+                continue
+            passage.is_low = True
             if left < passage.amount:
                 found = self._short(budget, window, pool, left, least, passage)
                 if found is not None:
@@ -297,7 +303,7 @@ class Governing(Deciding):
 
     # ── explaining ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _steps(self, account: Account, pool: Pool, op: Check, amount: int, pool_reason: Reason) -> tuple[Level, ...]:
+    def _steps(self, account: Account, pool: Pool, op: Check, amount: int) -> tuple[Level, ...]:
         """Returns every level of the waterfall for an operation, the ones after a denial included."""
         steps: list[Level] = []
         path = self._governance.path(account, op.subject)
@@ -327,14 +333,14 @@ class Governing(Deciding):
         if parent is not None:
             return *steps, parent_level(parent, Reason.OK if parent.amount >= amount else Reason.PARENT_EXHAUSTED)
         granted, reason = decide(pool, amount, min(op.min_amount, amount) or amount, self._lease_valid())
-        if pool_reason is Reason.OK or granted:
-            reason = Reason.OK
-        return *steps, pool_level(pool, reason)
+        if reason is Reason.INSUFFICIENT_BALANCE and self._reachable(pool) >= (min(op.min_amount, amount) or amount):
+            granted = amount
+        return *steps, pool_level(pool, Reason.OK if granted else reason)
 
-    def _reachable(self, window: Window) -> int:
+    def _reachable(self, rights: Rights) -> int:
         """Returns the rights left here and, by the ledger's last word, free."""
-        demand = self._leases.demand((window.account_id, window.pool_id))
-        return rights_left(window) + max(demand.pool_free or 0, 0)
+        demand = self._leases.demand((rights.account_id, rights.pool_id))
+        return rights_left(rights) + max(demand.pool_free or 0, 0)
 
     def _feature_step(self, terms: AccountTerms, required: Required) -> Level:
         value = dict(terms.features).get(required.feature)

@@ -152,7 +152,8 @@ class Reserving(Rating):
         deadline_ns = self._now_ns + ttl_ms * NS_PER_MS
         hold = Hold(0, op.operation_id, pool, granted, 0, deadline_ns, ttl_ms, op.subject, op.dimensions, *unleased)
         hold.opened_at_ns = self._now_ns
-        hold.budgets, hold.slots, hold.parent = passage.budgets, passage.slots, parent
+        hold.budgets, hold.slots = passage.budgets, passage.slots
+        hold.parent, hold.inner = parent, parent is not None
         if op.quantities:
             hold.opened_at_unix_ms = self._now_unix_ms
             if op.max_output_tokens:
@@ -224,7 +225,7 @@ class Reserving(Rating):
         shadow = passage.shadow if passage is not None else ()
         notes = None
         if level is not None or shadow or rated_amount or op.explain or op.required is not None:
-            steps = self._steps(account, pool, op, asked, reason) if op.explain else ()
+            steps = self._steps(account, pool, op, asked) if op.explain else ()
             value = passage.feature_value if passage is not None else None
             notes = Notes(level, shadow, steps, value, rated_amount)
         return self._answers.check(

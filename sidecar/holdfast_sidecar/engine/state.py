@@ -125,6 +125,8 @@ class Hold:
     """Windows of the concurrency limits that it counts against, with one each."""
     parent: "Hold | None" = None
     """The open hold inside which it was opened, or, once that is closed, the open one around it."""
+    inner: bool = False
+    """Whether it was opened inside another one: then it never takes more of the pool, also once that one is closed."""
     quantities: Quantities = ()
     """What it was opened for, by meter; with `max_output_tokens`, so that it can be brought to what is expected."""
     max_output_tokens: int = 0

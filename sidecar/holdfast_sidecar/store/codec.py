@@ -33,6 +33,8 @@ META_KEY = b"meta"
 
 DIMENSION_SETS_CACHED = 1024
 """Sets of dimensions whose serialised form is kept at hand: far more than a host's features and models make."""
+WINDOW_SETS_CACHED = 4096
+"""Sets of windows whose names in a hold are kept at hand: of the paths that a busy host decides for again and again."""
 MAX_KEY_BYTES = 511
 """LMDB takes no longer keys."""
 
@@ -219,6 +221,8 @@ def encode_hold(hold: Hold, boot_count: int) -> Row:
         record.fail_open_amount = hold.fail_open_amount
     if hold.parent is not None:
         record.parent_sequence = hold.parent.sequence
+    if hold.inner:
+        record.inner = True
     if hold.opened_at_unix_ms:
         record.opened_at_unix_ms = hold.opened_at_unix_ms
     if hold.max_output_tokens:
@@ -229,9 +233,9 @@ def encode_hold(hold: Hold, boot_count: int) -> Row:
     payload = record.SerializeToString()
     # Serialised messages one behind the other are one message with the fields of both.
     if hold.budgets:
-        payload += _window_names(_BUDGETS_OF_HOLD, [window.pool_id for window in hold.budgets])
+        payload += _hold_budgets(hold.budgets)
     if hold.slots:
-        payload += _window_names(_SLOTS_OF_HOLD, [window.pool_id for window in hold.slots])
+        payload += _hold_slots(hold.slots)
     if hold.quantities:
         payload += _hold_quantities(hold.quantities)
     return _pack_sequence(sequence), payload + _pack_crc(crc32(payload))
@@ -311,8 +315,18 @@ def _debit_dimensions(dimensions: Dimensions) -> bytes:
     return sync_pb2.Debit(dimensions=pairs).SerializeToString()
 
 
+@lru_cache(maxsize=WINDOW_SETS_CACHED)
+def _hold_budgets(windows: tuple[Window, ...]) -> bytes:
+    return _window_names(_BUDGETS_OF_HOLD, [window.pool_id for window in windows])
+
+
+@lru_cache(maxsize=WINDOW_SETS_CACHED)
+def _hold_slots(windows: tuple[Window, ...]) -> bytes:
+    return _window_names(_SLOTS_OF_HOLD, [window.pool_id for window in windows])
+
+
 def _window_names(headers: Sequence[bytes], names: Iterable[str]) -> bytes:
-    """Returns names as a repeated field. Not kept at hand as dimensions are: as many sets are in use as subjects."""
+    """Returns names as a repeated field."""
     parts: list[bytes] = []
     for name in names:
         text = name.encode()
@@ -483,6 +497,7 @@ def decode_holds(rows: Iterable[Row], pools: Iterable[Pool], windows: Iterable[W
             opened_at_ns,
         )
         holds.append(hold)
+        hold.inner = stored.inner
         if stored.parent_sequence:
             nested.append((hold, stored.parent_sequence))
         if stored.budgets or stored.slots:

@@ -1,7 +1,7 @@
 """Drives a real engine with a small honest ledger: asks are answered at once, as by a ledger on the same host."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from holdfast.v1 import enforcement_service_pb2 as pb
@@ -21,8 +21,21 @@ from holdfast_sidecar.engine.events import (
     LeaseStatus,
     LeasesUpdated,
     LeaseWant,
+    RulesAsk,
+    RulesUpdated,
 )
 from holdfast_sidecar.engine.operations import Call, Fault, Result
+from holdfast_sidecar.engine.rules import (
+    AccountTerms,
+    BudgetAction,
+    BudgetRule,
+    Calendar,
+    ConcurrencyLimitRule,
+    RateCardContent,
+    RateLimitRule,
+    RateUnit,
+    SubjectRules,
+)
 from holdfast_sidecar.engine.settings import EngineSettings
 from holdfast_sidecar.engine.state import Kind, Meta
 from holdfast_sidecar.store.memory_store import MemoryDisk, MemoryStore
@@ -57,17 +70,81 @@ class LedgerPool:
     granted: int = 0
     returned: int = 0
     posted_total: int = 0
+    shadow: bool = False
+    elsewhere: int = 0
+    """Rights that another host has and does not give back."""
 
     def free(self) -> int:
-        return self.posted - (self.granted - self.returned - self.posted_total)
+        return self.posted - (self.granted - self.returned - self.posted_total) - self.elsewhere
 
 
 @dataclass
 class Ledger:
-    """Accounts by id, pools by (account, pool)."""
+    """Accounts by id, pools and windows by (account, name), rules by (account, subject)."""
 
     accounts: set[str] = field(default_factory=set)
     pools: dict[tuple[str, str], LedgerPool] = field(default_factory=dict)
+    rules: dict[tuple[str, str], SubjectRules] = field(default_factory=dict)
+    calendars: tuple[Calendar, ...] = ()
+    rate_cards: tuple[RateCardContent, ...] = ()
+    version: int = 0
+
+    def govern(
+        self,
+        subject: str = "",
+        *,
+        budgets: Sequence[BudgetRule] = (),
+        rate_limits: Sequence[RateLimitRule] = (),
+        concurrency_limits: Sequence[ConcurrencyLimitRule] = (),
+        terms: AccountTerms | None = None,
+        account_id: str = "acme",
+    ) -> None:
+        """Sets the rules of one subject, whose parents are there; the limits' windows come into being as needed."""
+        self.version += 1
+        if subject:
+            parent = self.rules[account_id, subject.rpartition("/")[0]]
+            self.rules[account_id, parent.subject] = replace(parent, has_children=True, version=self.version)
+        known = self.rules.get((account_id, subject))
+        self.rules[account_id, subject] = SubjectRules(
+            account_id,
+            subject,
+            self.version,
+            known.has_children if known else False,
+            tuple(budgets),
+            tuple(rate_limits),
+            tuple(concurrency_limits),
+            terms or (AccountTerms() if not subject else None),
+        )
+
+    def tell(self, ask: RulesAsk, now_ns: int) -> RulesUpdated:
+        """Answers with every node on the wanted paths that exists."""
+        nodes: dict[tuple[str, str], SubjectRules] = {}
+        for account_id, subject in ask.paths:
+            levels = subject.split("/") if subject else []
+            for depth in range(len(levels) + 1):
+                node = self.rules.get((account_id, "/".join(levels[:depth])))
+                if node is None:
+                    break
+                nodes[account_id, node.subject] = replace(node, version=self.version)
+        cards = tuple(card for card in self.rate_cards if card.rate_card_id in ask.rate_card_ids)
+        return RulesUpdated(ask.request_id, tuple(nodes.values()), self.calendars, cards, now_ns)
+
+    def window(self, key: tuple[str, str]) -> LedgerPool | None:
+        """Returns a window, made when it is first asked for; None if no limit of that name exists."""
+        limit_id, _, kind = key[1].partition("\x1f")
+        for (account_id, _), rules in self.rules.items():
+            if account_id != key[0]:
+                continue
+            for budget in rules.budgets:
+                if budget.budget_id == limit_id and kind.isdigit():
+                    return self.pools.setdefault(key, LedgerPool(budget.limit_amount))
+            for slots in rules.concurrency_limits:
+                if slots.limit_id == limit_id and kind == "c":
+                    return self.pools.setdefault(key, LedgerPool(slots.max_count))
+            for rate in rules.rate_limits:
+                if rate.limit_id == limit_id and kind == "r":
+                    return self.pools.setdefault(key, LedgerPool(1_000_000))
+        return None
 
     def create(self, key: tuple[str, str], amount: int, enforcement: int = 1, overdraft_limit: int = 0) -> None:
         self.accounts.add(key[0])
@@ -101,13 +178,15 @@ class Ledger:
             partition_mode=pool.partition_mode,
             partition_after_ms=pool.partition_after_ms,
             allowance_granted_total=pool.allowance_granted,
+            shadow=pool.shadow,
+            rules_version=self.version,
         )
 
     def _answer(self, want: LeaseWant) -> LeaseState:
         key = (want.account_id, want.pool_id)
         if key[0] not in self.accounts:
             return LeaseState(*key, LeaseStatus.UNKNOWN_ACCOUNT)
-        if key not in self.pools:
+        if key not in self.pools and ("\x1f" not in key[1] or self.window(key) is None):
             return LeaseState(*key, LeaseStatus.UNKNOWN_POOL)
         pool = self.pools[key]
         assert want.returned_total >= pool.returned
@@ -125,6 +204,7 @@ class Host:
         self.ledger = ledger
         self.settings = settings or EngineSettings()
         self.now_ns = 1_000_000_000
+        self.wall_offset_ms = 0
         self.connected = False
         self.answering = True
         self.unanswered: list[LeaseAsk] = []
@@ -169,10 +249,14 @@ class Host:
         parsed = [Debit.FromString(data) for _, data in debits]
         for debit in parsed:
             self.ledger.post((debit.account_id, debit.pool_id), debit.amount)
+            for name in debit.windows:
+                if self.ledger.window((debit.account_id, name)) is not None:
+                    self.ledger.post((debit.account_id, name), debit.amount)
         if debits:
             self.apply([], [DebitsAcked(debits[-1][0], self.now_ns)])
-            keys = {(debit.account_id, debit.pool_id) for debit in parsed}
-            self.push(*keys)
+            keys = {(debit.account_id, debit.pool_id): None for debit in parsed}
+            keys.update({(debit.account_id, name): None for debit in parsed for name in debit.windows})
+            self.push(*(key for key in keys if key in self.ledger.pools))
 
     def push(self, *keys: tuple[str, str]) -> None:
         """The ledger speaks of its own accord, as after a grant."""
@@ -184,19 +268,25 @@ class Host:
         effects = self._round(calls, events)
         done += effects.done
         rounds = 0
-        while self.connected and self.answering and effects.asks:
+        while self.connected and self.answering and (effects.asks or effects.rules_asks):
             rounds += 1
             assert rounds < MAX_ROUNDS, "the engine asks the ledger again and again for what it has"
-            effects = self._round([], [self.ledger.answer(ask, self.now_ns) for ask in effects.asks])
+            told: list[Event] = [self.ledger.answer(ask, self.now_ns) for ask in effects.asks]
+            told += [self.ledger.tell(ask, self.now_ns) for ask in effects.rules_asks]
+            effects = self._round([], told)
             done += effects.done
         self.unanswered += effects.asks
         return done
 
     def _round(self, calls: Sequence[Call], events: Sequence[Event]) -> Effects:
-        effects = self.engine.apply(calls, events, self.now_ns, self.now_ns // MS, self.store.holds_refused)
+        effects = self.engine.apply(calls, events, self.now_ns, self.now_unix_ms(), self.store.holds_refused)
         if effects.writes:
             self.store.commit(effects.writes)
         return effects
+
+    def now_unix_ms(self) -> int:
+        """The wall clock, which `wall_offset_ms` moves."""
+        return self.now_ns // MS + self.wall_offset_ms
 
     def advance(self, ms: int) -> list[Call]:
         """Lets time pass, with heartbeats while connected; returns the calls that were done meanwhile."""
@@ -266,20 +356,59 @@ def check(amount: int, **fields: Any) -> op.Check:
     return DECODER.check(pb.CheckRequest(amount=amount, **fields))
 
 
+def budget(budget_id: str, limit_amount: int, **fields: Any) -> BudgetRule:
+    """A hard budget of all time, unless `fields` say otherwise."""
+    values: dict[str, Any] = {
+        "action": BudgetAction.HARD,
+        "shadow": False,
+        "currency": "credits",
+        "pool_id": "",
+        "match": (),
+        "calendar_id": "",
+        "rolling_ms": 60_000 if "calendar_id" not in fields else 0,
+    }
+    return BudgetRule(budget_id=budget_id, limit_amount=limit_amount, **{**values, **fields})
+
+
+def rate(limit_id: str, amount: int, per_ms: int, burst: int, **fields: Any) -> RateLimitRule:
+    """A local limit on requests, unless `fields` say otherwise."""
+    values: dict[str, Any] = {
+        "unit": RateUnit.REQUESTS,
+        "meters": (),
+        "shared": False,
+        "shadow": False,
+        "match": (),
+    }
+    return RateLimitRule(limit_id=limit_id, amount=amount, per_ms=per_ms, burst=burst, **{**values, **fields})
+
+
+def at_a_time(limit_id: str, max_count: int, **fields: Any) -> ConcurrencyLimitRule:
+    """A local concurrency limit, unless `fields` say otherwise."""
+    values: dict[str, Any] = {"shared": False, "shadow": False, "match": ()}
+    return ConcurrencyLimitRule(limit_id=limit_id, max_count=max_count, **{**values, **fields})
+
+
 def balance(pool_id: str = "general") -> op.GetBalance:
     return op.GetBalance("acme", pool_id)
 
 
 __all__ = [
+    "AccountTerms",
+    "BudgetAction",
+    "Calendar",
     "Host",
     "Kind",
     "Ledger",
     "Meta",
+    "RateUnit",
+    "at_a_time",
     "balance",
+    "budget",
     "charge",
     "check",
     "extend",
     "parsed",
+    "rate",
     "release",
     "reserve",
     "settle",

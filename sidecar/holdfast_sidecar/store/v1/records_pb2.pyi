@@ -101,7 +101,7 @@ class WindowRecord(_message.Message):
     def __init__(self, account_id: _Optional[str] = ..., window: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., returned_total: _Optional[int] = ..., consumed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., leased: _Optional[bool] = ...) -> None: ...
 
 class HoldRecord(_message.Message):
-    __slots__ = ("sequence", "hold_id", "account_id", "pool_id", "amount", "settled_amount", "deadline_ns", "ttl_ms", "subject", "dimensions", "boot_count", "allowance_amount", "fail_open_amount", "opened_at_ns", "budgets", "slots", "parent_sequence", "quantities", "max_output_tokens", "opened_at_unix_ms", "settled_output_tokens")
+    __slots__ = ("sequence", "hold_id", "account_id", "pool_id", "amount", "settled_amount", "deadline_ns", "ttl_ms", "subject", "dimensions", "boot_count", "allowance_amount", "fail_open_amount", "opened_at_ns", "budgets", "slots", "parent_sequence", "quantities", "max_output_tokens", "opened_at_unix_ms", "settled_output_tokens", "inner")
     class QuantitiesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -130,6 +130,7 @@ class HoldRecord(_message.Message):
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OPENED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     SETTLED_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    INNER_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     hold_id: str
     account_id: str
@@ -151,7 +152,8 @@ class HoldRecord(_message.Message):
     max_output_tokens: int
     opened_at_unix_ms: int
     settled_output_tokens: int
-    def __init__(self, sequence: _Optional[int] = ..., hold_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[bytes] = ..., boot_count: _Optional[int] = ..., allowance_amount: _Optional[int] = ..., fail_open_amount: _Optional[int] = ..., opened_at_ns: _Optional[int] = ..., budgets: _Optional[_Iterable[str]] = ..., slots: _Optional[_Iterable[str]] = ..., parent_sequence: _Optional[int] = ..., quantities: _Optional[_Mapping[str, int]] = ..., max_output_tokens: _Optional[int] = ..., opened_at_unix_ms: _Optional[int] = ..., settled_output_tokens: _Optional[int] = ...) -> None: ...
+    inner: bool
+    def __init__(self, sequence: _Optional[int] = ..., hold_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., settled_amount: _Optional[int] = ..., deadline_ns: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[bytes] = ..., boot_count: _Optional[int] = ..., allowance_amount: _Optional[int] = ..., fail_open_amount: _Optional[int] = ..., opened_at_ns: _Optional[int] = ..., budgets: _Optional[_Iterable[str]] = ..., slots: _Optional[_Iterable[str]] = ..., parent_sequence: _Optional[int] = ..., quantities: _Optional[_Mapping[str, int]] = ..., max_output_tokens: _Optional[int] = ..., opened_at_unix_ms: _Optional[int] = ..., settled_output_tokens: _Optional[int] = ..., inner: _Optional[bool] = ...) -> None: ...
 
 class DimensionsRecord(_message.Message):
     __slots__ = ("texts",)
