@@ -6,7 +6,7 @@ An answer that contradicts the contract (no verdict, no result) raises `Internal
 """
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import TypeAlias, TypeVar
@@ -381,12 +381,13 @@ def _level(message: decision_pb2.LimitState) -> LimitState:
     )
 
 
-def _levels(messages: Iterable[decision_pb2.LimitState]) -> tuple[LimitState, ...]:
-    return tuple(map(_level, messages))
+def _levels(messages: Sequence[decision_pb2.LimitState]) -> tuple[LimitState, ...]:
+    return tuple(map(_level, messages)) if messages else ()
 
 
 def _denied_by(message: _Decided) -> LimitState | None:
-    return _level(message.denied_by) if message.HasField("denied_by") else None
+    denied = message.verdict == decision_pb2.VERDICT_DENY and message.HasField("denied_by")
+    return _level(message.denied_by) if denied else None
 
 
 def _feature_value(message: decision_pb2.FeatureValue) -> FeatureValue | None:

@@ -192,11 +192,13 @@ def check(
         currency=currency,
         subject=subject,
         dimensions=dimensions or {},
-        quantities=quantities or {},
-        parent_hold_id=parent_hold_id,
-        max_output_tokens=max_output_tokens,
-        explain=explain,
-        **_needed(required_feature),
+        **_given(
+            quantities=quantities,
+            required_feature=_needed(required_feature),
+            parent_hold_id=parent_hold_id,
+            max_output_tokens=max_output_tokens,
+            explain=explain,
+        ),
     )
     return Operation(check=request)
 
@@ -235,10 +237,12 @@ def reserve(
         currency=currency,
         subject=subject,
         dimensions=dimensions or {},
-        quantities=quantities or {},
-        parent_hold_id=parent_hold_id,
-        max_output_tokens=max_output_tokens,
-        **_needed(required_feature),
+        **_given(
+            quantities=quantities,
+            required_feature=_needed(required_feature),
+            parent_hold_id=parent_hold_id,
+            max_output_tokens=max_output_tokens,
+        ),
     )
     return Operation(reserve=request)
 
@@ -264,9 +268,7 @@ def extend(
         add_amount=add_amount,
         min_add_amount=min_add_amount,
         ttl_ms=ttl_ms,
-        return_amount=return_amount,
-        quantities=quantities or {},
-        passed_quantities=passed_quantities or {},
+        **_given(return_amount=return_amount, quantities=quantities, passed_quantities=passed_quantities),
     )
     return Operation(extend=request)
 
@@ -292,7 +294,7 @@ def settle(
         TypeError: neither amount nor quantities were given.
     """
     # On the wire an amount of zero with quantities stands for no amount: who says that it cost nothing means it.
-    told = {} if amount == 0 else quantities or {}
+    told = None if amount == 0 else quantities
     request = _build(
         SettleRequest,
         operation_id=new_operation_id() if operation_id is None else operation_id,
@@ -303,8 +305,7 @@ def settle(
         pool_id=pool,
         dimensions=dimensions or {},
         estimated=estimated,
-        quantities=told,
-        cut_short=cut_short,
+        **_given(quantities=told, cut_short=cut_short),
     )
     return Operation(settle=request)
 
@@ -356,7 +357,7 @@ def charge(
         subject=subject,
         dimensions=dimensions or {},
         **usage,
-        **_needed(required_feature),
+        **_given(required_feature=_needed(required_feature)),
     )
     return Operation(charge=request)
 
@@ -374,12 +375,16 @@ def _amount(amount: int | None, quantities: ByMeter | None) -> int:
     return 0 if amount is None else amount
 
 
-def _needed(feature: str | RequiredFeature | None) -> dict[str, object]:
+def _needed(feature: str | RequiredFeature | None) -> decision_pb2.RequiredFeature | None:
     if feature is None:
-        return {}
+        return None
     asked = RequiredFeature(feature) if isinstance(feature, str) else feature
-    message = _build(decision_pb2.RequiredFeature, feature=asked.feature, quantity=asked.quantity, choice=asked.choice)
-    return {"required_feature": message}
+    return _build(decision_pb2.RequiredFeature, feature=asked.feature, quantity=asked.quantity, choice=asked.choice)
+
+
+def _given(**fields: object) -> dict[str, object]:
+    """The fields that were given: most operations have few, and each costs time."""
+    return {name: value for name, value in fields.items() if value}
 
 
 def _build(kind: Callable[..., _MessageT], **fields: object) -> _MessageT:
