@@ -120,6 +120,9 @@ def engine_metrics(engine: EngineStatistics, now_ns: int) -> Iterator[Metric]:
     )
     yield _counter("fail_open_amount", "Minor units that they let through", engine.fail_open_amount)
     yield _counter(
+        "shadow_denials", "Levels in shadow mode that would have denied what went through", engine.shadow_denial_count
+    )
+    yield _counter(
         "rate_cards_refused",
         "Rate cards that could not be read; the last good ones stayed",
         engine.rated.card_refused_count,

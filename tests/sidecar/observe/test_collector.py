@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 
 import pytest
+from holdfast_sidecar.engine.verdicts import Mode, Reason
 from holdfast_sidecar.observe.collector import STATUS_NAMES, SidecarCollector
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -34,7 +35,15 @@ def test_decisions_are_counted_by_verdict_reason_and_mode() -> None:
     assert decisions[("mode", "CONNECTED"), ("reason", "OK"), ("verdict", "ALLOW")] == 7
     assert decisions[("mode", "PARTITIONED"), ("reason", "PARTITIONED"), ("verdict", "DENY")] == 2
     assert sum(decisions.values()) == 9
-    assert len(decisions) == 18
+    assert len(decisions) == len(Reason) * len(Mode) == 26
+
+
+def test_denials_can_be_told_apart_by_the_kind_of_level() -> None:
+    """Each reason is of one kind of level; what shadow mode let through is counted beside the decisions."""
+    metrics = scrape()
+    reasons = {dict(labels)["reason"] for name, labels in metrics if name == "holdfast_decisions_total"}
+    assert {"NOT_ENTITLED", "RATE_LIMITED", "CONCURRENCY_LIMITED", "BUDGET_EXCEEDED", "PARENT_EXHAUSTED"} <= reasons
+    assert metrics["holdfast_shadow_denials_total", ()] == 41
 
 
 def test_amounts_are_told_by_currency_and_never_summed_over_currencies() -> None:
