@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from holdfast_ledger.store.rule_rows import RuleReader, RuleWriter
+from holdfast_ledger.store.window_rows import WindowReader, WindowWriter
 
 NEVER = 2**63 - 1
 """A time that does not come; as large as the database's integers, so that it sorts last."""
@@ -141,6 +142,8 @@ class Pool:
     """All that had expired and was burned by the settles of older holds; `expired_total` is less it."""
     watched: int = 0
     """1: it has thresholds or a top-up rule."""
+    is_window: int = 0
+    """1: it is a window (see `window_rows`)."""
     rules_version: int = 0
     """As in its `Account`."""
 
@@ -252,6 +255,7 @@ class Event:
     account_key: int
     account_id: str
     pool_key: int
+    """0: it tells of no pool, and `pool_id` is empty."""
     pool_id: str
     body: str
     """What is sent: a JSON object."""
@@ -307,6 +311,7 @@ class PostedDebit(NamedTuple):
     amount: int
     corrected_amount: int
     """What was given back of it before."""
+    posted_at_ms: int
 
 
 @dataclass(slots=True)
@@ -497,6 +502,10 @@ class DebitRow(NamedTuple):
     allowance_amount: int = 0
     fail_open_amount: int = 0
     hold_age_ms: int = 0
+    windows: str = ""
+    """A JSON list of the keys of windows; empty: none."""
+    quantities: str = ""
+    """A JSON object of numbers; empty: not told."""
 
 
 class EntryRow(NamedTuple):
@@ -521,6 +530,8 @@ class DuplicateRow(NamedTuple):
     debit_key: int
     posted_at_ms: int
     allowance_amount: int = 0
+    windows: str = ""
+    """As in `DebitRow`."""
 
 
 class QuarantineRow(NamedTuple):
@@ -689,7 +700,7 @@ QuarantinePosition = tuple[int, int]
 """A debit's place in the quarantine: sidecar, sequence."""
 
 
-class Reader(RuleReader, Protocol):
+class Reader(RuleReader, WindowReader, Protocol):
     """Reads, on one snapshot. Lists are in the order of creation, after a key, at most `limit` rows."""
 
     def account(self, account_id: str) -> Account | None:
@@ -708,7 +719,7 @@ class Reader(RuleReader, Protocol):
         """Returns pools by key."""
 
     def pools(self, account_key: int, after_key: int, limit: int) -> list[Pool]:
-        """Lists the pools of an account."""
+        """Lists the pools of an account, not its windows."""
 
     def grant(self, pool_key: int, grant_id: str) -> Grant | None:
         """Returns a grant."""
@@ -793,10 +804,13 @@ class Reader(RuleReader, Protocol):
     def leases(
         self, account_key: int | None, pool_key: int | None, sidecar_key: int | None, after_key: int, limit: int
     ) -> list[Lease]:
-        """Lists leases, with `sidecar_id`; None does not filter."""
+        """Lists the leases of pools, with `sidecar_id`; None does not filter."""
+
+    def window_leases(self, after_key: int, limit: int) -> list[Lease]:
+        """Lists the leases of windows, with `sidecar_id`."""
 
     def lease_count(self) -> int:
-        """Counts the leases with rights out."""
+        """Counts the leases with rights out, of pools and windows."""
 
     def currency_totals(self) -> list[CurrencyTotal]:
         """Sums the pools of each currency."""
@@ -805,7 +819,7 @@ class Reader(RuleReader, Protocol):
         """Sums the whole journal."""
 
     def lease_sums(self) -> list[LeaseSum]:
-        """Sums the debits of each lease."""
+        """Sums the debits of each lease of a pool."""
 
     def flag_sums(self) -> list[FlagSum]:
         """Sums what the debits of each pool say of themselves."""
@@ -837,7 +851,7 @@ class Reader(RuleReader, Protocol):
         """Returns keys of debits that were replayed and are not recorded so, or the other way round."""
 
 
-class Writer(Reader, RuleWriter, Protocol):
+class Writer(Reader, RuleWriter, WindowWriter, Protocol):
     """Reads and writes, in one transaction. Inserts set the key of what they are given and return it."""
 
     def lock(self, wanted: Locks) -> None:

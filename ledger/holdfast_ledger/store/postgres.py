@@ -47,6 +47,7 @@ class PostgresReader(SqlReader):
     """Reads on one connection."""
 
     in_keys = "= ANY(?)"
+    each_key = "LATERAL jsonb_array_elements_text(CAST({} AS jsonb))"
     named_nodes = "unnest(?, ?) AS n (account_key, subject)"
     greatest = "greatest"
 
@@ -120,6 +121,15 @@ class PostgresWriter(PostgresReader, SqlWriter):
         self._rows(LOCKED_POOLS, self._keys([row[0] for row in pools]))
         return lives
 
+    def windows_due(self, now_ms: int, limit: int) -> list[int]:
+        """See `WindowWriter`."""
+        found = super().windows_due(now_ms, limit)
+        return [row[0] for row in self._rows(LOCKED_POOLS + " SKIP LOCKED", self._keys(found))]
+
+    def share_rules(self, account_key: int) -> None:
+        """See `WindowWriter`. Whoever changes rules raises their version in this row first."""
+        self._rows("SELECT 1 FROM accounts WHERE account_key = ? FOR SHARE", account_key)
+
     def _insert(self, table: str, key: str, columns: Sequence[str], values: Sequence[Value]) -> int:
         sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) RETURNING {key}"
         try:
@@ -127,9 +137,11 @@ class PostgresWriter(PostgresReader, SqlWriter):
         except errors.UniqueViolation as fault:
             raise Conflict(str(fault)) from fault
 
-    def _insert_many(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
+    def _insert_many(
+        self, table: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]], tail: str = ""
+    ) -> None:
         if rows:
-            self._rows(_insert_many_sql(table, tuple(columns)), *_columns(columns, rows))
+            self._rows(_insert_many_sql(table, tuple(columns)) + tail, *_columns(columns, rows))
 
     def _upsert_many(self, table: str, keys: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
         if rows:

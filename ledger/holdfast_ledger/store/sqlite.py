@@ -118,6 +118,7 @@ class SqliteReader(SqlReader):
     """Reads on one connection."""
 
     in_keys = "IN (SELECT value FROM json_each(?))"
+    each_key = "json_each({})"
     named_nodes = """(SELECT json_extract(value, '$[0]') AS account_key, json_extract(value, '$[1]') AS subject
         FROM json_each(?)) n CROSS"""
     greatest = "max"
@@ -158,8 +159,10 @@ class SqliteWriter(SqliteReader, SqlWriter):
         assert row_key is not None
         return row_key
 
-    def _insert_many(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
-        self._insert_new(table, columns, rows, "")
+    def _insert_many(
+        self, table: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]], tail: str = ""
+    ) -> None:
+        self._insert_new(table, columns, rows, tail)
 
     def _upsert_many(self, table: str, keys: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
         self._insert_new(table, columns, rows, upsert_tail(keys, columns))
@@ -181,6 +184,9 @@ class SqliteWriter(SqliteReader, SqlWriter):
 
     def lock(self, wanted: Locks) -> None:
         """See `Writer`. One process writes, one transaction at a time: nobody is there to keep away."""
+
+    def share_rules(self, account_key: int) -> None:
+        """See `WindowWriter`. As `lock`."""
 
     def insert_debits(self, rows: Sequence[DebitRow]) -> list[int]:
         """See `Writer`."""

@@ -56,6 +56,7 @@ from holdfast_ledger.store.interface import (
 )
 from holdfast_ledger.store.rows import Value
 from holdfast_ledger.store.rule_statements import SqlRuleReader, SqlRuleWriter
+from holdfast_ledger.store.window_statements import WindowChanges, WindowStatements
 
 _ACCOUNT = "SELECT account_id, display_name, created_at_ms, account_key, rules_version FROM accounts"
 _POOL = """SELECT p.account_key, a.account_id, p.pool_id, p.currency, p.currency_exponent, p.enforcement,
@@ -63,7 +64,7 @@ _POOL = """SELECT p.account_key, a.account_id, p.pool_id, p.currency, p.currency
  p.shadow, p.created_at_ms, p.pool_key, p.free, p.leased, p.granted_total, p.spent_total, p.expired_total, p.overdraft,
  p.allowance_leased, p.allowance_spent_total, p.fail_open_total, p.over_hold_total, p.late_total, p.unleased_total,
  p.expired_leased_total, p.recall_round, p.recall_until_ms, p.voided_total, p.corrected_total, p.revived_total,
- p.watched, a.rules_version
+ p.watched, p.is_window, a.rules_version
  FROM pools p JOIN accounts a USING (account_key) """
 _GRANT = """SELECT pool_key, grant_id, amount, category, priority, effective_at_ms, expires_at_ms, cost_amount,
  cost_currency, created_at_ms, remaining, state, due_at_ms, grant_key, metadata, lapsed, rolled_from,
@@ -97,8 +98,9 @@ _DUPLICATES = f"""SELECT a.account_id, p.operation_id,
  JOIN debits p ON p.debit_key = d.debit_key JOIN leases pl ON pl.lease_key = p.lease_key
  JOIN sidecars ps ON ps.sidecar_key = pl.sidecar_key JOIN pools pp ON pp.pool_key = pl.pool_key
  JOIN accounts a ON a.account_key = p.account_key """
-_EVENT = """SELECT e.event_id, e.type, e.account_key, a.account_id, e.pool_key, p.pool_id, e.body, e.created_at_ms,
- e.event_key FROM events e JOIN accounts a ON a.account_key = e.account_key JOIN pools p ON p.pool_key = e.pool_key """
+_EVENT = """SELECT e.event_id, e.type, e.account_key, a.account_id, coalesce(e.pool_key, 0), coalesce(p.pool_id, ''),
+ e.body, e.created_at_ms, e.event_key
+ FROM events e JOIN accounts a ON a.account_key = e.account_key LEFT JOIN pools p ON p.pool_key = e.pool_key """
 _WEBHOOK = """SELECT w.webhook_id, coalesce(a.account_id, ''), w.url, w.secret, w.created_at_ms, w.webhook_key
  FROM webhooks w LEFT JOIN accounts a USING (account_key) """
 _DELIVERY = """SELECT d.delivery_key, w.webhook_id, w.url, w.secret, e.event_id, e.body, e.created_at_ms, d.state,
@@ -108,7 +110,7 @@ _ACCOUNT_COLUMNS = ("account_id", "display_name", "created_at_ms")
 _POOL_COLUMNS = (
     "account_key", "pool_id", "currency", "currency_exponent", "enforcement", "overdraft_limit", "overdraft_limit_bps",
     "partition_mode", "partition_overdraft_limit", "partition_after_ms", "shadow", "created_at_ms",
-    *POOL_FIGURES,
+    "is_window", *POOL_FIGURES,
 )  # fmt: skip
 _GRANT_COLUMNS = (
     "pool_key", "grant_id", "amount", "category", "priority", "effective_at_ms", "expires_at_ms", "cost_amount",
@@ -132,7 +134,7 @@ def _total(expression: str) -> str:
     return f"sum(CAST({expression} AS DOUBLE PRECISION))"
 
 
-class SqlReader(SqlRuleReader):
+class SqlReader(SqlRuleReader, WindowStatements):
     """Reads, within the transaction that its owner has opened."""
 
     greatest: ClassVar[str]
@@ -167,7 +169,7 @@ class SqlReader(SqlRuleReader):
 
     def pools(self, account_key: int, after_key: int, limit: int) -> list[Pool]:
         """See `Reader`."""
-        where = "WHERE p.account_key = ? AND p.pool_key > ? ORDER BY p.pool_key LIMIT ?"
+        where = "WHERE p.account_key = ? AND p.is_window = 0 AND p.pool_key > ? ORDER BY p.pool_key LIMIT ?"
         return self._pools(where, account_key, after_key, limit)
 
     def _grants(self, where: str, *values: Value) -> list[Grant]:
@@ -219,7 +221,7 @@ class SqlReader(SqlRuleReader):
     def posted_debit(self, account_key: int, operation_id: str) -> PostedDebit | None:
         """See `Reader`."""
         sql = f"""SELECT d.debit_key, l.pool_key, d.amount,
-            coalesce((SELECT {_sum("c.amount")} FROM corrections c WHERE c.debit_key = d.debit_key), 0)
+            coalesce((SELECT {_sum("c.amount")} FROM corrections c WHERE c.debit_key = d.debit_key), 0), d.posted_at_ms
             FROM debits d JOIN leases l USING (lease_key) WHERE d.account_key = ? AND d.operation_id = ?"""
         return next((PostedDebit(*row) for row in self._rows(sql, account_key, operation_id)), None)
 
@@ -348,9 +350,9 @@ class SqlReader(SqlRuleReader):
         self, account_key: int | None, pool_key: int | None, sidecar_key: int | None, after_key: int, limit: int
     ) -> list[Lease]:
         """See `Reader`."""
-        where, values = "WHERE l.lease_key > ? ", [after_key]
+        where, values = "JOIN pools p USING (pool_key) WHERE l.lease_key > ? AND p.is_window = 0 ", [after_key]
         if account_key is not None:
-            where += "AND l.pool_key IN (SELECT pool_key FROM pools WHERE account_key = ?) "
+            where += "AND p.account_key = ? "
             values.append(account_key)
         if pool_key is not None:
             where += "AND l.pool_key = ? "
@@ -360,6 +362,11 @@ class SqlReader(SqlRuleReader):
             values.append(sidecar_key)
         rows = self._rows(_LEASE + where + "ORDER BY l.lease_key LIMIT ?", *values, limit)
         return [Lease(*row) for row in rows]
+
+    def window_leases(self, after_key: int, limit: int) -> list[Lease]:
+        """See `Reader`."""
+        where = "JOIN windows w USING (pool_key) WHERE l.lease_key > ? ORDER BY l.lease_key LIMIT ?"
+        return [Lease(*row) for row in self._rows(_LEASE + where, after_key, limit)]
 
     def lease_count(self) -> int:
         """See `Reader`."""
@@ -376,7 +383,7 @@ class SqlReader(SqlRuleReader):
             {_total("allowance_leased")}, {_total("allowance_spent_total")}, {_total("fail_open_total")},
             {_total("over_hold_total")}, {_total("late_total")}, {_total("unleased_total")},
             {_total("expired_leased_total")}, {_total(bound)}, {_sum("recall_round")}
-            FROM pools GROUP BY currency ORDER BY currency"""
+            FROM pools WHERE is_window = 0 GROUP BY currency ORDER BY currency"""
         return [CurrencyTotal(*row) for row in self._rows(sql)]
 
     def book_lines(self) -> list[BookLine]:
@@ -480,7 +487,7 @@ class SqlReader(SqlRuleReader):
         return [row[0] for row in self._rows(sql, limit)]
 
 
-class SqlWriter(SqlReader, SqlRuleWriter):
+class SqlWriter(SqlReader, SqlRuleWriter, WindowChanges):
     """Reads and writes, within the transaction that its owner has opened."""
 
     skip_locked: ClassVar[str]
@@ -495,8 +502,10 @@ class SqlWriter(SqlReader, SqlRuleWriter):
         """Adds a row and returns the key that the database gives it. Raises `Conflict`."""
 
     @abstractmethod
-    def _insert_many(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
-        """Adds rows, in their order."""
+    def _insert_many(
+        self, table: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]], tail: str = ""
+    ) -> None:
+        """Adds rows, in their order; `tail` says what becomes of one that is there."""
 
     @abstractmethod
     def _update_many(self, table: str, key: str, columns: Sequence[str], rows: Sequence[tuple[Value, ...]]) -> None:
@@ -518,7 +527,8 @@ class SqlWriter(SqlReader, SqlRuleWriter):
         values: tuple[Value, ...] = (
             pool.account_key, pool.pool_id, pool.currency, pool.currency_exponent, rules.enforcement,
             rules.overdraft_limit, rules.overdraft_limit_bps, rules.partition_mode, rules.partition_overdraft_limit,
-            rules.partition_after_ms, rules.shadow, pool.created_at_ms, *pool_figures(pool),
+            rules.partition_after_ms, rules.shadow, pool.created_at_ms, pool.is_window,
+            *pool_figures(pool),
         )  # fmt: skip
         pool.pool_key = self._insert("pools", "pool_key", _POOL_COLUMNS, values)
         return pool.pool_key
@@ -581,7 +591,8 @@ class SqlWriter(SqlReader, SqlRuleWriter):
     def insert_event(self, event: Event) -> int:
         """See `Writer`."""
         columns = ("event_id", "type", "account_key", "pool_key", "body", "created_at_ms")
-        values = (event.event_id, event.type, event.account_key, event.pool_key, event.body, event.created_at_ms)
+        pool_key = event.pool_key or None
+        values = (event.event_id, event.type, event.account_key, pool_key, event.body, event.created_at_ms)
         event.event_key = self._insert("events", "event_key", columns, values)
         return event.event_key
 
