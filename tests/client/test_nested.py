@@ -1,9 +1,10 @@
 """Holds inside holds: what is taken out of which, and what flows back, over every caller."""
 
+import grpc
 import holdfast
 import pytest
 
-from tests.client.conftest import Caller, Sidecar
+from tests.client.conftest import Caller, Fault, Sidecar
 
 
 def test_a_nested_hold_is_taken_out_of_the_hold_around_it(caller: Caller, sidecar: Sidecar) -> None:
@@ -65,10 +66,10 @@ def test_a_closed_hold_opens_none(caller: Caller, sidecar: Sidecar) -> None:
 
 def test_inside_an_unconfirmed_hold_the_pool_pays(caller: Caller, sidecar: Sidecar) -> None:
     """Nobody has the parent: naming it would only be refused."""
-    sidecar.stop()
-    run = caller.reserve("acme", 1_000, on_unavailable="allow", timeout_ms=200)
-    sidecar.start()
-    step = run.reserve(400, timeout_ms=5_000)
+    sidecar.fail("reserve", Fault(grpc.StatusCode.UNAVAILABLE, "DRAINING"), times=10)
+    run = caller.reserve("acme", 1_000, on_unavailable="allow")
+    sidecar.planned.clear()
+    step = run.reserve(400)
     assert sidecar.seen_of("reserve")[-1].parent_hold_id == ""
     assert (step.amount, run.amount, sidecar.held()) == (400, 1_000, 400)
 
