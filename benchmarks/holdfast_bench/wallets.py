@@ -4,11 +4,13 @@ What decides is the sidecar's own engine over its in-memory store. The ledger he
 leases what it has, posts what was spent, and says no when nothing is left.
 """
 
+import zlib
 from dataclasses import dataclass
 
 from holdfast.v1 import enforcement_service_pb2 as pb
-from holdfast.v1.decision_pb2 import VERDICT_ALLOW
 from holdfast.v1.ledger_sync_service_pb2 import Debit
+from holdfast_rating import card_files
+from holdfast_rating.cards import RateCard
 from holdfast_sidecar.dispatcher.encode import Encoder
 from holdfast_sidecar.engine import operations as op
 from holdfast_sidecar.engine.engine import Engine
@@ -22,7 +24,10 @@ from holdfast_sidecar.engine.events import (
     LeaseStatus,
     LeasesUpdated,
     LeaseWant,
+    RulesAsk,
+    RulesUpdated,
 )
+from holdfast_sidecar.engine.rules import AccountTerms, Dimensions, Quantities, RateCardContent, SubjectRules
 from holdfast_sidecar.engine.settings import EngineSettings
 from holdfast_sidecar.store.memory_store import MemoryDisk, MemoryStore
 
@@ -49,9 +54,10 @@ class _Wallet:
 
 
 class Wallets:
-    """Operations on wallets, each decided at a time; hold ids are chosen by the caller, never twice."""
+    """Operations on wallets of one account, each decided at a time; hold ids are chosen by the caller, never twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, card: RateCard) -> None:
+        self._card = RateCardContent(card.card_id, 1, zlib.compress(card_files.write(card).encode()))
         self._wallets: dict[str, _Wallet] = {}
         self._now_ns = _BEGIN_NS
         self._store = MemoryStore(MemoryDisk(), sidecar_id="bench", boot_id="bench", now_ns=self._now_ns)
@@ -67,25 +73,23 @@ class Wallets:
         """Lets time pass, up to `now_ms` after the beginning; heartbeats keep the leases."""
         self._now_ns = max(self._now_ns, _BEGIN_NS + now_ms * NS_PER_MS)
 
-    def reserve(self, pool_id: str, hold_id: str, amount: int) -> bool:
-        """Asks for a hold; returns whether it was given."""
-        answer = pb.ReserveResponse.FromString(self._one(self._reserve(pool_id, hold_id, amount)))
-        return answer.verdict == VERDICT_ALLOW
+    def reserve(
+        self, pool_id: str, hold_id: str, quantities: Quantities, dimensions: Dimensions, max_output_tokens: int
+    ) -> int:
+        """Asks for a hold; returns what it has, 0 if it was not given."""
+        reserve = op.Reserve(hold_id, b"", ACCOUNT, pool_id, 0, 0, _TTL_MS, "", "", dimensions, quantities)
+        reserve.max_output_tokens = max_output_tokens
+        return pb.ReserveResponse.FromString(self._one(reserve)).granted_amount
 
-    def extend(self, hold_id: str, add_amount: int, min_add_amount: int) -> int:
-        """Asks for more of a hold; returns by how much it grew, 0 if it did not."""
-        extend = op.Extend(self._name(), b"", ACCOUNT, hold_id, add_amount, max(1, min_add_amount), 0)
-        return pb.ExtendResponse.FromString(self._one(extend)).added_amount
+    def bring(self, hold_id: str, passed: Quantities) -> pb.ExtendResponse:
+        """Has a hold brought to what its work is expected to come to from here."""
+        extend = op.Extend(self._name(), b"", ACCOUNT, hold_id, 0, 0, 0, passed_quantities=passed)
+        return pb.ExtendResponse.FromString(self._one(extend))
 
-    def replace(self, pool_id: str, hold_id: str, by_hold_id: str, amount: int) -> None:
-        """Gives a hold back for a smaller one, both or neither."""
-        release = op.Release(self._name(), b"", ACCOUNT, hold_id)
-        results = self._run([release, self._reserve(pool_id, by_hold_id, amount)], linked=True)
-        assert pb.ReserveResponse.FromString(results[1]).verdict == VERDICT_ALLOW, "a smaller hold did not fit"
-
-    def settle(self, hold_id: str, amount: int) -> None:
-        """Ends a hold at what was spent."""
-        self._one(op.Settle(self._name(), b"", ACCOUNT, hold_id, amount, True, "", (), False))
+    def settle(self, hold_id: str, quantities: Quantities, *, cut_short: bool) -> int:
+        """Ends a hold at what was used; returns what that came to."""
+        settle = op.Settle(self._name(), b"", ACCOUNT, hold_id, 0, True, "", (), False, quantities, cut_short)
+        return pb.SettleResponse.FromString(self._one(settle)).debited_amount
 
     def overdraft(self) -> int:
         """By how much more was posted than the wallets had, summed over them, once all debits are posted."""
@@ -108,20 +112,13 @@ class Wallets:
         self._operation_count += 1
         return f"op-{self._operation_count}"
 
-    def _reserve(self, pool_id: str, hold_id: str, amount: int) -> op.Reserve:
-        return op.Reserve(hold_id, b"", ACCOUNT, pool_id, amount, 0, _TTL_MS, "", "", ())
-
     def _one(self, operation: op.Operation) -> bytes:
-        return self._run([operation], linked=False)[0]
-
-    def _run(self, operations: list[op.Operation], *, linked: bool) -> list[bytes]:
-        call = op.Call(self._operation_count, operations, linked)
-        renewed = LeasesRenewed(self._now_ns + _VALIDITY_NS, self._now_ns)
-        self._apply([call], [renewed])
-        results = [result for result in call.results if isinstance(result, bytes)]
-        if len(results) != len(operations):
-            raise RuntimeError(f"not decided: {call.results}")
-        return results
+        call = op.Call(self._operation_count, [operation])
+        self._apply([call], [LeasesRenewed(self._now_ns + _VALIDITY_NS, self._now_ns)])
+        result = call.results[0] if call.results else None
+        if not isinstance(result, bytes):
+            raise RuntimeError(f"not decided: {result}")
+        return result
 
     def _apply(self, calls: list[op.Call], events: list[Event]) -> None:
         """Runs rounds until the ledger has answered all that the engine asks."""
@@ -130,6 +127,13 @@ class Wallets:
             if effects.writes:
                 self._store.commit(effects.writes)
             calls, events = [], [self._answer(ask) for ask in effects.asks]
+            events += [self._tell(ask) for ask in effects.rules_asks]
+
+    def _tell(self, ask: RulesAsk) -> RulesUpdated:
+        terms = AccountTerms(rate_card_id=self._card.rate_card_id, rate_card_revision=self._card.revision)
+        node = SubjectRules(ACCOUNT, "", 1, has_children=False, account=terms)
+        cards = (self._card,) if ask.rate_card_ids else ()
+        return RulesUpdated(ask.request_id, (node,), (), cards, self._now_ns)
 
     def _answer(self, ask: LeaseAsk) -> LeasesUpdated:
         return LeasesUpdated(ask.request_id, tuple(self._lease(want) for want in ask.wants), self._now_ns)
@@ -150,4 +154,5 @@ class Wallets:
             pool_posted=wallet.amount - wallet.posted_total,
             pool_free=wallet.free(),
             denied=left + given < want.need_amount,
+            rules_version=1,
         )

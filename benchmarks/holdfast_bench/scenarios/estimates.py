@@ -1,7 +1,8 @@
 """What of a wallet can be used before somebody is denied: worst-case holds against learned ones, in virtual time.
 
 Fan-outs of streams spend one wallet after another. Time is simulated; every decision is a real engine's
-(`wallets.py`). Each way of holding begins from nothing, and what it learns carries over from wallet to wallet.
+(`wallets.py`), which rates what the streams use, expects what they come to, and learns from what they came to: worst
+cases tell it of all the output that there may be, learned holds of the limit alone. Each way of holding begins from nothing, and what it learns carries over from wallet to wallet.
 
 A wallet stays in use after its first denial, and calls go on to ask for it as before: this is where streams that were
 admitted too freely are cut short. It is used up once nothing runs on it and nobody of a whole fan-out gets in. Calls
@@ -14,16 +15,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from holdfast_rating.cards import Price
-from holdfast_rating.estimates import Estimates
+from holdfast_rating.cards import Price, RateCard, Version
 from holdfast_rating.meters import Meter
-from holdfast_rating.rates import Refusal, Tariff
-from holdfast_rating.streams import Extend, Shrink, StreamPolicy, first_tokens, later_tokens, next_step
+from holdfast_rating.rates import Rates, Refusal, Tariff
+from holdfast_sidecar.engine.rules import Quantities
 
 from holdfast_bench.options import Options
 from holdfast_bench.results import Chart, Json, Report
 from holdfast_bench.rounds import say
-from holdfast_bench.wallets import ACCOUNT, Wallets
+from holdfast_bench.wallets import Wallets
 from holdfast_bench.workload import LlmCall, draw, read_trace
 
 Holds: TypeAlias = Literal["worst_case", "learned"]
@@ -39,9 +39,18 @@ TOKEN_MS = 20
 MAX_OUTPUT_TOKENS = 4_096
 CHECK_TOKENS = 25
 """A stream looks at its hold every half second."""
-MODEL, FEATURE = "gpt-5", "chat"
-TARIFF = Tariff(
-    MODEL, {m: Price(MODEL, m, a, 1_000_000) for m, a in ((Meter.INPUT, 3_000_000), (Meter.OUTPUT, 12_000_000))}
+MODEL = "gpt-5"
+DIMENSIONS = (("feature", "chat"), ("model", MODEL))
+CARD = RateCard(
+    "bench",
+    "credits",
+    [
+        Version(
+            0,
+            None,
+            [Price(MODEL, m, a, 1_000_000) for m, a in ((Meter.INPUT, 3_000_000), (Meter.OUTPUT, 12_000_000))],
+        )
+    ],
 )
 """Output at four times the price of input."""
 DRAWN_CALLS = 20_000
@@ -58,7 +67,6 @@ class _Stream:
     held: int
     begun_ms: int
     passed_tokens: int = 0
-    replaced_count: int = 0
 
 
 @dataclass(slots=True)
@@ -120,6 +128,15 @@ def simulate(calls: Sequence[LlmCall], holds: Holds, wallet_count: int) -> Outco
     return _Simulation(calls, holds).run(wallet_count)
 
 
+def _tariff() -> Tariff:
+    tariff = Rates(CARD).tariff(MODEL, 0)
+    assert not isinstance(tariff, Refusal)
+    return tariff
+
+
+TARIFF = _tariff()
+
+
 def cost(input_tokens: int, output_tokens: int) -> int:
     """Minor units."""
     amount = TARIFF.rate({Meter.INPUT: input_tokens, Meter.OUTPUT: output_tokens})
@@ -130,14 +147,12 @@ def cost(input_tokens: int, output_tokens: int) -> int:
 class _Simulation:
     """One way of holding, from nothing."""
 
-    def __init__(self, calls: Sequence[LlmCall], holds: Holds, policy: StreamPolicy | None = None) -> None:
-        self._policy = policy or StreamPolicy()
+    def __init__(self, calls: Sequence[LlmCall], holds: Holds) -> None:
         self._calls: Iterator[LlmCall] = itertools.cycle(calls)
         mean = sum(cost(call.input_tokens, call.output_tokens) for call in calls) // len(calls)
         self._wallet_amount = WALLET_CALLS * mean
         self._learned = holds == "learned"
-        self._estimates = Estimates(self._policy.quantile_bp)
-        self._wallets = Wallets()
+        self._wallets = Wallets(CARD)
         self._outcome = Outcome(holds)
         self._now_ms = 0
         self._pool_id = ""
@@ -179,13 +194,10 @@ class _Simulation:
         self._wallets.move_to(until_ms)
 
     def _begin(self, call: LlmCall) -> bool:
-        forecast = self._estimates.forecast(ACCOUNT, MODEL, FEATURE) if self._learned else None
-        tokens = MAX_OUTPUT_TOKENS
-        if forecast is not None:
-            tokens = first_tokens(forecast, len(self._running), MAX_OUTPUT_TOKENS, self._policy)
         hold_id = f"{self._pool_id}-{next(self._order)}"
-        amount = cost(call.input_tokens, tokens)
-        if not self._wallets.reserve(self._pool_id, hold_id, amount):
+        told, limit = (0, MAX_OUTPUT_TOKENS) if self._learned else (MAX_OUTPUT_TOKENS, 0)
+        amount = self._wallets.reserve(self._pool_id, hold_id, _used(call, told), DIMENSIONS, limit)
+        if not amount:
             self._deny()
             return False
         self._outcome.admitted += 1
@@ -229,31 +241,19 @@ class _Simulation:
         self._look_again(stream, passed + CHECK_TOKENS)
 
     def _adjust(self, stream: _Stream) -> None:
-        passed, call = stream.passed_tokens, stream.call
-        forecast = self._estimates.forecast(ACCOUNT, MODEL, FEATURE, passed)
-        if forecast is None:
-            return
-        tokens = later_tokens(forecast, passed, len(self._running), MAX_OUTPUT_TOKENS, self._policy)
-        needed = cost(call.input_tokens, min(passed + 1, MAX_OUTPUT_TOKENS))
-        step = next_step(stream.held, cost(call.input_tokens, tokens), needed)
-        match step:
-            case Extend():
-                added = self._wallets.extend(stream.hold_id, step.add_amount, step.min_add_amount)
-                stream.held += added
-                self._outcome.extended += bool(added)
-            case Shrink():
-                del self._running[stream.hold_id]
-                by = f"{self._pool_id}-{next(self._order)}"
-                self._wallets.replace(self._pool_id, stream.hold_id, by, step.amount)
-                stream.hold_id, stream.held = by, step.amount
-                self._running[by] = stream
-                self._outcome.shrunk += 1
+        answer = self._wallets.bring(stream.hold_id, _used(stream.call, stream.passed_tokens))
+        stream.held = answer.hold_amount
+        self._outcome.extended += bool(answer.added_amount)
+        self._outcome.shrunk += bool(answer.returned_amount)
 
     def _end(self, stream: _Stream, cut_short: bool) -> None:
-        amount = cost(stream.call.input_tokens, stream.passed_tokens)
+        used = _used(stream.call, stream.passed_tokens)
+        amount = self._wallets.settle(stream.hold_id, used, cut_short=cut_short)
         assert amount <= stream.held, "a stream passed its hold"
-        self._wallets.settle(stream.hold_id, amount)
         del self._running[stream.hold_id]
         self._spent += amount
         self._outcome.cut_short += cut_short
-        self._estimates.observe(ACCOUNT, MODEL, FEATURE, stream.passed_tokens, cut_short=cut_short)
+
+
+def _used(call: LlmCall, output_tokens: int) -> Quantities:
+    return ("input", call.input_tokens), ("output", output_tokens)
