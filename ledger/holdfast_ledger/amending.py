@@ -3,7 +3,9 @@
 A part of `service`, whose class adds the others. Downstream: `posting.grants` and `posting.correct` for the rules.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import TypeVar
 
 from holdfast.v1 import ledger_service_pb2 as wire
 
@@ -11,18 +13,24 @@ from holdfast_ledger.lookups import find_grant, pool_query
 from holdfast_ledger.messages import balance_message, correction_message, grant_message
 from holdfast_ledger.posting.correct import Asked, correct
 from holdfast_ledger.posting.grants import take_due, void_grant
-from holdfast_ledger.store.interface import MAX_AMOUNT, Correction, Grant, Locks, Pool, Writer
+from holdfast_ledger.store.interface import MAX_AMOUNT, Correction, Grant, Locks, Pool, Reader, Writer
 from holdfast_ledger.sync.registry import Registry
 from holdfast_ledger.validation import check_id, check_range
 from holdfast_ledger.writer import GroupWriter
 
+T = TypeVar("T")
 
-class AmendingCalls:
+
+class AmendingCalls(ABC):
     """These calls of `holdfast.v1.LedgerService`, by name; each raises a `LedgerError`."""
 
     _writer: GroupWriter
     _registry: Registry
     _now_ms: Callable[[], int]
+
+    @abstractmethod
+    async def _read(self, query: Callable[[Reader], T]) -> T:
+        """Carries a query out on a snapshot."""
 
     async def VoidGrant(self, request: wire.VoidGrantRequest) -> wire.VoidGrantResponse:
         """See the contract."""
@@ -49,6 +57,10 @@ class AmendingCalls:
         asked = Asked(request.operation_id, request.correction_id, request.amount)
         find = pool_query(request.account_id, request.pool_id)
 
+        def windows(reader: Reader) -> frozenset[int]:
+            debit = reader.posted_debit(find(reader).account_key, request.operation_id)
+            return frozenset(reader.windows_of_debit(debit.debit_key) if debit else ())
+
         def job(writer: Writer) -> tuple[Pool, Correction, set[int]]:
             now_ms = self._now_ms()
             touched = take_due(writer, now_ms, [find(writer).pool_key])
@@ -56,7 +68,8 @@ class AmendingCalls:
             made = correct(writer, pool, asked, now_ms)
             return pool, made, touched | {pool.pool_key}
 
-        locks = Locks(pools=frozenset({(request.account_id, request.pool_id)}))
+        pools = frozenset({(request.account_id, request.pool_id)})
+        locks = Locks(pools=pools, pool_keys=await self._read(windows))
         pool, made, touched = await self._writer.run(job, locks)
         self._registry.pools_changed(touched)
         return wire.CorrectDebitResponse(correction=correction_message(pool, made), balance=balance_message(pool))

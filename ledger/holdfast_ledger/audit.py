@@ -52,6 +52,7 @@ def audit(reader: Reader) -> AuditReport:
         findings += [f"{name}: {text}" for text in _pool_findings(pool, grants[key], journals[key])]
         findings += [f"{name}: {text}" for text in _figure_findings(pool, leases_of[key], flags.get(key))]
     findings += _lease_findings(reader, leases)
+    findings += _window_findings(reader)
     findings += _mark_findings(reader)
     findings += _replay_findings(reader)
     findings += [f"{name}: refers to a row that is not there" for name in reader.strays(MAX_FINDINGS)]
@@ -180,6 +181,52 @@ def _lease_findings(reader: Reader, leases: list[Lease]) -> Iterator[str]:
                 f"{name}: allowance_posted_total is {lease.allowance_posted_total}, its debits used "
                 f"{posted.allowance_amount}"
             )
+
+
+def _window_findings(reader: Reader) -> Iterator[str]:
+    """What debits and leases say of windows, which have no journal: the debits that name them are what they are."""
+    posted = {line.pool_key: line.amount for line in reader.window_sums()}
+    buckets = {line.pool_key: line.amount for line in reader.bucket_sums()}
+    leased, lease_findings = _window_leases(reader)
+    yield from lease_findings
+    after = 0
+    while windows := reader.windows_after(after, PAGE):
+        after = windows[-1].pool_key
+        pools = reader.pools_by_key([window.pool_key for window in windows])
+        for window in windows:
+            pool, key = pools[window.pool_key], window.pool_key
+            left = posted.get(key, 0) - pool.corrected_total - window.left_total
+            expected = [
+                ("spent_total", pool.spent_total, left),
+                ("leased", pool.leased, leased[key]),
+                ("free + leased", pool.free + pool.leased, pool.granted_total - pool.spent_total),
+                ("voided_total", pool.voided_total, 0),
+                ("expired_total", pool.expired_total, 0),
+                ("allowance_leased", pool.allowance_leased, 0),
+            ]
+            if window.rolling_ms:
+                expected.append(("spent_total", pool.spent_total, buckets.get(key, 0)))
+            for figure, stored, computed in expected:
+                if stored != computed:
+                    name = f"window {pool.account_id}/{pool.pool_id!r}"
+                    yield f"{name}: {figure} is {stored}, its debits and leases say {computed}"
+
+
+def _window_leases(reader: Reader) -> tuple[defaultdict[int, int], list[str]]:
+    """Returns what is out of each window, and what is wrong with its leases."""
+    sums = {line[:3]: line.amount for line in reader.window_lease_sums()}
+    leased, findings, after = defaultdict[int, int](int), list[str](), 0
+    while leases := reader.window_leases(after, PAGE):
+        after = leases[-1].lease_key
+        for lease in leases:
+            leased[lease.pool_key] += lease.outstanding
+            name = f"lease of window {lease.pool_key} by {lease.sidecar_id} (life {lease.birth_epoch})"
+            posted = sums.get((lease.sidecar_key, lease.birth_epoch, lease.pool_key), 0)
+            if lease.outstanding < 0:
+                findings.append(f"{name}: {lease.outstanding} are out")
+            if lease.posted_total != posted:
+                findings.append(f"{name}: posted_total is {lease.posted_total}, its debits are {posted}")
+    return leased, findings
 
 
 def _mark_findings(reader: Reader) -> Iterator[str]:

@@ -27,6 +27,7 @@ from holdfast_ledger.store.interface import (
 from holdfast_ledger.sync.protocol import MAX_DEBIT_BYTES, MAX_SEQUENCE, check_debit
 from holdfast_ledger.sync.registry import Registry
 from holdfast_ledger.validation import check_id, check_optional_id, check_range
+from holdfast_ledger.windows.counting import names_of
 from holdfast_ledger.writer import GroupWriter
 
 MAX_DEBITS = 1_000
@@ -154,7 +155,7 @@ def _check_replay(request: wire.ReplayDebitsRequest) -> None:
 
 
 def _locks(sidecar_ids: set[str], debits: Sequence[Debit]) -> Locks:
-    return Locks(frozenset(sidecar_ids), frozenset((debit.account_id, debit.pool_id) for debit in debits))
+    return Locks(frozenset(sidecar_ids), names_of(debits))
 
 
 def _scan(reader: Reader, account_id: str, after: QuarantinePosition, limit: int) -> list[QuarantineLine]:

@@ -31,6 +31,7 @@ from holdfast_ledger.store.interface import Locks, Store, StoreError, Writer
 from holdfast_ledger.sync.jobs import SyncJobs
 from holdfast_ledger.sync.registry import Registry
 from holdfast_ledger.sync.stream import Stream, StreamSettings, SyncServices
+from holdfast_ledger.windows import clearing
 from holdfast_ledger.writer import GroupWriter
 
 LEDGER_SERVICE = ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"]
@@ -161,7 +162,7 @@ class LedgerServer:
             del self._streams[stream]
 
     async def _sweep(self) -> None:
-        """Expires grants, lets others take effect, reclaims leases; tells the sidecars concerned."""
+        """Expires grants, lets others take effect, reclaims leases, clears windows; tells the sidecars concerned."""
         while True:
             await asyncio.sleep(self._config.sweep_interval_ms / 1_000)
             try:
@@ -173,7 +174,7 @@ class LedgerServer:
         """One turn of the sweep, in as many transactions as it takes. Raises `Unavailable`, `StoreError`."""
         self._registry.pools_changed(self._sync.moved_pools | self._registry.waiting_pools())
         self._sync.moved_pools.clear()
-        for sweep in (grants.sweep, rights.sweep):
+        for sweep in (grants.sweep, rights.sweep, clearing.sweep):
             await self._sweep_with(sweep)
         await self._sweep_needs()
 

@@ -45,6 +45,7 @@ from holdfast_ledger.store.interface import (
 from holdfast_ledger.store.postgres import PostgresStore
 from holdfast_ledger.store.sqlite import SqliteStore
 from holdfast_ledger.sync.lives import Introduction, admit, renew
+from holdfast_ledger.windows import clearing
 
 T = TypeVar("T")
 
@@ -253,13 +254,14 @@ class Books:
         return self.tell(sidecar_id, pool_id).granted[0]
 
     def sweep(self) -> set[int]:
-        """Expires, lets take effect, reclaims."""
+        """Expires, lets take effect, reclaims, clears."""
         now_ms, changed, more = self.clock.now_ms(), set[int](), True
         while more:
             of_grants, more_grants = self.write(lambda writer: grants.sweep(writer, now_ms))
             of_lives, more_lives = self.write(lambda writer: rights.sweep(writer, now_ms))
             changed |= of_grants | of_lives
-            more = more_grants or more_lives
+            _, more_windows = self.write(lambda writer: clearing.sweep(writer, now_ms))
+            more = more_grants or more_lives or more_windows
         return changed
 
     def pool(self, pool_id: str = "general", account_id: str = "a") -> Pool:

@@ -23,6 +23,10 @@ from holdfast_ledger.store.interface import (
     lease_figures,
     pool_figures,
 )
+from holdfast_ledger.windows.names import MARK
+from holdfast_ledger.windows.opening import find_asked
+from holdfast_ledger.windows.rolling import let_go
+from holdfast_ledger.windows.times import runs
 
 SWEEP_LIMIT = 100
 """Lives that one transaction reclaims: bounds how long the others wait for it."""
@@ -103,13 +107,21 @@ class Desk:
             RightsUnknown: the sidecar was told more than this ledger ever gave. Nothing is changed.
         """
         for place, want in enumerate(wants):
-            pool = self._writer.pool(want.account_id, want.pool_id)
+            pool = self._pool(want)
             if pool is None:
                 known = self._writer.account(want.account_id) is not None
                 self._served.granted.append(Granted(want.account_id, want.pool_id, known))
                 continue
             self._serve(pool, want, f"lease_request.wants[{place}]")
         return self._served
+
+    def _pool(self, want: Want) -> Pool | None:
+        """Returns the pool or window that is wanted; None: there is none of that name."""
+        if MARK not in want.pool_id:
+            return self._writer.pool(want.account_id, want.pool_id)
+        claim, ahead_ms = None if self._claiming else want.claim, self._terms.clock_slack_ms
+        names = want.account_id, want.pool_id
+        return find_asked(self._writer, self._sidecar, names, claim, self._now_ms, ahead_ms)
 
     def _serve(self, pool: Pool, want: Want, path: str) -> None:
         lease, is_new = self._lease(pool)
@@ -136,7 +148,14 @@ class Desk:
 
     def tell(self, pool_keys: Collection[int]) -> Served:
         """Looks at leases again: what is needed and came free is given, and allowances are set right."""
-        for lease, pool in _leases(self._writer, self._sidecar, pool_keys):
+        leases = _leases(self._writer, self._sidecar, pool_keys)
+        pools = {pool.pool_key: pool for _, pool in leases if pool.is_window}
+        windows = self._writer.windows(pools.keys())
+        let_go(self._writer, pools, windows.values(), self._now_ms)
+        for lease, pool in leases:
+            if pool.is_window and windows[pool.pool_key].closed:
+                self._served.granted.append(Granted(pool.account_id, pool.pool_id, True))
+                continue
             before = (pool_figures(pool), lease_figures(lease))
             circle = Circle(self._writer, pool, lease, self._now_ms, self._terms)
             turn, unmet = recall.Turn(), 0
@@ -252,6 +271,25 @@ def _give_back(pool: Pool, lease: Lease, returned_total: int, path: str) -> None
     pool.leased -= returned - deficit
 
 
+def use_up(pool: Pool, lease: Lease, consumed: int, spent: int) -> None:
+    """Takes what debits used out of a lease and its pool. What the lease lacks is granted after the fact.
+
+    Args:
+        pool: The pool, or window.
+        lease: The lease of the sidecar that made the debits.
+        consumed: What it has counted as used, in minor units.
+        spent: The part of it that is posted; the rest was posted before, as other debits, and comes back to `free`.
+    """
+    before = lease.outstanding
+    deficit = max(0, consumed - before)
+    lease.posted_total += consumed
+    lease.granted_total += deficit
+    pool.leased += lease.outstanding - before
+    pool.free += consumed - spent - deficit
+    pool.spent_total += spent
+    assert lease.outstanding >= 0
+
+
 def sweep(writer: Writer, now_ms: int) -> tuple[set[int], bool]:
     """Takes back rights and allowances of up to `SWEEP_LIMIT` lives that have not been heard of in time.
 
@@ -294,6 +332,22 @@ def _reclaim(pool: Pool, lease: Lease, life: Life, now_ms: int) -> bool:
         allowances.reclaim(pool, lease)
     assert pool.free + pool.leased == pool.posted
     return before != lease_figures(lease)
+
+
+def leases_told(reader: Reader, granted: Sequence[Granted], now_ms: int) -> list[Granted]:
+    """Returns what a sidecar that comes is told of its leases: not of windows that it has nothing to do with any more.
+
+    Nothing is out of those, and they are closed, or not for sidecars to lease, or their period is over.
+    """
+    windows = reader.windows([one.pool.pool_key for one in granted if one.pool and one.pool.is_window])
+
+    def is_told(one: Granted) -> bool:
+        window = windows.get(one.pool.pool_key) if one.pool else None
+        if window is None or (one.lease and one.lease.outstanding):
+            return True
+        return bool(window.leased) and not window.closed and runs(window, now_ms)
+
+    return [one for one in granted if is_told(one)]
 
 
 def leases_now(reader: Reader, sidecar: Sidecar, pool_keys: Collection[int] | None) -> list[Granted]:

@@ -11,12 +11,10 @@ after the last one, nor more than its times in a period. The ledger invents no m
 the event's id as the grant's, so that an event that comes twice tops up once.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
+from holdfast_ledger.posting.events import make_event
 from holdfast_ledger.store.interface import MAX_AMOUNT, Event, Pool, Threshold, TopUp, Writer
 
 THRESHOLD_CROSSED = "pool.threshold_crossed"
@@ -89,9 +87,6 @@ def _wish(top_up: TopUp, pool: Pool, now_ms: int) -> Event:
 
 
 def _event(kind: str, pool: Pool, name: Sequence[str | int], told: dict[str, str | int], now_ms: int) -> Event:
-    """Returns an event. Its id is made of what it tells: the same thing posted again, after a restore, has the same."""
-    identity = json.dumps([kind, pool.account_id, pool.pool_id, *name])
-    event_id = f"evt_{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
     figures = {
         "posted": pool.posted,
         "free": pool.free,
@@ -100,21 +95,15 @@ def _event(kind: str, pool: Pool, name: Sequence[str | int], told: dict[str, str
         "spent_total": pool.spent_total,
         "overdraft": pool.overdraft,
     }
-    body = {
-        "id": event_id,
-        "type": kind,
-        "timestamp": datetime.fromtimestamp(now_ms / 1_000, UTC).isoformat(timespec="milliseconds"),
-        "data": {
-            "account_id": pool.account_id,
-            "pool_id": pool.pool_id,
-            "currency": pool.currency,
-            "currency_exponent": pool.currency_exponent,
-            **told,
-            **{name: str(amount) for name, amount in figures.items()},
-        },
+    data: dict[str, str | int] = {
+        "account_id": pool.account_id,
+        "pool_id": pool.pool_id,
+        "currency": pool.currency,
+        "currency_exponent": pool.currency_exponent,
+        **told,
+        **{name: str(amount) for name, amount in figures.items()},
     }
-    text = json.dumps(body, ensure_ascii=False)
-    return Event(event_id, kind, pool.account_key, pool.account_id, pool.pool_key, pool.pool_id, text, now_ms)
+    return make_event(kind, (pool.account_id, pool.pool_id, *name), data, pool, now_ms)
 
 
 def set_alerts(writer: Writer, pool: Pool, thresholds: Sequence[Threshold], top_up: TopUp | None) -> None:

@@ -9,6 +9,8 @@ In the reverse order of burning: what was taken last comes back first. What come
 What was overdraft lowers the overdraft. If that has been repaid meanwhile, what comes back goes to the grants that
 repaid it, the latest first.
 
+It comes back to the windows of budgets that the debit counted against as well, while their period is under way.
+
 The rights of the sidecar do not move: it has spent them. What comes back is free.
 """
 
@@ -28,6 +30,7 @@ from holdfast_ledger.store.interface import (
     PostedDebit,
     Writer,
 )
+from holdfast_ledger.windows.giving_back import give_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ class _GivingBack:
         self.writer.save_grants(self.grants.values())
         self.writer.save_pools([pool])
         watch(self.writer, [pool], self.made.posted_at_ms)
+        give_back(self.writer, self.debit, self.made.amount, self.made.posted_at_ms)
 
     def _overdraft(self, amount: int, repaid: list[tuple[int, int]]) -> None:
         """Takes back what was overdraft; what others have repaid of it goes back to them."""

@@ -11,6 +11,8 @@ Upstream: `sync`. Three fates besides being posted, none of them silent:
 A hold that was opened before a grant expired may burn it when it is settled: within its time to live, and as far back
 from the posting as the debit says that it was open. What had expired is taken back for it (a REVIVAL line) and burned.
 
+A debit counts against the windows of budgets that it names too, in the same transaction (`windows.counting`).
+
 A debit may exceed what is leased (late, above its hold, or let through while cut off). The deficit is granted after
 the fact: `granted_total` and `free` take it, so that `outstanding` is zero and not below, and `free + leased =
 posted` holds.
@@ -25,6 +27,7 @@ from holdfast.v1 import ledger_sync_service_pb2 as wire
 
 from holdfast_ledger.errors import SequenceGap
 from holdfast_ledger.leasing.allowances import spend
+from holdfast_ledger.leasing.rights import use_up
 from holdfast_ledger.posting.alerts import watch
 from holdfast_ledger.posting.burn import Burn, burn, burn_also_lapsed
 from holdfast_ledger.posting.grants import due_at_ms, take_due
@@ -45,6 +48,7 @@ from holdfast_ledger.store.interface import (
     Sidecar,
     Writer,
 )
+from holdfast_ledger.windows.counting import Counted, Counting
 
 DIMENSION_SETS_CACHED = 1_024
 """Sets of dimensions whose text is kept at hand."""
@@ -139,8 +143,10 @@ def post_under(
     With each goes the reason for its quarantine.
     """
     shares = _shares(writer, sidecar, {(debit.account_id, debit.pool_id) for debit in debits}, now_ms, result)
-    refused = _insert(writer, debits, shares, now_ms, result)
+    windows = Counting(writer, sidecar, debits, now_ms)
+    refused = _insert(writer, debits, shares, windows, now_ms, result)
     _burn(writer, [share for share in shares.values() if share and share.consumed], now_ms, result)
+    result.event_count += windows.finish()
     return refused
 
 
@@ -155,7 +161,7 @@ def _shares(writer: Writer, sidecar: Sidecar, names: set[tuple[str, str]], now_m
     shares: _Shares = {}
     for name in sorted(names):
         pool = pools.get(name)
-        if pool is None:
+        if pool is None or pool.is_window:
             shares[name] = None
             continue
         lease = leases.get(pool.pool_key)
@@ -167,35 +173,36 @@ def _shares(writer: Writer, sidecar: Sidecar, names: set[tuple[str, str]], now_m
 
 
 def _insert(
-    writer: Writer, debits: Sequence[wire.Debit], shares: _Shares, now_ms: int, result: Posted
+    writer: Writer, debits: Sequence[wire.Debit], shares: _Shares, windows: Counting, now_ms: int, result: Posted
 ) -> list[tuple[wire.Debit, str]]:
     """Stores each debit as posted or duplicate; returns those that no pool can take, with the reason."""
     rows: list[DebitRow] = []
-    owners: list[_Share] = []
+    owners: list[tuple[_Share, Counted]] = []
     refused: list[tuple[wire.Debit, str]] = []
     for debit in debits:
         share = shares[debit.account_id, debit.pool_id]
-        amount = debit.amount
-        if share is None or not _fits(share, amount):
+        amount, counted = debit.amount, windows.of(debit)
+        if share is None or not (_fits(share, amount) and counted.fits(amount)):
             refused.append((debit, "UNKNOWN_POOL" if share is None else "OVERFLOW"))
             continue
         share.consumed += amount
         share.allowance += debit.allowance_amount
-        owners.append(share)
-        rows.append(_row(debit, amount, share, now_ms))
+        counted.consume(amount)
+        owners.append((share, counted))
+        rows.append(_row(debit, amount, share, counted, now_ms))
     keys = writer.insert_debits(rows) if rows else []
     duplicates: list[DuplicateRow] = []
-    for key, row, share in zip(keys, rows, owners, strict=True):
+    for key, row, (share, counted) in zip(keys, rows, owners, strict=True):
         if key:
             share.burning.append((key, row.amount))
+            counted.spend(row.amount)
             share.count(row)
             if row.hold_age_ms and not row.late:
                 share.hold_ages[key] = row.hold_age_ms
             continue
         first = writer.debit_of_operation(row.account_key, row.operation_id)
-        duplicates.append(
-            DuplicateRow(row.lease_key, row.sequence, row.epoch, row.amount, first, now_ms, row.allowance_amount)
-        )
+        told = row.amount, first, now_ms, row.allowance_amount, row.windows
+        duplicates.append(DuplicateRow(row.lease_key, row.sequence, row.epoch, *told))
     writer.insert_duplicates(duplicates)
     result.debit_count = len(rows) - len(duplicates)
     result.duplicate_count = len(duplicates)
@@ -215,8 +222,8 @@ def _fits(share: _Share, amount: int) -> bool:
     )
 
 
-def _row(debit: wire.Debit, amount: int, share: _Share, now_ms: int) -> DebitRow:
-    dimensions = debit.dimensions
+def _row(debit: wire.Debit, amount: int, share: _Share, counted: Counted, now_ms: int) -> DebitRow:
+    dimensions, quantities = debit.dimensions, debit.quantities
     return DebitRow(
         share.pool.account_key,
         debit.operation_id,
@@ -236,6 +243,8 @@ def _row(debit: wire.Debit, amount: int, share: _Share, now_ms: int) -> DebitRow
         debit.allowance_amount,
         debit.fail_open_amount,
         debit.hold_age_ms,
+        counted.keys,
+        json.dumps(dict(sorted(quantities.items())), ensure_ascii=False) if quantities else "",
     )
 
 
@@ -322,12 +331,7 @@ def _move_figures(share: _Share, spent: int, overdraft: int) -> None:
     pool, lease = share.pool, share.lease
     assert pool.free + pool.leased == pool.posted
     before = lease.outstanding
-    deficit = max(0, share.consumed - before)
-    lease.posted_total += share.consumed
-    lease.granted_total += deficit
-    pool.leased += lease.outstanding - before
-    pool.free += share.consumed - spent - deficit
-    pool.spent_total += spent
+    use_up(pool, lease, share.consumed, spent)
     pool.overdraft += overdraft
     pool.allowance_spent_total += share.allowance_spent
     pool.fail_open_total += share.fail_open
@@ -336,5 +340,4 @@ def _move_figures(share: _Share, spent: int, overdraft: int) -> None:
     # What was spent beyond the lease is what `free` lost; duplicates gave theirs back to it.
     pool.unleased_total += max(0, spent - before - share.explained)
     spend(pool, lease, share.allowance)
-    assert lease.outstanding >= 0
     assert pool.free + pool.leased == pool.posted

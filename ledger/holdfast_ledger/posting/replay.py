@@ -33,6 +33,7 @@ from holdfast_ledger.store.interface import (
     Sidecar,
     Writer,
 )
+from holdfast_ledger.windows.counting import running
 
 
 class Outcome(IntEnum):
@@ -103,10 +104,11 @@ def replay(
 
 
 def _cases(reader: Reader, sidecar: Sidecar, debits: Sequence[wire.Debit]) -> list[_Case]:
-    pools = {name: reader.pool(*name) for name in sorted({(debit.account_id, debit.pool_id) for debit in debits})}
+    pools = reader.pools_named({(debit.account_id, debit.pool_id) for debit in debits})
     cases = []
     for debit in debits:
-        pool = pools[debit.account_id, debit.pool_id]
+        pool = pools.get((debit.account_id, debit.pool_id))
+        pool = None if pool and pool.is_window else pool
         traces = reader.debit_traces(pool.account_key, debit.operation_id) if pool else []
         cases.append(_Case(debit, pool, _fate(sidecar, debit, pool, traces)))
     return cases
@@ -158,6 +160,8 @@ def _post(
     for case in cases:
         assert case.pool
         amounts[case.pool.pool_key] += case.debit.amount
+    for window_key, debit in running(writer, [case.debit for case in cases], now_ms):
+        amounts[window_key] += debit.amount
     leases = _leases(writer, sidecar, amounts.keys())
     if birth_epoch not in (REPLAY_LIFE, sidecar.birth_epoch):
         _hand_over(writer, writer.leases_of_life(sidecar.sidecar_key, birth_epoch, amounts.keys()), leases, amounts)

@@ -12,7 +12,7 @@ from holdfast.v1 import ledger_sync_service_pb2 as wire
 from holdfast_ledger.errors import Fenced, Replaced
 from holdfast_ledger.governance.telling import RulesAsk, rules_update
 from holdfast_ledger.leasing import allowances
-from holdfast_ledger.leasing.rights import Desk, Granted, Served, leases_now
+from holdfast_ledger.leasing.rights import Desk, Granted, Served, leases_now, leases_told
 from holdfast_ledger.leasing.terms import LeaseTerms
 from holdfast_ledger.posting.grants import take_due
 from holdfast_ledger.posting.post import Posted, post
@@ -55,11 +55,12 @@ class SyncJobs:
         now_ms = self.now_ms()
         sidecar = admit(writer, said, now_ms, self.terms)
         stream_id = StreamId(sidecar.sidecar_id, sidecar.epoch, sidecar.stream_number)
-        granted = tuple(leases_now(writer, sidecar, None))
-        needy = [one.lease for one in granted if one.lease and one.lease.needed]
+        all_leases = leases_now(writer, sidecar, None)
+        needy = [one.lease for one in all_leases if one.lease and one.lease.needed]
         for lease in needy:
             lease.needed = 0  # what waits at the sidecar asks anew on the new stream
         writer.save_leases(needy)
+        granted = tuple(leases_told(writer, all_leases, now_ms))
         unsettled = frozenset(
             one.pool.pool_key
             for one in granted

@@ -40,7 +40,7 @@ def lease_message(granted: Granted) -> wire.Lease:
         posted_total=lease.posted_total,
         pool_posted=pool.posted,
         pool_free=pool.free,
-        policy=policy_message(pool),
+        policy=None if pool.is_window else policy_message(pool),
         recall_round=granted.recall_round,
         recall_amount=granted.recall_amount,
         pending=granted.pending,
@@ -50,7 +50,7 @@ def lease_message(granted: Granted) -> wire.Lease:
         allowance_granted_total=lease.allowance_granted_total,
         allowance_reclaimed_total=lease.allowance_reclaimed_total,
         allowance_recall_amount=granted.allowance_recall_amount,
-        pool_overdraft_bound=overdraft_bound(pool),
+        pool_overdraft_bound=0 if pool.is_window else overdraft_bound(pool),
         rules_version=pool.rules_version,
     )
 

@@ -20,6 +20,7 @@ from holdfast_ledger.leasing.rights import Want
 from holdfast_ledger.store.interface import MAX_AMOUNT
 from holdfast_ledger.sync.lives import Introduction
 from holdfast_ledger.validation import check_id, check_optional_id, check_range
+from holdfast_ledger.windows.names import check_leased_id
 
 INSTANCE_BYTES = 16
 MAX_VERSION_BYTES = 128
@@ -263,7 +264,7 @@ def rules_ask(request: wire.RulesRequest) -> RulesAsk:
 
 def _want(want: wire.LeaseWant, path: str) -> Want:
     check_optional_id(f"{path}.account_id", want.account_id)
-    check_optional_id(f"{path}.pool_id", want.pool_id)
+    check_leased_id(f"{path}.pool_id", want.pool_id)
     check_range(f"{path}.want_amount", want.want_amount, 0, MAX_AMOUNT)
     check_range(f"{path}.need_amount", want.need_amount, 0, want.want_amount)
     for name in ("held_amount", "consumed_total", *CLAIMS):

@@ -25,6 +25,7 @@ from holdfast_ledger.sync.jobs import Admitted, StreamId, SyncJobs
 from holdfast_ledger.sync.messages import lease_messages
 from holdfast_ledger.sync.protocol import Ask, SyncProtocol
 from holdfast_ledger.sync.registry import Registry
+from holdfast_ledger.windows.counting import names_of
 from holdfast_ledger.writer import GroupWriter
 
 MAX_OUTGOING = 10_000
@@ -321,7 +322,7 @@ class Stream:
         jobs = self._services.jobs
         posted = await self._services.writer.run(
             lambda writer: jobs.debits(writer, self._id, debits),
-            self._locks(pools=frozenset((debit.account_id, debit.pool_id) for debit in debits)),
+            self._locks(pools=names_of(debits)),
             len(debits),
         )
         self._services.counters.add(posted)
