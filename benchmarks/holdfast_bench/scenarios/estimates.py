@@ -2,7 +2,8 @@
 
 Fan-outs of streams spend one wallet after another. Time is simulated; every decision is a real engine's
 (`wallets.py`), which rates what the streams use, expects what they come to, and learns from what they came to: worst
-cases tell it of all the output that there may be, learned holds of the limit alone. Each way of holding begins from nothing, and what it learns carries over from wallet to wallet.
+cases tell it of all the output that there may be, learned holds of the limit alone. Each way of holding begins from
+nothing, and what it learns carries over from wallet to wallet.
 
 A wallet stays in use after its first denial, and calls go on to ask for it as before: this is where streams that were
 admitted too freely are cut short. It is used up once nothing runs on it and nobody of a whole fan-out gets in. Calls
