@@ -108,7 +108,7 @@ def test_limits_come_back_as_they_were(reopen: Reopen) -> None:
     slots = make_window(pool, "slots\x1fc", leased=False)
     run = make_hold(5, pool, budgets=(budget,), slots=(slots,), quantities=(("input", 3), ("output", 0)))
     run.max_output_tokens, run.opened_at_unix_ms, run.settled_output_tokens = 4096, 1_700_000_000_000, 12
-    step = make_hold(7, pool, budgets=(budget,), amount=40, parent=run)
+    step = make_hold(7, pool, budgets=(budget,), amount=40, parent=run, inner=True)
     free = make_hold(8, pool, settled_output_tokens=3)
     run.children = {step: None}
     rules = [make_rules(subject=""), make_rules(), make_rules("account-2")]
