@@ -13,6 +13,7 @@ from holdfast.v1 import ledger_sync_service_pb2_grpc as wire_grpc
 from holdfast_bench.postgres import Server
 from holdfast_ledger.store.postgres import PostgresStore
 
+from tests.ledger.governance.setting import Rules, budget
 from tests.ledger.harness import Clock, Ledger, SyncStream, assert_audited, debit, instance, running
 from tests.ledger.test_crash import DEBIT_COUNT, Process, prepare, spend
 
@@ -56,6 +57,30 @@ async def test_a_newer_life_fences_a_stream_of_the_other_replica(tmp_path: Path,
         await two.sync().hello(epoch=welcome.epoch, instance=instance(2))
         await older.send(heartbeat={"heartbeat_id": 1})
         assert (await older.fault())[1] == "FENCED"
+
+
+async def test_a_change_of_rules_is_heard_of_at_every_replica(tmp_path: Path, postgres_url: str) -> None:
+    async with two_replicas(tmp_path, postgres_url) as (one, two):
+        await one.open_pool(100)
+        streams = [one.sync(), two.sync()]
+        for number, stream in enumerate(streams):
+            await stream.hello(f"s{number}", instance=instance(number))
+            assert (await stream.want(5)).rules_version == 0
+        version = await Rules(one).subjects("x")
+        for stream in streams:
+            await stream.told_until(lambda lease: lease.rules_version == version)
+            assert [node.version for node in (await stream.rules(("a", "x"))).nodes] == [version, version]
+
+
+async def test_two_replicas_change_the_rules_of_one_account_in_turn(tmp_path: Path, postgres_url: str) -> None:
+    async with two_replicas(tmp_path, postgres_url) as (one, two):
+        await one.open_pool()
+        both = [Rules(one), Rules(two)]
+        versions = await asyncio.gather(*(both[n % 2].subjects(f"s{n}") for n in range(20)))
+        assert sorted(versions) == list(range(1, 21))
+        calls = [both[n % 2].budgets(budget(f"b{n}", subject="s0")) for n in range(2)]
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert sorted(type(outcome) is int for outcome in outcomes) == [False, True], "they count the same"
 
 
 async def test_both_post_to_one_pool_and_the_books_are_whole(tmp_path: Path, postgres_url: str) -> None:

@@ -20,7 +20,7 @@ from holdfast_ledger.errors import (
 from holdfast_ledger.governance import checks
 from holdfast_ledger.governance.resolve import BPS, limit_of, with_origins
 from holdfast_ledger.governance.windows import RATE_RIGHTS, LimitChange, LimitKind, limits_changed
-from holdfast_ledger.store.interface import Account, Writer
+from holdfast_ledger.store.interface import Account, Reader, Writer
 from holdfast_ledger.store.rule_rows import AccountRules, Budget, ConcurrencyLimit, RateLimit, Subject
 
 
@@ -95,14 +95,9 @@ def set_budgets(writer: Writer, account: Account, said: Sequence[Budget], now_ms
     if not changed:
         return Changed(account.rules_version)
     known = _check_budgets(writer, account, said, there)
-    before = with_origins(writer, key, there.values())
-    limits = [
-        _budget_change(budget.budget_id, _limit(there.get(budget.budget_id), before), limit_of(budget, known))
-        for budget in said
-    ]
-    limits += _shares_changed(writer, key, limits, {budget.budget_id for budget in said})
+    limits = limits_to_change(writer, said, there, known)
     writer.save_budgets(changed)
-    return _changed(writer, account, now_ms, [limit for limit in limits if limit.before != limit.after])
+    return _changed(writer, account, now_ms, limits)
 
 
 def _check_budgets(
@@ -124,32 +119,48 @@ def _check_budgets(
     return known
 
 
-def _budget_change(budget_id: str, before: int | None, after: int | None) -> LimitChange:
-    return LimitChange(LimitKind.BUDGET, budget_id, before, after)
+def limits_to_change(
+    reader: Reader, said: Sequence[Budget], there: Mapping[str, Budget], known: Mapping[str, Budget]
+) -> list[LimitChange]:
+    """Returns what the limits of budgets become that are set, and with them of all that are shares of them.
+
+    Args:
+        reader: Has the budgets as they are before.
+        said: Those that are set, all of one account.
+        there: As they are before.
+        known: As they will be, by id, with all that they are shares of.
+    """
+    key = said[0].account_key
+    before = with_origins(reader, key, there.values())
+    limits = [
+        LimitChange(LimitKind.BUDGET, x.budget_id, _limit(there.get(x.budget_id), before), limit_of(x, known))
+        for x in said
+    ]
+    names, origins = {budget.budget_id for budget in said}, _amounts(limits)
+    while origins:
+        shares = [x for x in reader.budgets_sharing(key, origins.keys()) if x.budget_id not in names]
+        changes = [_share_change(share, *origins[share.share_of_budget_id]) for share in shares]
+        origins = _amounts(changes)
+        limits += changes
+    return [limit for limit in limits if limit.before != limit.after]
 
 
 def _limit(budget: Budget | None, known: Mapping[str, Budget]) -> int | None:
     return None if budget is None else limit_of(budget, known)
 
 
-def _shares_changed(writer: Writer, key: int, limits: Sequence[LimitChange], said: set[str]) -> list[LimitChange]:
-    """Returns what changes with budgets since it is a share of them, at any remove, and is not set itself."""
-    found: list[LimitChange] = []
-    origins = {
+def _amounts(changes: Sequence[LimitChange]) -> dict[str, tuple[int, int]]:
+    """Returns the amounts before and after of those whose shares change with them."""
+    return {
         x.rule_id: (x.before, x.after)
-        for x in limits
+        for x in changes
         if x.before is not None and x.after is not None and x.before != x.after
     }
-    while origins:
-        shares = [x for x in writer.budgets_sharing(key, origins.keys()) if x.budget_id not in said]
-        amounts = {x.budget_id: (x.share_bps, origins[x.share_of_budget_id]) for x in shares}
-        origins = {
-            budget_id: (before * share_bps // BPS, after * share_bps // BPS)
-            for budget_id, (share_bps, (before, after)) in amounts.items()
-        }
-        found += [_budget_change(budget_id, before, after) for budget_id, (before, after) in origins.items()]
-        origins = {budget_id: pair for budget_id, pair in origins.items() if pair[0] != pair[1]}
-    return found
+
+
+def _share_change(share: Budget, before: int, after: int) -> LimitChange:
+    amounts = (amount * share.share_bps // BPS for amount in (before, after))
+    return LimitChange(LimitKind.BUDGET, share.budget_id, *amounts)
 
 
 def delete_budget(writer: Writer, account: Account, budget_id: str, now_ms: int) -> Changed:
@@ -162,7 +173,7 @@ def delete_budget(writer: Writer, account: Account, budget_id: str, now_ms: int)
         raise BudgetInUse(f"{share.budget_id} is a share of it", budget_id=budget_id)
     before = limit_of(there[budget_id], with_origins(writer, key, there.values()))
     writer.delete_budget(key, budget_id)
-    return _changed(writer, account, now_ms, [_budget_change(budget_id, before, None)])
+    return _changed(writer, account, now_ms, [LimitChange(LimitKind.BUDGET, budget_id, before, None)])
 
 
 def set_rate_limits(writer: Writer, account: Account, said: Sequence[RateLimit], now_ms: int) -> Changed:
