@@ -21,7 +21,19 @@ from holdfast_sidecar.engine.deadlines import Deadlines
 from holdfast_sidecar.engine.limits import RateLimit
 from holdfast_sidecar.engine.partition import COVERED, Unleased, unleased_of
 from holdfast_sidecar.engine.rules import Calendar, RateCardContent, SubjectRules
-from holdfast_sidecar.engine.state import Counter, Debit, Hold, Meta, Outcome, Pool, Rights, Window, Writes
+from holdfast_sidecar.engine.state import (
+    Counter,
+    Debit,
+    Hold,
+    Kind,
+    Lapsed,
+    Meta,
+    Outcome,
+    Pool,
+    Rights,
+    Window,
+    Writes,
+)
 
 
 def _hold_due_ns(hold: Hold) -> int | None:
@@ -51,6 +63,15 @@ class Changes:
         writes, self._writes = self._writes, Writes()
         writes.pools.extend(self._pools)
         writes.windows.extend(self._windows)
+        if writes.closed_windows:
+            # One of that name may have come back in the same batch.
+            kept = {(window.account_id, window.pool_id) for window in self._windows}
+            writes.closed_windows = [
+                window for window in writes.closed_windows if (window.account_id, window.pool_id) not in kept
+            ]
+        if writes.outcomes_lapsed:
+            evicted_to = writes.outcomes_evicted_to
+            writes.outcomes_lapsed = [outcome for outcome in writes.outcomes_lapsed if outcome.sequence > evicted_to]
         writes.holds.extend(hold for hold in self._holds if hold.open)
         writes.counters.extend(self._counters)
         self._pools.clear()
@@ -204,6 +225,15 @@ class Changes:
         self._writes.closed_holds.append(hold.sequence)
         if self._undo is not None:
             self._undo.append(lambda: self._reopen(account, hold))
+
+    def expire_hold(self, account: Account, hold: Hold) -> None:
+        """Closes an open hold whose time is over; what a late settle needs stays with the answer of its Reserve."""
+        opening = account.outcomes.get(hold.hold_id)
+        if opening is not None and opening.kind == Kind.RESERVE and (hold.subject or hold.dimensions or hold.budgets):
+            names = tuple([window.pool_id for window in hold.budgets])
+            opening.lapsed = Lapsed(hold.subject, hold.dimensions, names)
+            self._writes.outcomes_lapsed.append(opening)
+        self.close_hold(account, hold)
 
     def _hand_over(self, hold: Hold) -> None:
         children, heir = list(hold.children or ()), hold.parent

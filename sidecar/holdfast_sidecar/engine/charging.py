@@ -80,7 +80,8 @@ class Charging(Rating):
             self._changes.set_counter(account, counter, op.total)
         if amount:
             windows = passage.budgets
-            debit = self._debit_of(pool, amount, op.operation_id, "", op.subject, op.dimensions, unleased, windows)
+            names = tuple([window.pool_id for window in windows])
+            debit = self._debit_of(pool, amount, op.operation_id, "", op.subject, op.dimensions, unleased, names)
             debit.quantities = op.quantities
             self._changes.debit(pool, debit, windows)
         self._enter(passage, amount, op.quantities)

@@ -22,7 +22,7 @@ from holdfast_sidecar.engine.refusals import hold_not_found, reused_id
 from holdfast_sidecar.engine.rights import rights_left
 from holdfast_sidecar.engine.rules import Dimensions
 from holdfast_sidecar.engine.settings import EngineSettings
-from holdfast_sidecar.engine.state import OPTIMISTIC, Debit, Kind, Outcome, Pool, Rights, Window
+from holdfast_sidecar.engine.state import OPTIMISTIC, Debit, Kind, Outcome, Pool, Rights
 from holdfast_sidecar.engine.statistics import Tally
 from holdfast_sidecar.engine.verdicts import Mode, Reason
 
@@ -251,7 +251,7 @@ class Deciding:
         subject: str,
         dimensions: Dimensions,
         unleased: Unleased,
-        windows: tuple[Window, ...] = (),
+        windows: tuple[str, ...] = (),
     ) -> Debit:
         return Debit(
             0,
@@ -270,5 +270,5 @@ class Deciding:
             mode=self._mode,
             allowance_amount=unleased.allowance_amount,
             fail_open_amount=unleased.fail_open_amount,
-            windows=tuple([window.pool_id for window in windows]) if windows else (),
+            windows=windows,
         )

@@ -137,7 +137,7 @@ class Decisions(Reserving, Extending, Settling, Charging, Reading):
     def expire_holds(self) -> None:
         """Closes the holds whose deadline has passed; what they held returns."""
         for hold in self._changes.hold_deadlines.pop_due(self._now_ns):
-            self._changes.close_hold(self._accounts.by_id[hold.pool.account_id], hold)
+            self._changes.expire_hold(self._accounts.by_id[hold.pool.account_id], hold)
             self._tally.expired_hold_count += 1
 
     def evict_outcomes(self) -> None:

@@ -4,13 +4,15 @@ from holdfast_sidecar.engine.accounts import Account
 from holdfast_sidecar.engine.amounts import INT64_MAX, NS_PER_MS, ms_until
 from holdfast_sidecar.engine.deciding import Wait
 from holdfast_sidecar.engine.operations import Release, Result, Settle
-from holdfast_sidecar.engine.partition import COVERED, Unleased
+from holdfast_sidecar.engine.partition import COVERED
 from holdfast_sidecar.engine.rated import output_tokens
 from holdfast_sidecar.engine.rating import Rating
 from holdfast_sidecar.engine.refusals import hold_not_found, overflow
 from holdfast_sidecar.engine.rights import available, posted
 from holdfast_sidecar.engine.rules import Dimensions
-from holdfast_sidecar.engine.state import Hold, Kind, Pool
+from holdfast_sidecar.engine.state import Debit, Hold, Kind, Lapsed, Pool, Window
+
+NOTHING_KNOWN = Lapsed("", (), ())
 
 
 class Settling(Rating):
@@ -46,7 +48,16 @@ class Settling(Rating):
             returned = hold.amount
             self._changes.close_hold(account, hold)
         age_ms = (self._now_ns - hold.opened_at_ns) // NS_PER_MS
-        self._debit(pool, op, amount, hold, dimensions, unleased, age_ms, late=False, over_hold=over_hold)
+        self._tally.settle_count += 1
+        if over_hold:
+            self._tally.over_hold_count += 1
+            self._tally.over_hold_amount += over_hold
+        if amount:
+            names = tuple([window.pool_id for window in hold.budgets])
+            debit = self._debit_of(pool, amount, op.operation_id, op.hold_id, hold.subject, dimensions, unleased, names)
+            debit.over_hold_amount = over_hold
+            debit.hold_age_ms = age_ms
+            self._debit(pool, op, debit, hold.budgets)
         remaining_ms = 0 if op.final else ms_until(hold.deadline_ns, self._now_ns)
         hold_amount = 0 if op.final else hold.amount
         return self._answer_settle(account, pool, op, amount, returned, hold_amount, False, over_hold, remaining_ms)
@@ -79,10 +90,11 @@ class Settling(Rating):
         if pool is None:
             return self._unseen_fault(op.account_id, pool_id)
         self._see(pool)
-        amount = op.amount
+        lapsed = opening.lapsed if opening is not None and opening.lapsed is not None else NOTHING_KNOWN
+        amount, dimensions = op.amount, _merged(lapsed.dimensions, op.dimensions)
         if op.quantities and not amount:
             at_unix_ms = self._now_unix_ms if opening is None else self._unix_ms_of(opening.decided_at_ns)
-            rated = self._rate(account, pool, op.dimensions, op.quantities, at_unix_ms)
+            rated = self._rate(account, pool, dimensions, op.quantities, at_unix_ms)
             if not isinstance(rated, int):
                 return rated
             amount = rated
@@ -90,7 +102,13 @@ class Settling(Rating):
             return overflow()
         self._tally.late_settle_count += 1
         self._tally.late_settle_amount += amount
-        self._debit(pool, op, amount, None, op.dimensions, COVERED, 0, late=True, over_hold=0)
+        if amount:
+            debit = self._debit_of(
+                pool, amount, op.operation_id, op.hold_id, lapsed.subject, dimensions, COVERED, lapsed.windows
+            )
+            debit.late = True
+            self._debit(pool, op, debit, tuple(filter(None, map(account.windows.get, lapsed.windows))))
+        self._tally.settle_count += 1
         return self._answer_settle(account, pool, op, amount, 0, 0, True, 0, 0)
 
     def _release(self, op: Release) -> Result | Wait:
@@ -113,31 +131,10 @@ class Settling(Rating):
         self._record(account, op.operation_id, pool.pool_id, Kind.RELEASE, op.fingerprint, answer, denied=False)
         return answer
 
-    def _debit(
-        self,
-        pool: Pool,
-        op: Settle,
-        amount: int,
-        hold: Hold | None,
-        dimensions: Dimensions,
-        unleased: Unleased,
-        hold_age_ms: int,
-        late: bool,
-        over_hold: int,
-    ) -> None:
-        self._tally.settle_count += 1
-        if over_hold:
-            self._tally.over_hold_count += 1
-            self._tally.over_hold_amount += over_hold
-        if amount:
-            subject, windows = (hold.subject, hold.budgets) if hold is not None else ("", ())
-            debit = self._debit_of(pool, amount, op.operation_id, op.hold_id, subject, dimensions, unleased, windows)
-            debit.late = late
-            debit.over_hold_amount = over_hold
-            debit.estimated = op.estimated
-            debit.hold_age_ms = hold_age_ms
-            debit.quantities = op.quantities
-            self._changes.debit(pool, debit, windows)
+    def _debit(self, pool: Pool, op: Settle, debit: Debit, windows: tuple[Window, ...]) -> None:
+        debit.estimated = op.estimated
+        debit.quantities = op.quantities
+        self._changes.debit(pool, debit, windows)
 
     def _answer_settle(
         self,

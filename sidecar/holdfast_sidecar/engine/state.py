@@ -134,10 +134,23 @@ class Hold:
     """When it was opened by the wall clock: whose prices hold for it; 0: it was opened by an amount."""
     settled_output_tokens: int = 0
     """Output that partial settles reported."""
+    told_tokens: int = -1
+    """Output that its work told of last; -1: not known, since it is not stored."""
+    stride_tokens: int = 1
+    """Output between the last two times that it told of more; not stored."""
     open: bool = True
     """False once it is settled, released or expired; not stored."""
     children: "dict[Hold, None] | None" = None
     """The open holds inside it; not stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """What is remembered of a hold that expired, so that a late settle counts where it would have."""
+
+    subject: str
+    dimensions: Dimensions
+    windows: tuple[str, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -154,6 +167,8 @@ class Outcome:
     answer: bytes
     """The serialised response message, as it was sent."""
     denied: bool = False
+    lapsed: Lapsed | None = None
+    """Of a Reserve whose hold expired."""
 
 
 @dataclass(slots=True, eq=False)
@@ -204,6 +219,8 @@ class Writes:
     """Sequences of holds that closed; a hold opened and closed in one batch is only here, and may not be stored."""
     outcomes: list[Outcome] = field(default_factory=list)
     """New ones, in ascending sequence, each above all before."""
+    outcomes_lapsed: list[Outcome] = field(default_factory=list)
+    """Stored ones that changed: their hold expired. None of those that leave."""
     outcomes_evicted_to: int = 0
     """Outcomes up to this sequence, inclusive, leave; 0: none."""
     debits: list[Debit] = field(default_factory=list)
@@ -228,6 +245,7 @@ class Writes:
         """Whether there is anything to commit."""
         return bool(
             self.outcomes
+            or self.outcomes_lapsed
             or self.holds
             or self.closed_holds
             or self.pools

@@ -18,7 +18,7 @@ from zlib import crc32
 from holdfast.v1 import ledger_sync_service_pb2 as sync_pb2
 
 from holdfast_sidecar.engine.rules import Dimensions, Quantities
-from holdfast_sidecar.engine.state import Counter, Debit, Hold, Meta, Outcome, Pool, Window
+from holdfast_sidecar.engine.state import Counter, Debit, Hold, Lapsed, Meta, Outcome, Pool, Window
 from holdfast_sidecar.store.interface import StoreForeign, StoreTooNew, StoreUnusable
 from holdfast_sidecar.store.v1 import records_pb2
 from holdfast_sidecar.varint import varint
@@ -253,6 +253,10 @@ def encode_outcome(outcome: Outcome, boot_count: int) -> Row:
     record.answer = outcome.answer
     record.decided_at_ns = outcome.decided_at_ns
     record.denied = outcome.denied
+    if outcome.lapsed is not None:
+        record.lapsed_subject = outcome.lapsed.subject
+        record.lapsed_dimensions = _hold_dimensions(outcome.lapsed.dimensions)
+        record.lapsed_windows.extend(outcome.lapsed.windows)
     record.boot_count = boot_count
     payload = record.SerializeToString()
     return _pack_sequence(sequence), payload + _pack_crc(crc32(payload))
@@ -513,16 +517,18 @@ class _WindowsByNames:
 
     def __init__(self, windows: Iterable[Window]) -> None:
         self._by_ids = {(window.account_id, window.pool_id): window for window in windows}
-        self._tuples: dict[tuple[str, ...], tuple[Window, ...]] = {}
+        self._tuples: dict[str, dict[tuple[str, ...], tuple[Window, ...]]] = {}
 
-    def find(self, hold: Hold, names: Iterable[str]) -> tuple[Window, ...]:
+    def find(self, hold: Hold, names: tuple[str, ...]) -> tuple[Window, ...]:
         """Returns the windows of these names, in their order. Raises `StoreUnusable` if one is not there."""
         account_id = hold.pool.account_id
-        key = (account_id, *names)
-        found = self._tuples.get(key)
+        tuples = self._tuples.get(account_id)
+        if tuples is None:
+            tuples = self._tuples[account_id] = {}
+        found = tuples.get(names)
         if found is None:
             try:
-                found = self._tuples[key] = tuple([self._by_ids[account_id, name] for name in key[1:]])
+                found = tuples[names] = tuple([self._by_ids[account_id, name] for name in names])
             except KeyError as error:
                 raise StoreUnusable(f"hold {hold.sequence} names window {error}, which is not there") from error
         return found
@@ -530,14 +536,18 @@ class _WindowsByNames:
 
 def _take_windows(hold: Hold, stored: records_pb2.HoldRecord, windows: _WindowsByNames) -> None:
     """Takes up the windows that a hold counts against, and sums it up in them."""
-    hold.budgets = windows.find(hold, stored.budgets)
-    for window in hold.budgets:
-        window.held += hold.amount
-        window.hold_count += 1
-    hold.slots = windows.find(hold, stored.slots)
-    for window in hold.slots:
-        window.held += 1
-        window.hold_count += 1
+    budgets, slots = tuple(stored.budgets), tuple(stored.slots)
+    amount = hold.amount
+    if budgets:
+        hold.budgets = windows.find(hold, budgets)
+        for window in hold.budgets:
+            window.held += amount
+            window.hold_count += 1
+    if slots:
+        hold.slots = windows.find(hold, slots)
+        for window in hold.slots:
+            window.held += 1
+            window.hold_count += 1
 
 
 def _take_quantities(hold: Hold, stored: records_pb2.HoldRecord) -> None:
@@ -585,7 +595,13 @@ def decode_outcomes(rows: Iterable[Row], boot: Boot) -> Iterator[Outcome]:
             stored.decided_at_ns if stored.boot_count == boot.count else boot.opened_at_ns,
             stored.answer,
             stored.denied,
+            _lapsed(stored) if stored.lapsed_subject or stored.lapsed_dimensions or stored.lapsed_windows else None,
         )
+
+
+def _lapsed(stored: records_pb2.OutcomeRecord) -> Lapsed:
+    texts = records_pb2.DimensionsRecord.FromString(stored.lapsed_dimensions).texts
+    return Lapsed(stored.lapsed_subject, tuple(zip(texts[::2], texts[1::2], strict=True)), tuple(stored.lapsed_windows))
 
 
 def decode_counters(rows: Iterable[Row]) -> Iterator[Counter]:

@@ -366,6 +366,8 @@ class LmdbStore:
             encode = codec.encode_outcome
             rows = [encode(outcome, boot_count) for outcome in writes.outcomes]
             _append(transaction, tables[Table.OUTCOMES], rows)
+        for outcome in writes.outcomes_lapsed:
+            put(*codec.encode_outcome(outcome, boot_count), db=tables[Table.OUTCOMES])
         if writes.debits:
             _append(transaction, tables[Table.DEBITS], [codec.encode_debit(debit) for debit in writes.debits])
         limits, dropped = encode_limits(writes)

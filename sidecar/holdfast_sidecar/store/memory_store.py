@@ -130,6 +130,7 @@ class MemoryStore:
         counters = [codec.encode_counter(counter) for counter in writes.counters]
         holds = [codec.encode_hold(hold, boot_count) for hold in writes.holds]
         outcomes = [codec.encode_outcome(outcome, boot_count) for outcome in writes.outcomes]
+        lapsed = [codec.encode_outcome(outcome, boot_count) for outcome in writes.outcomes_lapsed]
         debits = [codec.encode_debit(debit) for debit in writes.debits]
         limits, dropped = tables.encode_limits(writes)
         _check_order(kept[Table.OUTCOMES], outcomes)
@@ -140,6 +141,7 @@ class MemoryStore:
         kept[Table.COUNTERS].update(counters)
         kept[Table.HOLDS].update(holds)
         kept[Table.OUTCOMES].update(outcomes)
+        kept[Table.OUTCOMES].update(lapsed)
         kept[Table.DEBITS].update(debits)
         for table, (key, record) in limits:
             kept[table][key] = record

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from holdfast.v1 import decision_pb2 as decision
+from holdfast.v1.ledger_sync_service_pb2 import Debit
 from holdfast_sidecar.engine.operations import Call, Operation
 from holdfast_sidecar.engine.rules import AccountTerms
 
@@ -308,3 +309,19 @@ def test_explain_shows_every_level() -> None:
         ("pool/general", True),
     ]
     assert answer.denied_level == "budget/ann"
+
+
+def test_a_settle_after_the_hold_expired_counts_where_the_hold_did_also_after_a_restart() -> None:
+    host = governed(100, calendar_id="hour/UTC")
+    host.one(reserve("a", 60, subject="research/ann", dimensions={"model": "gpt-5"}, ttl_ms=1000))
+    host.advance(2000)
+    host.start()
+    host.connect()
+    host.wall_offset_ms = HOUR_MS
+    answer = host.one(settle("b", "a", 60, dimensions={"region": "eu"}))
+    assert (answer.late, answer.debited_amount) == (True, 60)
+    debit = Debit.FromString(host.store.read_debits(0, 10, 1 << 20)[-1][1])
+    assert (debit.subject, list(debit.windows)) == ("research/ann", ["team\x1f0"])
+    assert {each.key: each.value for each in debit.dimensions} == {"model": "gpt-5", "region": "eu"}
+    host.post_all()
+    assert host.ledger.pools["acme", "team\x1f0"].posted == 40

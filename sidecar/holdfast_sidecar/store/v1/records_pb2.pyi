@@ -162,7 +162,7 @@ class DimensionsRecord(_message.Message):
     def __init__(self, texts: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class OutcomeRecord(_message.Message):
-    __slots__ = ("sequence", "account_id", "operation_id", "pool_id", "kind", "fingerprint", "answer", "decided_at_ns", "denied", "boot_count")
+    __slots__ = ("sequence", "account_id", "operation_id", "pool_id", "kind", "fingerprint", "answer", "decided_at_ns", "denied", "boot_count", "lapsed_subject", "lapsed_dimensions", "lapsed_windows")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -173,6 +173,9 @@ class OutcomeRecord(_message.Message):
     DECIDED_AT_NS_FIELD_NUMBER: _ClassVar[int]
     DENIED_FIELD_NUMBER: _ClassVar[int]
     BOOT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LAPSED_SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    LAPSED_DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    LAPSED_WINDOWS_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     account_id: str
     operation_id: str
@@ -183,7 +186,10 @@ class OutcomeRecord(_message.Message):
     decided_at_ns: int
     denied: bool
     boot_count: int
-    def __init__(self, sequence: _Optional[int] = ..., account_id: _Optional[str] = ..., operation_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., kind: _Optional[int] = ..., fingerprint: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., decided_at_ns: _Optional[int] = ..., denied: _Optional[bool] = ..., boot_count: _Optional[int] = ...) -> None: ...
+    lapsed_subject: str
+    lapsed_dimensions: bytes
+    lapsed_windows: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, sequence: _Optional[int] = ..., account_id: _Optional[str] = ..., operation_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., kind: _Optional[int] = ..., fingerprint: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., decided_at_ns: _Optional[int] = ..., denied: _Optional[bool] = ..., boot_count: _Optional[int] = ..., lapsed_subject: _Optional[str] = ..., lapsed_dimensions: _Optional[bytes] = ..., lapsed_windows: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CounterRecord(_message.Message):
     __slots__ = ("account_id", "pool_id", "counter_id", "total")
