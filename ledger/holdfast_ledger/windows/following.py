@@ -48,6 +48,7 @@ def take_over(writer: Writer, pool: Pool, window: Window, rule: WindowRule, now_
     if window.rolling_ms:
         oldest_ms = writer.first_buckets([window.pool_key]).get(window.pool_key)
         window.due_at_ms = NEVER if oldest_ms is None else oldest_ms + window.rolling_ms
+        writer.save_windows([window])  # what leaves is found by the length of the period as it is stored
         let_go(writer, {pool.pool_key: pool}, [window], now_ms)
     watch(writer, [(pool, window)], now_ms)
     writer.save_pools([pool])

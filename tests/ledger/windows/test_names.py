@@ -25,7 +25,7 @@ def test_a_name_is_taken_apart(name: str, expected: WindowName) -> None:
     "name",
     [
         "\x1fc", "b\x1f", "b\x1fx", "b\x1f00", "b\x1f01", "b\x1f-1", "b\x1f+1", "b\x1f1.5", "b\x1f1\x1fc", "b\n\x1fc",
-        "b\x1fc\n", "b\x1f１", f"b\x1f{10**15}", f"{'b' * 129}\x1fc",
+        "b\x1fc\n", "b\x1f\uff11", f"b\x1f{10**15}", f"{'b' * 129}\x1fc",
     ],
 )  # fmt: skip
 def test_what_looks_like_one_and_is_none_is_refused(name: str) -> None:
