@@ -17,6 +17,8 @@ _DEBITS_OF_REQUEST = bytes([2 << 3 | 2])
 """Tag of `SyncRequest.debits`: field 2, length-delimited."""
 _DEBIT_OF_BATCH = bytes([1 << 3 | 2])
 """Tag of `DebitBatch.debits`: field 1, length-delimited."""
+SUBJECT_MAX_BYTES = 128
+"""Of the path of a subject at the ledger, which ends a stream that asks for a longer one."""
 
 
 class BadMessage(Exception):
@@ -69,10 +71,19 @@ def lease_request(ask: LeaseAsk) -> bytes:
 
 
 def rules_request(ask: RulesAsk) -> bytes:
-    """Returns a `SyncRequest` with a rules request."""
-    wants = [pb.RulesWant(account_id=account_id, subject=subject) for account_id, subject in ask.paths]
+    """Returns a `SyncRequest` with a rules request.
+
+    Of a path longer than any subject's, which callers may give, it asks for the part that can be there.
+    """
+    wants = [pb.RulesWant(account_id=account_id, subject=_possible(subject)) for account_id, subject in ask.paths]
     request = pb.RulesRequest(request_id=ask.request_id, wants=wants, rate_card_ids=ask.rate_card_ids)
     return pb.SyncRequest(rules_request=request).SerializeToString()
+
+
+def _possible(path: str) -> str:
+    while len(path.encode()) > SUBJECT_MAX_BYTES:
+        path = path.rpartition("/")[0]
+    return path
 
 
 def lease_states(leases: Iterable[pb.Lease]) -> tuple[LeaseState, ...]:

@@ -7,13 +7,28 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import decompress
 
 import grpc
 import pytest
+from holdfast.v1 import decision_pb2 as decision
+from holdfast.v1 import governance_service_pb2 as governance
 from holdfast.v1 import ledger_service_pb2 as api
 from holdfast.v1 import ledger_service_pb2_grpc as api_grpc
-from holdfast_sidecar.engine.events import Disconnected, Fenced, LeaseAsk, LeaseStatus, LeasesUpdated, LeaseWant
+from holdfast.v1 import ledger_sync_service_pb2 as sync
+from holdfast.v1.governance_service_pb2_grpc import GovernanceServiceStub
+from holdfast_sidecar.engine.events import (
+    Disconnected,
+    Fenced,
+    LeaseAsk,
+    LeaseStatus,
+    LeasesUpdated,
+    LeaseWant,
+    RulesAsk,
+    RulesUpdated,
+)
 
+from tests.sidecar.engine.rate_cards import card_content
 from tests.sidecar.uplink.host import DEBIT_AMOUNT, Host
 
 GRANTED_AMOUNT = 10**12
@@ -120,6 +135,87 @@ def test_a_lease_is_asked_for_and_granted(ledger: LedgerProcess) -> None:
     assert known.currency == "credits"
     assert known.granted_total >= 500
     assert unknown.status is LeaseStatus.UNKNOWN_ACCOUNT
+
+
+def set_rules(target: str) -> None:
+    """Gives the account every kind of rule that there is."""
+    match = {"feature": "chat"}
+    units = (
+        governance.PERIOD_UNIT_HOUR,
+        governance.PERIOD_UNIT_DAY,
+        governance.PERIOD_UNIT_WEEK,
+        governance.PERIOD_UNIT_MONTH,
+    )
+    periods = [governance.Period(unit=unit) for unit in units]
+    periods.append(governance.Period(unit=governance.PERIOD_UNIT_ROLLING, rolling_ms=3_600_000))
+    budgets = [
+        governance.Budget(
+            budget_id=f"budget-{number}", subject="research", limit_amount=10, currency="credits", period=period
+        )
+        for number, period in enumerate(periods)
+    ]
+    budgets[0].action, budgets[1].shadow, budgets[2].pool_id = sync.BUDGET_ACTION_THROTTLE, True, "general"
+    budgets[3].match.update(match)
+    rate = sync.RateLimitRule(
+        limit_id="r", unit=sync.RATE_UNIT_QUANTITY, meters=["input"], amount=1, per_ms=2, burst=3, shared=True
+    )
+    slots = sync.ConcurrencyLimitRule(limit_id="c", max_count=4, match=match)
+    features = {
+        "chat": decision.FeatureValue(enabled=True),
+        "seats": decision.FeatureValue(maximum=0),
+        "models": decision.FeatureValue(choices=decision.FeatureChoices(values=["gpt-5"])),
+    }
+    card = governance.RateCard(rate_card_id="models", content=decompress(card_content().content).decode())
+    rules = governance.AccountRules(
+        time_zone="Australia/Lord_Howe", features=features, rate_card_id="models", deny_unknown_subject=True
+    )
+    account_id = "acme"
+    with grpc.insecure_channel(target) as channel:
+        service = GovernanceServiceStub(channel)
+        service.SetRateCard(governance.SetRateCardRequest(rate_card=card))
+        service.SetAccountRules(governance.SetAccountRulesRequest(account_id=account_id, rules=rules))
+        subjects = [governance.Subject(subject=subject) for subject in ("research", "research/ann")]
+        service.SetSubjects(governance.SetSubjectsRequest(account_id=account_id, subjects=subjects))
+        service.SetBudgets(governance.SetBudgetsRequest(account_id=account_id, budgets=budgets))
+        rates = [governance.RateLimit(subject="research/ann", rule=rate)]
+        service.SetRateLimits(governance.SetRateLimitsRequest(account_id=account_id, rate_limits=rates))
+        limits = [governance.ConcurrencyLimit(subject="", rule=slots)]
+        service.SetConcurrencyLimits(
+            governance.SetConcurrencyLimitsRequest(account_id=account_id, concurrency_limits=limits)
+        )
+
+
+def test_rules_of_every_kind_are_told_and_understood(ledger: LedgerProcess) -> None:
+    """What the ledger tells passes every check of the sidecar's; a path is told as far as it exists."""
+    target = ledger.start()
+    open_wallet(target)
+    set_rules(target)
+    long = "research/" + "s" * 500
+    paths = (("acme", "research/ann/agent"), ("acme", "sales"), ("nobody", "x"), ("acme", long))
+    ask = RulesAsk(1, paths, ("models", "none"))
+    with Host(target) as host:
+        host.until(lambda: host.epoch > 0 and host.uplink.statistics().connected)
+        host.settle(0, [ask])
+        host.until(lambda: host.seen(RulesUpdated) == 1)
+    (told,) = [event for event in host.events if isinstance(event, RulesUpdated)]
+    assert told.refused == ()
+    nodes = {node.subject: node for node in told.nodes}
+    assert [(node.account_id, node.subject) for node in told.nodes] == [("acme", subject) for subject in nodes]
+    assert set(nodes) == {"", "research", "research/ann"}
+    assert [nodes[subject].has_children for subject in ("", "research", "research/ann")] == [True, True, False]
+    terms = nodes[""].account
+    assert terms is not None
+    assert terms.features == (("chat", True), ("models", ("gpt-5",)), ("seats", 0))
+    assert (terms.deny_unknown_subject, terms.rate_card_id) == (True, "models")
+    assert len(nodes["research"].budgets) == 5
+    assert {budget.calendar_id for budget in nodes["research"].budgets} - {""} == {
+        calendar.calendar_id for calendar in told.calendars
+    }
+    assert [limit.limit_id for limit in nodes["research/ann"].rate_limits] == ["r"]
+    assert [limit.limit_id for limit in nodes[""].concurrency_limits] == ["c"]
+    (card,) = told.rate_cards
+    assert card.revision == terms.rate_card_revision
+    assert card.rates is not None
 
 
 def test_a_copy_of_the_folder_that_starts_elsewhere_fences_this_one(ledger: LedgerProcess) -> None:

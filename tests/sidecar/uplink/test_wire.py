@@ -54,6 +54,24 @@ def test_a_rules_request_carries_paths_and_rate_cards() -> None:
     assert list(request.rate_card_ids) == ["models", "old"]
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("s" * 128, "s" * 128),
+        ("s" * 129, ""),
+        ("a/" + "s" * 126, "a/" + "s" * 126),
+        ("a/b/" + "s" * 126, "a/b"),
+        ("é" * 64 + "/x", "é" * 64),
+        ("é" * 65, ""),
+        ("a/" * 255 + "b", "a/" * 63 + "a"),
+    ],
+)
+def test_of_a_path_longer_than_any_subject_the_possible_part_is_asked_for(path: str, asked: str) -> None:
+    """The ledger would end the stream, again and again, and callers may name what they like."""
+    (want,) = pb.SyncRequest.FromString(wire.rules_request(RulesAsk(1, (("acme", path),)))).rules_request.wants
+    assert want.subject == asked
+
+
 def test_the_largest_rules_request_fits_a_message() -> None:
     limits = UplinkLimits()
     paths = tuple(("a" * 128, "s" * 512) for _ in range(limits.rules_want_count))
