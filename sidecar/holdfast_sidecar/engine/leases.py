@@ -9,12 +9,13 @@ When another host needs what is not free, the ledger recalls: each round is answ
 waiting call needs here. While it recalls for this host, its answer is `pending` and the calls go on waiting.
 """
 
-from dataclasses import dataclass
+from itertools import chain
 
 from holdfast_sidecar.engine.accounts import Accounts
 from holdfast_sidecar.engine.amounts import INT64_MAX, NS_PER_MS
 from holdfast_sidecar.engine.changes import Changes
 from holdfast_sidecar.engine.deadlines import Deadlines
+from holdfast_sidecar.engine.demand import Demand
 from holdfast_sidecar.engine.events import LeaseAsk, LeaseState, LeaseStatus, LeaseWant
 from holdfast_sidecar.engine.gcra import FULL_SHARE
 from holdfast_sidecar.engine.operations import Key
@@ -41,36 +42,6 @@ ASK_POOL_LIMIT = 1000
 """Pools in one lease request, as the contract says."""
 
 
-@dataclass(slots=True, eq=False)
-class Demand:
-    """What the engine remembers of its asking for one pool; derived, not stored."""
-
-    key: Key
-    request_id: int = 0
-    """The ask under way; 0: none."""
-    pending: bool = False
-    """The ledger is recalling rights for this host's need; its answer is still to come."""
-    denied_until_ns: int = 0
-    """Until then the ledger is not asked again: it said no to a need, or did not know the pool."""
-    refill_after_ns: int = 0
-    """Until then it is not asked ahead of need: it had nothing free."""
-    unknown: LeaseStatus | None = None
-    """What the ledger does not know of it, for as long as `denied_until_ns`."""
-    pool_free: int | None = None
-    """Rights that no sidecar had, by the ledger's last word; None: not heard since this process started."""
-    asked_at_ns: int = 0
-    taken_at_ask: int = 0
-    """consumed + held at the last ask, to measure demand."""
-    idle_check_ns: int | None = None
-    """When it is next looked whether the pool is idle; None: nothing to give back."""
-    taken_at_idle_check: int = 0
-    returned_at_ask: int = 0
-    reported_returned: int = 0
-    """The returned total that the ledger has answered to."""
-    recall_round: int = 0
-    """The latest recall round that was answered on this stream."""
-
-
 class Leases:
     """Asks for rights and gives idle ones back. Calls that wait are the engine's; this knows how much they need."""
 
@@ -78,13 +49,14 @@ class Leases:
         self._settings = settings
         self._accounts = accounts
         self._changes = changes
-        self._demands: dict[Key, Demand] = {}
+        self._unknown: dict[Key, Demand] = {}
+        """Of names that this host has no pool or window of."""
         self._wanting: dict[Key, None] = {}
         self._needs: dict[Key, int] = {}
         """What decisions lacked that did not wait for it."""
         self._reporting: dict[Key, None] = {}
         self._recalled: dict[Key, None] = {}
-        self._idle: Deadlines[Demand] = Deadlines(lambda demand: demand.idle_check_ns)
+        self._idle: Deadlines[Rights] = Deadlines(_idle_check_ns)
         self._last_request_id = 0
         self.streaming = False
         self.draining = False
@@ -93,19 +65,15 @@ class Leases:
 
     def demand(self, key: Key) -> Demand:
         """Returns what is remembered of a pool, from now on at least that it was asked for."""
-        demand = self._demands.get(key)
+        rights = self._accounts.rights(key)
+        if rights is not None:
+            return _demand_of(rights)
+        demand = self._unknown.get(key)
         if demand is None:
-            if len(self._demands) >= self._accounts.pool_count + UNKNOWN_LIMIT:
-                self._forget_unknown()
-            demand = self._demands[key] = Demand(key)
+            if len(self._unknown) >= UNKNOWN_LIMIT:
+                self._unknown = {name: known for name, known in self._unknown.items() if known.request_id}
+            demand = self._unknown[key] = Demand()
         return demand
-
-    def _forget_unknown(self) -> None:
-        self._demands = {
-            key: demand
-            for key, demand in self._demands.items()
-            if demand.request_id or self._accounts.pool(key) is not None
-        }
 
     def want(self, key: Key) -> None:
         """Asks the ledger in this round, unless it is being asked."""
@@ -113,13 +81,13 @@ class Leases:
 
     def refill(self, pool: Rights, now_ns: int) -> None:
         """Asks ahead of need: the rights left are below the low-water mark."""
-        if self.demand((pool.account_id, pool.pool_id)).refill_after_ns <= now_ns and not self.draining:
+        if _demand_of(pool).refill_after_ns <= now_ns and not self.draining:
             self._wanting[pool.account_id, pool.pool_id] = None
 
     def need(self, rights: Rights, amount: int, now_ns: int) -> None:
         """Asks for what a decision lacks that does not wait for it."""
         key = (rights.account_id, rights.pool_id)
-        demand = self.demand(key)
+        demand = _demand_of(rights)
         pause_ns = RATE_PAUSE_NS if is_rate(rights) else 0
         if demand.denied_until_ns <= now_ns and demand.asked_at_ns + pause_ns <= now_ns and not self.draining:
             self._needs[key] = max(self._needs.get(key, 0), amount)
@@ -135,14 +103,14 @@ class Leases:
         """The ledger listens: what was returned and perhaps not heard is told again, or all there is if it asks."""
         self.streaming = True
         for pool in self._accounts.leased():
-            key = (pool.account_id, pool.pool_id)
-            if claims_wanted or _returned(pool) > self.demand(key).reported_returned:
-                self._reporting[key] = None
+            if claims_wanted or _returned(pool) > _demand_of(pool).reported_returned:
+                self._reporting[pool.account_id, pool.pool_id] = None
 
     def stream_closed(self) -> None:
         """Asks under way will not be answered."""
         self.streaming = False
-        for demand in self._demands.values():
+        known = (rights.demand for rights in self._accounts.leased() if rights.demand is not None)
+        for demand in chain(known, self._unknown.values()):
             demand.request_id = demand.recall_round = 0
             demand.pending = False
 
@@ -172,6 +140,7 @@ class Leases:
             pool = self._make_room(lease)
             if pool is None:
                 return None
+            pool.demand = self._unknown.pop(key, None)
         apply_lease(pool, lease)
         self._changes.touch_rights(pool)
         if answered:
@@ -206,11 +175,11 @@ class Leases:
             spared = min(lease.allowance_recall_amount, allowance_left(pool))
             if spared > 0:
                 pool.allowance_returned_total += spared
-                self._reporting[demand.key] = None
+                self._reporting[pool.account_id, pool.pool_id] = None
         if lease.recall_round > demand.recall_round:
             demand.recall_round = lease.recall_round
             self.give_back(pool, min(lease.recall_amount, spare(pool) - waiting_amount))
-            self._recalled[demand.key] = None
+            self._recalled[pool.account_id, pool.pool_id] = None
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -219,15 +188,15 @@ class Leases:
         if not (self._wanting or self._reporting or self._recalled) or not self.streaming:
             return []
         wants = [
-            self._want_of(demand, waiting.get(demand.key, 0) + self._needs.get(demand.key, 0), now_ns)
-            for demand in map(self.demand, self._wanting)
-            if demand.request_id == 0 and demand.key not in self._recalled
+            self._want_of(key, waiting.get(key, 0) + self._needs.get(key, 0), now_ns)
+            for key in self._wanting
+            if self.demand(key).request_id == 0 and key not in self._recalled
         ]
         wants += [
             self._report_of(pool, 0)
             for pool in map(self._accounts.rights, self._reporting)
             if pool is not None
-            and self.demand((pool.account_id, pool.pool_id)).request_id == 0
+            and _demand_of(pool).request_id == 0
             and (pool.account_id, pool.pool_id) not in self._wanting
             and (pool.account_id, pool.pool_id) not in self._recalled
         ]
@@ -254,10 +223,11 @@ class Leases:
             self._reporting.pop(key, None)
         return LeaseAsk(self._last_request_id, wants)
 
-    def _want_of(self, demand: Demand, waiting_amount: int, now_ns: int) -> LeaseWant:
-        pool = self._accounts.rights(demand.key)
+    def _want_of(self, key: Key, waiting_amount: int, now_ns: int) -> LeaseWant:
+        pool = self._accounts.rights(key)
         if pool is None:
-            return LeaseWant(*demand.key, waiting_amount, waiting_amount, 0, 0, 0)
+            return LeaseWant(*key, waiting_amount, waiting_amount, 0, 0, 0)
+        demand = _demand_of(pool)
         if enforcement(pool) == OPTIMISTIC:
             return self._report_of(pool, 0)
         if is_rate(pool):
@@ -284,7 +254,7 @@ class Leases:
             pool.held,
             pool.consumed_total,
             pool.returned_total,
-            self.demand((pool.account_id, pool.pool_id)).recall_round,
+            _demand_of(pool).recall_round,
             pool.granted_total,
             pool.reclaimed_total,
             *allowance_totals(pool),
@@ -294,10 +264,10 @@ class Leases:
 
     def return_idle(self, now_ns: int) -> None:
         """Gives back the rights of pools in which nothing moved for `lease_idle_ms`."""
-        for demand in self._idle.pop_due(now_ns):
+        for pool in self._idle.pop_due(now_ns):
+            demand = _demand_of(pool)
             demand.idle_check_ns = None
-            pool = self._accounts.rights(demand.key)
-            if pool is None:
+            if self._accounts.rights((pool.account_id, pool.pool_id)) is not pool:
                 continue
             if taken(pool) == demand.taken_at_idle_check:
                 self.give_back(pool, rights_left(pool))
@@ -312,6 +282,10 @@ class Leases:
             self._changes.touch_rights(pool)
             self._reporting[pool.account_id, pool.pool_id] = None
 
+    def report(self, window: Window) -> None:
+        """Tells the ledger of a window, whose answer says what is posted of it: it speaks of that only when asked."""
+        self._reporting[window.account_id, window.pool_id] = None
+
     def give_all_back(self) -> None:
         """Before the process stops: all rights that no hold needs go back, and no more are asked for."""
         self.draining = True
@@ -320,12 +294,12 @@ class Leases:
 
     def is_settled(self, window: Window) -> bool:
         """Whether nothing of a window is left here, and the ledger knows of all that was spent and given back."""
-        reported = self.demand((window.account_id, window.pool_id)).reported_returned
+        reported = _demand_of(window).reported_returned
         return window.posted_total >= window.consumed_total and reported >= window.returned_total
 
     def forget(self, key: Key) -> None:
         """Forgets what was asked for."""
-        for of in (self._demands, self._wanting, self._reporting, self._recalled):
+        for of in (self._wanting, self._reporting, self._recalled):
             of.pop(key, None)
 
     def _watch_idle(self, pool: Rights, demand: Demand, now_ns: int) -> None:
@@ -333,8 +307,19 @@ class Leases:
         if demand.idle_check_ns is None and rights_left(pool) > 0 and not is_rate(pool):
             demand.taken_at_idle_check = taken(pool)
             demand.idle_check_ns = now_ns + self._settings.lease_idle_ms * NS_PER_MS
-            self._idle.push(demand.idle_check_ns, demand)
+            self._idle.push(demand.idle_check_ns, pool)
 
 
 def _returned(pool: Rights) -> int:
     return pool.returned_total + allowance_totals(pool)[2]
+
+
+def _demand_of(rights: Rights) -> Demand:
+    demand = rights.demand
+    if demand is None:
+        demand = rights.demand = Demand()
+    return demand
+
+
+def _idle_check_ns(rights: Rights) -> int | None:
+    return rights.demand.idle_check_ns if rights.demand is not None else None

@@ -7,6 +7,7 @@ units, `_ns` is CLOCK_BOOTTIME in nanoseconds. Upstream: the engine's transition
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from holdfast_sidecar.engine.demand import Demand
 from holdfast_sidecar.engine.rules import Calendar, Dimensions, Quantities, RateCardContent, SubjectRules
 
 STRICT = 1
@@ -62,6 +63,8 @@ class Rights:
     hold_count: int = 0
     low_water: int = 0
     """Rights left below which more are asked for."""
+    demand: Demand | None = None
+    """What is remembered of asking for it; not stored."""
 
 
 @dataclass(slots=True, eq=False)
