@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from holdfast.v1.decision_pb2 import VERDICT_ALLOW
 from holdfast_rating.cards import Price, RateCard, Version
 from holdfast_rating.meters import Meter
 from holdfast_rating.rates import Rates, Refusal, Tariff
@@ -234,18 +235,19 @@ class _Simulation:
         if passed >= stream.call.output_tokens:
             self._end(stream, cut_short=False)
             return
-        if self._learned:
-            self._adjust(stream)
-        if self._affordable(stream) <= passed:
+        can_go_on = self._progress(stream) if self._learned else self._affordable(stream) > passed
+        if not can_go_on:
             self._end(stream, cut_short=True)
             return
         self._look_again(stream, passed + CHECK_TOKENS)
 
-    def _adjust(self, stream: _Stream) -> None:
+    def _progress(self, stream: _Stream) -> bool:
+        """Tells how far a stream has come; returns whether it can go on, as its caller would learn it."""
         answer = self._wallets.bring(stream.hold_id, _used(stream.call, stream.passed_tokens))
         stream.held = answer.hold_amount
         self._outcome.extended += bool(answer.added_amount)
         self._outcome.shrunk += bool(answer.returned_amount)
+        return answer.verdict == VERDICT_ALLOW
 
     def _end(self, stream: _Stream, cut_short: bool) -> None:
         used = _used(stream.call, stream.passed_tokens)

@@ -76,14 +76,18 @@ class Extending(Rating):
         step = self._step(account, hold, op.passed_quantities)
         if isinstance(step, Fault | Wait):
             return step
-        if step is None:
-            return self._give_back(hold, 0, op.ttl_ms)
-        if isinstance(step, streams.Shrink):
-            return self._give_back(hold, hold.amount + hold.settled_amount - step.amount, op.ttl_ms)
-        found = self._add(account, hold, step.add_amount, max(step.min_add_amount, 1), op.ttl_ms)
-        if isinstance(found, Wait) or found.amount or step.min_add_amount > 0:
-            return found
-        return self._give_back(hold, 0, op.ttl_ms)
+        surplus = 0
+        if isinstance(step, streams.Extend):
+            found = self._add(account, hold, step.add_amount, max(step.min_add_amount, 1), op.ttl_ms)
+            if isinstance(found, Wait):
+                return found
+            if found.amount or step.min_add_amount > 0:
+                self._rated.told(hold, op.passed_quantities)
+                return found
+        elif step is not None:
+            surplus = hold.amount + hold.settled_amount - step.amount
+        self._rated.told(hold, op.passed_quantities)
+        return self._give_back(hold, surplus, op.ttl_ms)
 
     def _add(self, account: Account, hold: Hold, amount: int, least: int, ttl_ms: int) -> _Added | Wait:
         """More of the hold around it or of the pool, within the limits that the hold counts against."""

@@ -143,6 +143,8 @@ class Rated:
     def step_of(self, terms: AccountTerms | None, hold: Hold, passed: Quantities, running_count: int) -> Step | Fault:
         """Returns how to bring a hold to what its work is expected to come to; None: it is near enough.
 
+        What the work needs to go on is what it comes to before it tells of itself again: as much more as last time.
+
         Args:
             hold: One that was opened with `max_output_tokens`.
             passed: What the work has used so far; a meter that it does not name is as when the hold was opened.
@@ -165,13 +167,19 @@ class Rated:
         wanted = limit
         if forecast is not None:
             wanted = later_tokens(forecast, tokens, running_count, limit, self._policy)
-        needed_amount = _rate(tariff, _with_output(used, min(tokens + 1, limit)))
+        needed = min(tokens + _stride(hold, tokens), limit)
+        needed_amount = _rate(tariff, _with_output(used, needed))
         wanted_amount = _rate(tariff, _with_output(used, wanted))
         if isinstance(needed_amount, Fault):
             return needed_amount
         if isinstance(wanted_amount, Fault):
             return wanted_amount
         return next_step(hold.amount + hold.settled_amount, wanted_amount, needed_amount)
+
+    def told(self, hold: Hold, passed: Quantities) -> None:
+        """Notes how far the work of a hold has come."""
+        tokens = _output_tokens(_by_meter(hold.quantities) | _by_meter(passed))
+        hold.told_tokens, hold.stride_tokens = tokens, _stride(hold, tokens)
 
     def _tariff(
         self, terms: AccountTerms | None, currency: str, dimensions: Dimensions, at_unix_ms: int
@@ -264,6 +272,11 @@ class Rated:
 def output_tokens(quantities: Quantities) -> int:
     """Returns the output that quantities tell of, reasoning included."""
     return _output_tokens(_by_meter(quantities))
+
+
+def _stride(hold: Hold, tokens: int) -> int:
+    """Returns the output between the last two times that a hold's work told of more, now of `tokens`; at least 1."""
+    return tokens - hold.told_tokens if 0 <= hold.told_tokens < tokens else hold.stride_tokens
 
 
 def _output_tokens(quantities: dict[Meter, int]) -> int:

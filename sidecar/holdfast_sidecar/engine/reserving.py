@@ -8,6 +8,7 @@ from holdfast_sidecar.engine.governing import Blocked, Passage
 from holdfast_sidecar.engine.levels import Level, Notes
 from holdfast_sidecar.engine.operations import Check, Fault, FaultCode, Reserve, Result
 from holdfast_sidecar.engine.partition import COVERED, Unleased
+from holdfast_sidecar.engine.rated import output_tokens
 from holdfast_sidecar.engine.rating import Rating
 from holdfast_sidecar.engine.refusals import reused_id
 from holdfast_sidecar.engine.rights import available, posted, rights_left
@@ -158,6 +159,7 @@ class Reserving(Rating):
             hold.opened_at_unix_ms = self._now_unix_ms
             if op.max_output_tokens:
                 hold.quantities, hold.max_output_tokens = op.quantities, op.max_output_tokens
+                hold.told_tokens = output_tokens(op.quantities)
         self._changes.open_hold(account, pool, hold)
         if passage.rates or passage.budgets:
             self._enter(passage, granted, op.quantities)

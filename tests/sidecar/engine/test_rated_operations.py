@@ -136,7 +136,7 @@ def test_a_late_settle_has_the_prices_of_its_reserve_too() -> None:
     host.wall_offset_ms = CHANGE_MS - 1 - host.now_unix_ms()
     host.one(stream("a", ttl_ms=1_000))
     host.advance(5_000)
-    late = host.one(settle("s", "a", 0, quantities={"output": 1}, dimensions=CHAT))
+    late = host.one(settle("s", "a", 0, quantities={"output": 1}))
     assert (late.late, late.debited_amount) == (True, 12)
 
 
@@ -271,18 +271,47 @@ def test_a_hold_follows_its_stream_up_and_down() -> None:
 def test_what_partial_settles_captured_counts() -> None:
     host = learned()
     held = host.one(stream("a")).granted_amount
-    host.one(settle("s", "a", 0, final=False, quantities=used(30)))
-    answer = host.one(extend("e", "a", passed_quantities={"output": 31}))
-    assert (answer.added_amount, answer.returned_amount, answer.hold_amount) == (0, 0, held - 660)
+    host.one(settle("s", "a", 0, final=False, quantities=used(20)))
+    answer = host.one(extend("e", "a", passed_quantities={"output": 21}))
+    assert (answer.added_amount, answer.returned_amount, answer.hold_amount) == (0, 0, held - 300 - 20 * 12)
+
+
+def test_a_hold_covers_what_comes_before_its_work_tells_of_itself_again() -> None:
+    """So a stream that asks before it goes on never passes its hold, whatever the forecast."""
+    host = learned()
+    host.one(stream("a"))
+    told = 0
+    for stride in (40, 64, 64, 300):
+        told += stride
+        answer = host.one(extend(f"e{told}", "a", passed_quantities={"output": told}))
+        assert answer.hold_amount >= 300 + (told + stride) * 12
+    again = host.one(extend("e", "a", passed_quantities={"output": told}))
+    assert again.hold_amount == answer.hold_amount
+    assert host.one(extend("end", "a", passed_quantities={"output": 900})).hold_amount == 300 + 1_000 * 12
+
+
+def test_what_is_not_known_of_its_pace_after_a_restart_is_not_asked_of_the_pool() -> None:
+    host = learned()
+    host.one(stream("a"))
+    told = host.one(extend("e1", "a", passed_quantities={"output": 400}))
+    host.advance(2_000)
+    host.start()
+    host.connect()
+    again = host.one(extend("e2", "a", passed_quantities={"output": 410}))
+    assert (again.verdict, again.added_amount) == (ALLOW, 0)
+    assert again.hold_amount <= told.hold_amount
 
 
 def test_growth_that_the_work_can_go_on_without_is_not_denied() -> None:
-    host = learned(amount=300 + 60 * 12)
-    granted = host.one(stream("a", min_amount=1)).granted_amount
-    host.one(reserve("rest", 10_000, min_amount=1))
-    enough = host.one(extend("e1", "a", passed_quantities={"output": (granted - 300) // 12 - 1}))
+    host = learned()
+    granted = host.one(stream("a")).granted_amount
+    host.one(reserve("rest", host.one(balance()).available))
+    covered = (granted - 300) // 12
+
+    host.one(extend("e1", "a", passed_quantities={"output": covered - 2}))
+    enough = host.one(extend("e2", "a", passed_quantities={"output": covered - 1}))
     assert (enough.verdict, enough.added_amount, enough.hold_amount) == (ALLOW, 0, granted)
-    short = host.one(extend("e2", "a", passed_quantities={"output": (granted - 300) // 12}))
+    short = host.one(extend("e3", "a", passed_quantities={"output": covered}))
     assert (short.reason, short.hold_amount) == (decision.REASON_INSUFFICIENT_BALANCE, granted)
     assert short.denied_by.level == "pool/general"
 
