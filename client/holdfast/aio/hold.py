@@ -65,7 +65,7 @@ class Hold(HoldState):
 
         Raises:
             Denied: this hold has less left, or a limit on the subject's path stands against it.
-            NotFound: the sidecar knows this hold no longer: it expired.
+            HoldClosed: this hold was settled or released, or it expired.
         """
         operation = self.nesting(amount, fields)
         own_id = fields.get("operation_id") is not None

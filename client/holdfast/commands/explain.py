@@ -1,7 +1,7 @@
 """`holdfast explain`: asks the sidecar what a request would be answered, and prints every level of the waterfall.
 
-It sends a check, so nothing changes. Exit status: 0 allowed, 1 denied, 2 wrong usage or a field that the sidecar
-refuses, 69 no answer.
+It sends a check, so nothing changes. Exit status: 0 allowed, 1 denied, 2 wrong usage or what the sidecar refuses,
+69 no answer.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from holdfast.answers import Checked, LimitState
 from holdfast.commands.tables import table
 from holdfast.core.settings import DEFAULT_TARGET, TARGET_VARIABLE
-from holdfast.errors import Denied, HoldfastError, InvalidArgument, NotFound
+from holdfast.errors import Denied, FailedPrecondition, HoldfastError, InvalidArgument, NotFound
 from holdfast.operations import RequiredFeature
 from holdfast.sync import Client
 
@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     try:
         answer = _ask(options)
-    except (InvalidArgument, NotFound, ValueError) as error:
+    except (InvalidArgument, NotFound, FailedPrecondition, ValueError) as error:
         field = error.field if isinstance(error, InvalidArgument) else ""
         where = "" if str(error).startswith(field) else f"{field}: "
         sys.stderr.write(f"holdfast explain: {where}{error}\n")

@@ -56,7 +56,7 @@ class Hold(HoldState):
 
         Raises:
             Denied: this hold has less left, or a limit on the subject's path stands against it.
-            NotFound: the sidecar knows this hold no longer: it expired.
+            HoldClosed: this hold was settled or released, or it expired.
         """
         operation = self.nesting(amount, fields)
         return open_hold(self._port, self._counters, operation, timeout_ms, on_unavailable, parent=self)

@@ -6,7 +6,7 @@ import pytest
 from holdfast.commands import explain
 from holdfast.v1 import decision_pb2
 
-from tests.client.conftest import Sidecar
+from tests.client.conftest import HeldAmount, Sidecar
 
 DENIAL = decision_pb2.LimitState(
     level="budget/team-month",
@@ -115,6 +115,9 @@ def test_wrong_usage_is_two(sidecar: Sidecar, argument: str, capsys: pytest.Capt
 def test_a_field_that_the_sidecar_refuses_is_named(sidecar: Sidecar, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(sidecar, "--amount", "-1") == 2
     assert "holdfast explain: amount: " in capsys.readouterr().err
+    sidecar.holds["h"] = HeldAmount("acme", 0, open=False)
+    assert run(sidecar, "--parent-hold", "h") == 2
+    assert "HOLD_CLOSED" in capsys.readouterr().err
     assert explain.main(["--sidecar", "nonsense", "--account", "acme"]) == 2
     assert "unix:/path" in capsys.readouterr().err
 
