@@ -3,6 +3,8 @@
 -- SQLite's format 5.
 
 ALTER TABLE pools ADD COLUMN is_window BIGINT NOT NULL DEFAULT 0;
+-- The pools of an account, however many windows it has.
+CREATE INDEX pools_of_account ON pools (account_key, pool_key) WHERE is_window = 0;
 
 CREATE TABLE windows (
     pool_key BIGINT PRIMARY KEY REFERENCES pools,

@@ -44,7 +44,8 @@ CREATE TABLE subjects (
     PRIMARY KEY (account_key, subject)
 ) STRICT, WITHOUT ROWID;
 
--- action, period_unit: as BudgetAction, PeriodUnit.
+-- action, period_unit: as BudgetAction, PeriodUnit. These have row ids, so that SQLite takes their keys for no better
+-- than their other indexes: it would read an account's rules as a whole to find those of a subject.
 CREATE TABLE budgets (
     account_key INTEGER NOT NULL REFERENCES accounts,
     budget_id TEXT NOT NULL,
@@ -65,7 +66,7 @@ CREATE TABLE budgets (
     -- A JSON list of numbers.
     alert_bps TEXT NOT NULL,
     PRIMARY KEY (account_key, budget_id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX budgets_of_subject ON budgets (account_key, subject);
 CREATE INDEX budgets_sharing ON budgets (account_key, share_of_budget_id) WHERE share_bps > 0;
 
@@ -84,7 +85,7 @@ CREATE TABLE rate_limits (
     shadow INTEGER NOT NULL,
     match TEXT NOT NULL,
     PRIMARY KEY (account_key, limit_id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX rate_limits_of_subject ON rate_limits (account_key, subject);
 
 CREATE TABLE concurrency_limits (
@@ -96,5 +97,5 @@ CREATE TABLE concurrency_limits (
     shadow INTEGER NOT NULL,
     match TEXT NOT NULL,
     PRIMARY KEY (account_key, limit_id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX concurrency_limits_of_subject ON concurrency_limits (account_key, subject);

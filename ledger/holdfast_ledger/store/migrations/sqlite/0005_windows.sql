@@ -2,6 +2,8 @@
 -- is a row of pools, so that it is leased as one: granted_total is its limit, spent_total what is used of it now.
 
 ALTER TABLE pools ADD COLUMN is_window INTEGER NOT NULL DEFAULT 0;
+-- The pools of an account, however many windows it has.
+CREATE INDEX pools_of_account ON pools (account_key, pool_key) WHERE is_window = 0;
 
 CREATE TABLE windows (
     pool_key INTEGER PRIMARY KEY REFERENCES pools,
