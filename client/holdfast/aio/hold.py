@@ -109,9 +109,9 @@ class Hold(HoldState):
     ) -> Extended:
         """Tells what the work has used in all so far, and brings the hold to what is expected from here, up or down.
 
-        For a hold with `max_output_tokens`: call it as the stream goes, before the output passes what is held. Meters
-        that are not named count as they were reserved. None: what `spend` has counted. Left without a settle, the
-        block settles what was told last.
+        For a hold with `max_output_tokens`: call it as the stream goes, in even steps; the hold is made to cover as
+        much more output as came since the last one. Meters that are not named count as they were reserved. None: what
+        `spend` has counted. Left without a settle, the block settles what was told last.
 
         Raises:
             Denied: there is not enough to go on; the hold stays as it is.
