@@ -21,6 +21,7 @@ class Account:
         "paths",
         "pools",
         "rules_version",
+        "shape",
         "windows",
     )
 
@@ -34,7 +35,10 @@ class Account:
         self.rules_version = 0
         """By the ledger's last word; 0: it has no rules."""
         self.nodes: dict[str, Node] = {}
+        self.shape = 0
+        """Counts the times that nodes or their limits changed."""
         self.paths: dict[str, Path] = {}
+        """Those of subjects that have no node of their own."""
         self.absent: dict[str, None] = {}
         """Subjects that the ledger does not have."""
 

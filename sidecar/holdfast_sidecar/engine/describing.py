@@ -79,7 +79,7 @@ def budget_level(budget: Budget, window: Window, amount: int, now_unix_ms: int, 
     else:
         retry_ms = -(-rule.rolling_ms // ROLLING_STEPS)
     return Level(
-        f"budget/{rule.budget_id}",
+        f"budget/{budget.budget_id}",
         budget.subject,
         reason,
         rule.limit_amount,

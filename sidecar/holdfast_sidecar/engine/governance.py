@@ -6,8 +6,7 @@ this host decides by is always something that it could load whole.
 """
 
 from collections.abc import Iterable
-from heapq import heappop, heappush
-from sys import intern
+from dataclasses import replace
 
 from holdfast_sidecar.engine.accounts import Account, Accounts
 from holdfast_sidecar.engine.changes import Changes
@@ -31,7 +30,7 @@ from holdfast_sidecar.engine.limits import (
 from holdfast_sidecar.engine.operations import Key
 from holdfast_sidecar.engine.rated import Rated
 from holdfast_sidecar.engine.rights import rights_left
-from holdfast_sidecar.engine.rules import Calendar, ConcurrencyLimitRule, RateLimitRule, SubjectRules
+from holdfast_sidecar.engine.rules import BudgetRule, Calendar, ConcurrencyLimitRule, RateLimitRule, SubjectRules
 from holdfast_sidecar.engine.settings import EngineSettings
 from holdfast_sidecar.engine.state import Snapshot, Window
 
@@ -40,8 +39,12 @@ RULES_MARK = "\x1e"
 ASK_PATH_LIMIT = 1000
 ABSENT_LIMIT = 10_000
 """Subjects remembered that the ledger does not have; callers can make up any number of them."""
+STRANGER_PATHS_LIMIT = 10_000
+"""Paths kept at hand of subjects that have no node; callers can make up any number of those too."""
+SHARED_RULES_LIMIT = 10_000
+"""Contents of budgets of which one object is kept; of others each budget has its own."""
 RETIRE_LIMIT = 1000
-"""Windows of ended periods that one batch looks at."""
+"""Budgets whose period ended, and their windows, that one batch looks at."""
 
 
 def rules_key(account_id: str, subject: str) -> Key:
@@ -72,10 +75,10 @@ class Governance:
         self._paths_asked: dict[int, tuple[Key, ...]] = {}
         self._cards_asked: dict[int, tuple[str, ...]] = {}
         self._last_request_id = 0
-        self._ends: list[tuple[int, int, Budget, Window]] = []
-        """Windows in use, by the end of their period."""
+        self._ends: dict[int, list[Budget]] = {}
+        """Budgets whose window is in use, by the end of its period."""
         self._retired: dict[Window, None] = {}
-        self._made_count = 0
+        self._contents: dict[BudgetRule, BudgetRule] = {}
         self.node_count = 0
         self.window_count = 0
         self.refused_count = 0
@@ -104,14 +107,12 @@ class Governance:
         """Returns the limits of a subject as this host knows them; None if it has to ask first."""
         if not account.rules_version:
             return OPEN_PATH
-        path = account.paths.get(subject)
-        if path is None:
+        node = account.nodes.get(subject)
+        path = node.path if node is not None else account.paths.get(subject)
+        if path is None or path.shape != account.shape:
             path = self._build(account, subject)
             if path is None:
                 return None
-            if len(account.paths) >= self._settings.subject_limit:
-                account.paths.clear()
-            account.paths[subject] = path
         if path.version < account.rules_version:
             self.want((account.account_id, subject))
         return path
@@ -122,7 +123,7 @@ class Governance:
             return None
         nodes, end = [node], 0
         while end < len(subject):
-            if not node.rules.has_children:
+            if not node.has_children:
                 break
             following = subject.find("/", end + 1)
             end = len(subject) if following < 0 else following
@@ -134,8 +135,14 @@ class Governance:
                 break
             nodes.append(below)
             node = below
-        version = min(node.rules.version for node in nodes)
-        return join(intern(subject), nodes, end == len(subject), version)
+        path = join(nodes, account.shape, end == len(subject))
+        if path.known:
+            node.path = path
+        else:
+            if len(account.paths) >= STRANGER_PATHS_LIMIT:
+                account.paths.clear()
+            account.paths[subject] = path
+        return path
 
     def turn(self, account: Account, path: Path, now_unix_ms: int) -> bool:
         """Brings the windows of a path to the periods under way; False: a calendar is over that this host has."""
@@ -157,12 +164,21 @@ class Governance:
         if period is None:
             self.want((account.account_id, budget.subject))
             return None
+        self._let_go(budget)
         budget.from_unix_ms, budget.until_unix_ms = period
         window = budget.window = self._window(account, budget_window_name(budget, period[0]), leased=budget.is_hard)
-        if period[1] != FOREVER_UNIX_MS:
-            self._made_count += 1
-            heappush(self._ends, (period[1], self._made_count, budget, window))
+        self._await_end(budget)
         return window
+
+    def _await_end(self, budget: Budget) -> None:
+        if budget.until_unix_ms != FOREVER_UNIX_MS:
+            self._ends.setdefault(budget.until_unix_ms, []).append(budget)
+
+    def _let_go(self, budget: Budget) -> None:
+        """The period of a budget's window, if it has one, is over."""
+        window, budget.window = budget.window, None
+        if window is not None and self._accounts.rights((window.account_id, window.pool_id)) is window:
+            self._retired[window] = None
 
     def _window(self, account: Account, name: str, *, leased: bool) -> Window:
         window = account.windows.get(name)
@@ -218,12 +234,12 @@ class Governance:
         self._changes.put_rules(rules)
         if rules.account is not None:
             self._rated.want_card(rules.account)
-        if known is not None and _same(known.rules, rules):
-            known.rules = rules
+        if known is not None and known.says(rules):
+            known.version = rules.version
             return
         self._put(account, rules)
         if known is not None:
-            account.paths.clear()
+            account.shape += 1
 
     def _drop_absent(self, key: Key, told: set[Key]) -> None:
         """Notes what of a wanted path the ledger does not have, and forgets what it used to have there."""
@@ -232,6 +248,8 @@ class Governance:
             return
         subject = key[1]
         account.paths.pop(subject, None)
+        if subject in account.nodes:
+            account.nodes[subject].path = None
         if (key[0], "") not in told:
             return
         for level in _levels(subject):
@@ -243,18 +261,20 @@ class Governance:
                 self.node_count -= 1
                 self._retire_limits(node, None)
                 self._changes.drop_rules(key[0], level)
-                account.paths.clear()
+                account.shape += 1
             if len(account.absent) >= ABSENT_LIMIT:
                 account.absent.clear()
             account.absent[level] = None
 
     def _put(self, account: Account, rules: SubjectRules) -> None:
         known = account.nodes.get(rules.subject)
-        budgets = {budget.rule.budget_id: budget for budget in known.budgets} if known is not None else {}
+        budgets = {budget.budget_id: budget for budget in known.budgets} if known is not None else {}
         rates = {limit.rule.limit_id: limit for limit in known.rates} if known is not None else {}
         made = Node(
-            rules,
-            tuple(self._budget(account, rules, place, budgets) for place in range(len(rules.budgets))),
+            rules.version,
+            rules.has_children,
+            rules.account,
+            tuple(self._budget(rules.subject, rule, budgets) for rule in rules.budgets),
             tuple(self._rate(account, rules.subject, rule, rates) for rule in rules.rate_limits),
             tuple(self._slots(account, rules.subject, rule) for rule in rules.concurrency_limits),
         )
@@ -270,15 +290,20 @@ class Governance:
         kept = present.windows() if present is not None else {}
         self._retired.update((window, None) for window in former.windows() if window not in kept)
 
-    def _budget(self, account: Account, rules: SubjectRules, place: int, known: dict[str, Budget]) -> Budget:
-        rule = rules.budgets[place]
+    def _budget(self, subject: str, rule: BudgetRule, known: dict[str, Budget]) -> Budget:
         periods = self._periods.setdefault(rule.calendar_id, Periods()) if rule.calendar_id else None
-        made = Budget(rule, rules.subject, periods)
+        content = replace(rule, budget_id="")
+        if len(self._contents) < SHARED_RULES_LIMIT:
+            content = self._contents.setdefault(content, content)
+        else:
+            content = self._contents.get(content, content)
+        made = Budget(rule.budget_id, content, subject, periods)
         former = known.get(rule.budget_id)
         if former is not None and former.periods is periods and former.window is not None:
             made.window = former.window
             made.window.leased = made.is_hard
             made.from_unix_ms, made.until_unix_ms = former.from_unix_ms, former.until_unix_ms
+            self._await_end(made)
         return made
 
     def _rate(self, account: Account, subject: str, rule: RateLimitRule, known: dict[str, RateLimit]) -> RateLimit:
@@ -352,13 +377,14 @@ class Governance:
         self.window_count += len(self._leases.found)
         self._retired.update((window, None) for window in self._leases.found)
         self._leases.found.clear()
-        for _ in range(RETIRE_LIMIT):
-            if not self._ends or self._ends[0][0] > now_unix_ms:
-                break
-            _, _, budget, window = heappop(self._ends)
-            if budget.window is window and budget.until_unix_ms <= now_unix_ms:
-                budget.window, budget.from_unix_ms, budget.until_unix_ms = None, 0, 0
-            self._retired[window] = None
+        for end_unix_ms in [end for end in self._ends if end <= now_unix_ms]:
+            budgets = self._ends[end_unix_ms]
+            for budget in budgets[-RETIRE_LIMIT:]:
+                if budget.until_unix_ms <= now_unix_ms:
+                    self._let_go(budget)
+            del budgets[-RETIRE_LIMIT:]
+            if not budgets:
+                del self._ends[end_unix_ms]
         for window in list(self._retired)[:RETIRE_LIMIT]:
             self._leases.give_back(window, rights_left(window))
             if not window.hold_count and (not window.leased or self._leases.is_settled(window)):
@@ -388,14 +414,3 @@ def _same_rate(first: RateLimitRule, second: RateLimitRule) -> bool:
     """Whether the bucket of one goes on for the other."""
     mine = (first.amount, first.per_ms, first.burst, first.shared)
     return mine == (second.amount, second.per_ms, second.burst, second.shared)
-
-
-def _same(first: SubjectRules, second: SubjectRules) -> bool:
-    """Whether two versions of a node say the same."""
-    return (
-        first.has_children == second.has_children
-        and first.account == second.account
-        and first.budgets == second.budgets
-        and first.rate_limits == second.rate_limits
-        and first.concurrency_limits == second.concurrency_limits
-    )

@@ -5,7 +5,9 @@ used is in windows (`state.Window`), counted as pools are.
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TypeVar
 
 from holdfast_sidecar.engine.gcra import FULL_SHARE, Gcra
 from holdfast_sidecar.engine.rules import (
@@ -23,6 +25,7 @@ from holdfast_sidecar.engine.state import WINDOW_MARK, Window
 
 NO_TERMS = AccountTerms()
 FOREVER_UNIX_MS = 2**63 - 1
+L = TypeVar("L")
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +39,9 @@ class Periods:
 class Budget:
     """A budget with the window of its present period, valid from `from_unix_ms` until before `until_unix_ms`."""
 
+    budget_id: str
     rule: BudgetRule
+    """What it says, without its id: one object serves all budgets that say the same."""
     subject: str
     periods: Periods | None
     """None: a rolling one."""
@@ -86,27 +91,13 @@ class ConcurrencyLimit:
 
 
 @dataclass(slots=True, eq=False)
-class Node:
-    """One node of an account's tree with its limits."""
-
-    rules: SubjectRules
-    budgets: tuple[Budget, ...] = ()
-    rates: tuple[RateLimit, ...] = ()
-    slots: tuple[ConcurrencyLimit, ...] = ()
-
-    def windows(self) -> dict[Window, None]:
-        """Returns the windows that its limits use now, in their order."""
-        limits: tuple[Budget | RateLimit | ConcurrencyLimit, ...] = (*self.budgets, *self.rates, *self.slots)
-        return {limit.window: None for limit in limits if limit.window is not None}
-
-
-@dataclass(slots=True, eq=False)
 class Path:
     """All that stands between a subject and a pool, the account's limits first."""
 
-    subject: str
     version: int
     """The oldest version of the account's rules that any part of it is of."""
+    shape: int
+    """The account's `shape` when it was built: in another one it may not be how the nodes lie any more."""
     known: bool
     """Whether every level of the subject exists; if not, the part that does counts."""
     terms: AccountTerms
@@ -128,8 +119,8 @@ class Path:
             return self
         given = set(dimensions)
         return Path(
-            self.subject,
             self.version,
+            self.shape,
             self.known,
             self.terms,
             tuple(
@@ -144,15 +135,44 @@ class Path:
         )
 
 
-OPEN_PATH = Path("", 0, True, NO_TERMS, until_unix_ms=FOREVER_UNIX_MS)
+@dataclass(slots=True, eq=False)
+class Node:
+    """One node of an account's tree with its limits, and the path that ends at it once somebody asked for that."""
+
+    version: int
+    has_children: bool
+    terms: AccountTerms | None
+    """Of the account's own node."""
+    budgets: tuple[Budget, ...] = ()
+    rates: tuple[RateLimit, ...] = ()
+    slots: tuple[ConcurrencyLimit, ...] = ()
+    path: Path | None = None
+
+    def windows(self) -> dict[Window, None]:
+        """Returns the windows that its limits use now, in their order."""
+        limits: tuple[Budget | RateLimit | ConcurrencyLimit, ...] = (*self.budgets, *self.rates, *self.slots)
+        return {limit.window: None for limit in limits if limit.window is not None}
+
+    def says(self, rules: SubjectRules) -> bool:
+        """Whether it is what these rules would make of it, their version aside."""
+        return (
+            self.has_children == rules.has_children
+            and self.terms == rules.account
+            and tuple([replace(budget.rule, budget_id=budget.budget_id) for budget in self.budgets]) == rules.budgets
+            and tuple([limit.rule for limit in self.rates]) == rules.rate_limits
+            and tuple([limit.rule for limit in self.slots]) == rules.concurrency_limits
+        )
+
+
+OPEN_PATH = Path(0, 0, True, NO_TERMS, until_unix_ms=FOREVER_UNIX_MS)
 """Nothing stands in between: of accounts without rules."""
 
 
-def join(subject: str, nodes: list[Node], known: bool, version: int) -> Path:
+def join(nodes: list[Node], shape: int, known: bool) -> Path:
     """Returns the path through nodes, the account's own first."""
-    budgets = tuple(budget for node in nodes for budget in node.budgets)
-    rates = tuple(limit for node in nodes for limit in node.rates)
-    slots = tuple(limit for node in nodes for limit in node.slots)
+    budgets = _joined([node.budgets for node in nodes if node.budgets])
+    rates = _joined([node.rates for node in nodes if node.rates])
+    slots = _joined([node.slots for node in nodes if node.slots])
     currencies = {budget.rule.currency for budget in budgets}
     is_plain = (
         len(currencies) <= 1
@@ -160,14 +180,20 @@ def join(subject: str, nodes: list[Node], known: bool, version: int) -> Path:
         and not any(limit.rule.match for limit in rates)
         and not any(limit.rule.match for limit in slots)
     )
-    terms = nodes[0].rules.account or NO_TERMS
+    version = min([node.version for node in nodes])
+    terms = nodes[0].terms or NO_TERMS
     currency = currencies.pop() if len(currencies) == 1 else ""
-    return Path(subject, version, known, terms, budgets, rates, slots, is_plain, currency)
+    return Path(version, shape, known, terms, budgets, rates, slots, is_plain, currency)
+
+
+def _joined(parts: list[tuple[L, ...]]) -> tuple[L, ...]:
+    """Returns parts as one; where only one node has limits, which is often so, that one's own tuple."""
+    return parts[0] if len(parts) == 1 else tuple(chain.from_iterable(parts))
 
 
 def budget_window_name(budget: Budget, start_unix_ms: int) -> str:
     """Returns the name of a budget's window, as in ledger_sync_service.proto."""
-    return f"{budget.rule.budget_id}{WINDOW_MARK}{start_unix_ms}"
+    return f"{budget.budget_id}{WINDOW_MARK}{start_unix_ms}"
 
 
 def slots_window_name(rule: ConcurrencyLimitRule) -> str:
