@@ -94,9 +94,12 @@ def decode_rate_cards(rows: Iterable[Row]) -> Iterator[RateCardContent]:
 
 
 def decode_estimates(rows: Iterable[Row]) -> Iterator[tuple[bytes, bytes]]:
-    """What was learned, unread."""
+    """What was learned, unread; empty where a row is damaged, since no money hangs on it and it is learned anew."""
     for key, record in rows:
-        yield key, unseal(record)
+        try:
+            yield key, unseal(record)
+        except StoreUnusable:
+            yield key, b""
 
 
 def _reader(parse: Callable[[bytes], M], read: Callable[[M], V]) -> Callable[[bytes], V]:

@@ -5,7 +5,6 @@ answer would end the next one too.
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import replace
 
 from holdfast.v1 import ledger_sync_service_pb2 as pb
@@ -93,8 +92,8 @@ def _check_calendars(rules: SubjectRules, calendars: dict[str, Calendar], faults
 def _rate_cards(ask: RulesAsk, messages: Iterable[pb.RateCardContent]) -> tuple[list[RateCardContent], list[str]]:
     """Returns the cards that were asked for, and what is wrong with others.
 
-    They are made ready here, off the thread that decides. One that cannot be goes on as it is: the engine, which knows
-    what it had before, refuses it.
+    They are made ready here, off the thread that decides. One that cannot be is told of, and goes on as it is: the
+    engine, which knows what it had before, refuses it.
     """
     good: list[RateCardContent] = []
     faults: list[str] = []
@@ -106,7 +105,9 @@ def _rate_cards(ask: RulesAsk, messages: Iterable[pb.RateCardContent]) -> tuple[
         except BadRule as error:
             faults.append(str(error))
             continue
-        with suppress(InvalidRateCard):
+        try:
             card = replace(card, rates=cards.read(card))
+        except InvalidRateCard as error:
+            faults.append(f"rate card {card.rate_card_id!r}, revision {card.revision}: {error}")
         good.append(card)
     return good, faults

@@ -1,5 +1,6 @@
 """Operations by what they use: one engine from its rate card to its debits, over a ledger on the same host."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -390,13 +391,14 @@ def test_what_was_learned_is_written_though_nothing_happens_any_more() -> None:
     assert host.engine.next_deadline_ns() <= host.now_ns + 1_000 * MS
 
 
-def test_a_damaged_row_costs_itself_alone() -> None:
+@pytest.mark.parametrize("damage", [lambda row: row[:-1] + b"?", lambda row: seal(unseal(row)[:-1])])
+def test_a_damaged_row_costs_itself_alone(damage: Callable[[bytes], bytes]) -> None:
     host = learned()
     host.advance(2_000)
     wanted = expected(host)
     rows = host.disk.tables[Table.ESTIMATES]
     damaged = next(iter(rows))
-    rows[damaged] = seal(unseal(rows[damaged])[:-1])
+    rows[damaged] = damage(rows[damaged])
     host.start()
     host.connect()
     assert host.engine.statistics().rated == RatedStatistics(0, 2, 1)

@@ -98,11 +98,15 @@ def test_a_rate_card_is_made_ready() -> None:
     assert event.refused == ()
 
 
-def test_a_rate_card_that_cannot_be_read_is_left_to_the_engine() -> None:
+def test_a_rate_card_that_cannot_be_read_is_told_of_and_left_to_the_engine() -> None:
     """It knows which revision it had before, and keeps that."""
     card = replace(card_content(), content=b"no stream of zlib")
-    (taken,) = heard(pb.RulesUpdate(rate_cards=[rule_messages.rate_card_message(card)])).rate_cards
+    event = heard(pb.RulesUpdate(rate_cards=[rule_messages.rate_card_message(card)]))
+    (taken,) = event.rate_cards
     assert (taken.content, taken.rates) == (b"no stream of zlib", None)
+    ((account_id, subject, why),) = event.refused
+    assert (account_id, subject) == ("", "")
+    assert why.startswith("rate card 'models', revision 1: content: cannot be unpacked")
 
 
 @pytest.mark.parametrize(
