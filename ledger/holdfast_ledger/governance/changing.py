@@ -19,9 +19,10 @@ from holdfast_ledger.errors import (
 )
 from holdfast_ledger.governance import checks
 from holdfast_ledger.governance.resolve import BPS, limit_of, with_origins
-from holdfast_ledger.governance.windows import RATE_RIGHTS, LimitChange, LimitKind, limits_changed
+from holdfast_ledger.governance.windows import RATE_RIGHTS, LimitChange, LimitKind
 from holdfast_ledger.store.interface import Account, Reader, Writer
 from holdfast_ledger.store.rule_rows import AccountRules, Budget, ConcurrencyLimit, RateLimit, Subject
+from holdfast_ledger.windows.following import limits_changed
 
 
 class Changed(NamedTuple):
@@ -96,6 +97,11 @@ def set_budgets(writer: Writer, account: Account, said: Sequence[Budget], now_ms
         return Changed(account.rules_version)
     known = _check_budgets(writer, account, said, there)
     limits = limits_to_change(writer, said, there, known)
+    moved = {limit.rule_id for limit in limits}
+    for budget in changed:
+        if budget.budget_id not in moved:  # its windows know its action, alerts and period as well
+            amount = limit_of(budget, known)
+            limits.append(LimitChange(LimitKind.BUDGET, budget.budget_id, amount, amount))
     writer.save_budgets(changed)
     return _changed(writer, account, now_ms, limits)
 

@@ -3,7 +3,7 @@
 Downstream: `validate` for each rule by itself, `changing` for what it does to an account; the registry tells sidecars.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import TypeVar
 
@@ -28,6 +28,8 @@ from holdfast_ledger.store.interface import Account, Reader, Writer
 from holdfast_ledger.store.rule_rows import AccountRules, Budget
 from holdfast_ledger.sync.registry import Registry
 from holdfast_ledger.validation import check_id
+from holdfast_ledger.windows.following import usage
+from holdfast_ledger.windows.names import window_name
 from holdfast_ledger.writer import GroupWriter
 
 T = TypeVar("T")
@@ -134,7 +136,9 @@ class GovernanceServicer(SharedCalls):
             shown, token = page.cut(reader.budgets(key, page.after, page.limit), lambda budget: budget.budget_id)
             known = with_origins(reader, key, shown)
             time_zone = reader.terms_of([request.account_id])[request.account_id].time_zone
-            return [self._usage(budget, limit_of(budget, known), time_zone) for budget in shown], token
+            rows = [self._usage(budget, limit_of(budget, known), time_zone) for budget in shown]
+            _fill_in(reader, request.account_id, rows)
+            return rows, token
 
         budgets, token = await self._read(request.account_id, query)
         return api.ListBudgetsResponse(budgets=budgets, next_page_token=token)
@@ -221,3 +225,10 @@ class GovernanceServicer(SharedCalls):
             ),
         )
         return api.DeleteConcurrencyLimitResponse()
+
+
+def _fill_in(reader: Reader, account_id: str, rows: Sequence[api.BudgetUsage]) -> None:
+    """Tells of budgets what is used and leased of their present periods."""
+    names = {window_name(row.budget.budget_id, row.period_start_unix_ms): row for row in rows}
+    for name, (used, leased) in usage(reader, account_id, names).items():
+        names[name].used_amount, names[name].leased_amount = used, leased

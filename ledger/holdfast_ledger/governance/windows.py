@@ -1,4 +1,4 @@
-"""What a window is a window of: from its name to the budget or the shared limit, and on when that changes.
+"""What a window is a window of: from its name to the budget or the shared limit.
 
 budget              ID U+001F START     START: the period's in Unix milliseconds, decimal; 0 of a rolling budget
 concurrency limit   ID U+001F "c"
@@ -7,13 +7,12 @@ rate limit          ID U+001F "r"
 
 import json
 import re
-from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
 from holdfast_ledger.governance.periods import DAY_MS, PeriodUnit, period_at, schedule_of
 from holdfast_ledger.governance.resolve import limit_of, with_origins
-from holdfast_ledger.store.interface import Reader, Writer
+from holdfast_ledger.store.interface import Reader
 from holdfast_ledger.store.rule_rows import AccountTerms, Budget
 
 MARK = "\x1f"
@@ -55,7 +54,7 @@ class WindowRule(NamedTuple):
 
 
 class LimitChange(NamedTuple):
-    """A budget or shared limit whose amount changed."""
+    """A budget or shared limit that changed in what its windows know of it: mostly its amount."""
 
     kind: LimitKind
     rule_id: str
@@ -123,19 +122,3 @@ def _budget(reader: Reader, terms: AccountTerms, budget: Budget, start_ms: int, 
         budget.action,
         tuple(json.loads(budget.alert_bps)),
     )
-
-
-def limits_changed(writer: Writer, account_key: int, changes: Sequence[LimitChange], now_ms: int) -> set[int]:
-    """Adjusts the open windows of what changed, in the transaction that changed it.
-
-    Args:
-        writer: The transaction; the account's rules are locked in it and saved, no pool is locked yet.
-        account_key: The account.
-        changes: Each rule once; a budget whose periods begin at other times now is not among them for that alone.
-        now_ms: The time.
-
-    Returns:
-        The keys of the windows that changed, for those who lease from them to be told.
-    """
-    del writer, account_key, changes, now_ms  # there are no windows yet
-    return set()

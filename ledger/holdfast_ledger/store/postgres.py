@@ -48,7 +48,8 @@ class PostgresReader(SqlReader):
 
     in_keys = "= ANY(?)"
     each_key = "LATERAL jsonb_array_elements_text(CAST({} AS jsonb))"
-    named_nodes = "unnest(?, ?) AS n (account_key, subject)"
+    each_node = """unnest(?, ?) AS n (account_key, subject)
+        CROSS JOIN LATERAL (SELECT * FROM {table} r WHERE {where} OFFSET 0) r"""
     greatest = "greatest"
 
     def __init__(self, connection: Connection) -> None:

@@ -190,7 +190,7 @@ class RuleReader(Protocol):
         """Lists the concurrency limits of an account."""
 
     def leased_pools(self, account_keys: Collection[int]) -> list[int]:
-        """Returns the keys of the pools of accounts from which any sidecar ever leased."""
+        """Returns the keys of the pools of accounts, not windows, from which any sidecar ever leased."""
 
 
 class RuleWriter(RuleReader, Protocol):

@@ -21,8 +21,8 @@ from holdfast_ledger.store.rule_rows import (
     SubjectNode,
 )
 
-_HAS_CHILDREN = """EXISTS (SELECT 1 FROM subjects c WHERE c.account_key = s.account_key
- AND c.subject > s.subject || '/' AND c.subject < s.subject || '0')"""
+_HAS_CHILDREN = """coalesce((SELECT 1 FROM subjects c WHERE c.account_key = r.account_key
+ AND c.subject > r.subject || '/' AND c.subject < r.subject || '0' LIMIT 1), 0)"""
 """Paths compare by their bytes, and "0" follows "/": all that is below a path, and nothing else, lies between."""
 
 
@@ -41,8 +41,12 @@ class SqlRuleReader(ABC):
 
     in_keys: ClassVar[str]
     """Follows a column: whether its value is among those of one parameter, made by `_keys` or `_names`."""
-    named_nodes: ClassVar[str]
-    """A table `n` of (account_key, subject) in a FROM; its parameters are made by `_nodes`."""
+    each_node: ClassVar[str]
+    """Follows FROM: what is found for each of the nodes `n` (account_key, subject), whose parameters `_nodes` makes.
+
+    "{table}" and "{where}" are put in, with `r` for the table. Each is looked up by itself, whatever the database
+    thinks of how many there are.
+    """
 
     @abstractmethod
     def _rows(self, sql: str, *values: Value) -> Rows:
@@ -59,6 +63,10 @@ class SqlRuleReader(ABC):
     @abstractmethod
     def _nodes(self, nodes: Collection[Node]) -> Sequence[Value]:
         """Returns nodes as the parameters of `named_nodes`."""
+
+    def _each(self, table: str, name: str, where: str = "") -> str:
+        where += f"r.account_key = n.account_key AND r.{name} = n.subject"
+        return self.each_node.format(table=table, where=where)
 
     def account_rules(self, account_key: int) -> AccountRules | None:
         """See `RuleReader`."""
@@ -97,9 +105,8 @@ class SqlRuleReader(ABC):
 
     def subjects_named(self, account_key: int, subjects: Collection[str]) -> dict[str, Subject]:
         """See `RuleReader`."""
-        where = f"account_key = ? AND subject {self.in_keys}"
-        sql = f"SELECT {_columns(Subject)} FROM subjects WHERE {where}"
-        return {row[1]: Subject(*row) for row in self._rows(sql, account_key, self._names(subjects))}
+        rows = self._named("subjects", _columns(Subject, "r."), account_key, subjects, "subject")
+        return {row[1]: Subject(*row) for row in rows}
 
     def subjects(self, account_key: int, after_subject: str, limit: int) -> list[Subject]:
         """See `RuleReader`."""
@@ -110,21 +117,20 @@ class SqlRuleReader(ABC):
     def nodes(self, nodes: Collection[Node]) -> list[SubjectNode]:
         """See `RuleReader`."""
         accounts = [key for key, subject in nodes if not subject]
-        sql = f"""SELECT account_key, '', CASE WHEN EXISTS (SELECT 1 FROM subjects s
-            WHERE s.account_key = a.account_key) THEN 1 ELSE 0 END FROM accounts a WHERE account_key {self.in_keys}"""
+        sql = f"""SELECT account_key, '', coalesce((SELECT 1 FROM subjects s WHERE s.account_key = a.account_key
+            LIMIT 1), 0) FROM accounts a WHERE account_key {self.in_keys}"""
         found = [SubjectNode(row[0], row[1], bool(row[2])) for row in self._rows(sql, self._keys(accounts))]
-        sql = f"""SELECT s.account_key, s.subject, CASE WHEN {_HAS_CHILDREN} THEN 1 ELSE 0 END
-            FROM {self.named_nodes} JOIN subjects s ON s.account_key = n.account_key AND s.subject = n.subject"""
+        source = self._each("subjects", "subject")
+        sql = f"SELECT r.account_key, r.subject, {_HAS_CHILDREN} FROM {source}"
         below = self._rows(sql, *self._nodes([node for node in nodes if node[1]]))
         return found + [SubjectNode(row[0], row[1], bool(row[2])) for row in below]
 
     def _named(self, table: str, columns: str, account_key: int, ids: Collection[str], name: str) -> Rows:
-        sql = f"SELECT {columns} FROM {table} WHERE account_key = ? AND {name} {self.in_keys}"
-        return self._rows(sql, account_key, self._names(ids))
+        sql = f"SELECT {columns} FROM {self._each(table, name)}"
+        return self._rows(sql, *self._nodes({(account_key, one) for one in ids}))
 
     def _at(self, table: str, columns: str, nodes: Collection[Node], name: str) -> Rows:
-        sql = f"""SELECT {columns} FROM {self.named_nodes} JOIN {table} r
-            ON r.account_key = n.account_key AND r.subject = n.subject ORDER BY r.{name}"""
+        sql = f"SELECT {columns} FROM {self._each(table, 'subject')} ORDER BY r.{name}"
         return self._rows(sql, *self._nodes(nodes))
 
     def _listed(self, table: str, columns: str, name: str, *values: Value) -> Rows:
@@ -133,7 +139,7 @@ class SqlRuleReader(ABC):
 
     def budgets_named(self, account_key: int, budget_ids: Collection[str]) -> dict[str, Budget]:
         """See `RuleReader`."""
-        rows = self._named("budgets", _columns(Budget), account_key, budget_ids, "budget_id")
+        rows = self._named("budgets", _columns(Budget, "r."), account_key, budget_ids, "budget_id")
         return {row[1]: Budget(*row) for row in rows}
 
     def budgets_at(self, nodes: Collection[Node]) -> list[Budget]:
@@ -142,8 +148,9 @@ class SqlRuleReader(ABC):
 
     def budgets_sharing(self, account_key: int, budget_ids: Collection[str]) -> list[Budget]:
         """See `RuleReader`."""
-        where = f"share_bps > 0 AND account_key = ? AND share_of_budget_id {self.in_keys}"
-        rows = self._rows(f"SELECT {_columns(Budget)} FROM budgets WHERE {where}", account_key, self._names(budget_ids))
+        source = self._each("budgets", "share_of_budget_id", "r.share_bps > 0 AND ")
+        nodes = {(account_key, one) for one in budget_ids}
+        rows = self._rows(f"SELECT {_columns(Budget, 'r.')} FROM {source}", *self._nodes(nodes))
         return [Budget(*row) for row in rows]
 
     def budgets(self, account_key: int, after_id: str, limit: int) -> list[Budget]:
@@ -153,7 +160,7 @@ class SqlRuleReader(ABC):
 
     def rate_limits_named(self, account_key: int, limit_ids: Collection[str]) -> dict[str, RateLimit]:
         """See `RuleReader`."""
-        rows = self._named("rate_limits", _columns(RateLimit), account_key, limit_ids, "limit_id")
+        rows = self._named("rate_limits", _columns(RateLimit, "r."), account_key, limit_ids, "limit_id")
         return {row[1]: RateLimit(*row) for row in rows}
 
     def rate_limits_at(self, nodes: Collection[Node]) -> list[RateLimit]:
@@ -167,7 +174,7 @@ class SqlRuleReader(ABC):
 
     def concurrency_limits_named(self, account_key: int, limit_ids: Collection[str]) -> dict[str, ConcurrencyLimit]:
         """See `RuleReader`."""
-        rows = self._named("concurrency_limits", _columns(ConcurrencyLimit), account_key, limit_ids, "limit_id")
+        rows = self._named("concurrency_limits", _columns(ConcurrencyLimit, "r."), account_key, limit_ids, "limit_id")
         return {row[1]: ConcurrencyLimit(*row) for row in rows}
 
     def concurrency_limits_at(self, nodes: Collection[Node]) -> list[ConcurrencyLimit]:
@@ -182,7 +189,7 @@ class SqlRuleReader(ABC):
 
     def leased_pools(self, account_keys: Collection[int]) -> list[int]:
         """See `RuleReader`."""
-        sql = f"""SELECT pool_key FROM pools p WHERE account_key {self.in_keys}
+        sql = f"""SELECT pool_key FROM pools p WHERE account_key {self.in_keys} AND is_window = 0
             AND EXISTS (SELECT 1 FROM leases l WHERE l.pool_key = p.pool_key)"""
         return [row[0] for row in self._rows(sql, self._keys(account_keys))]
 

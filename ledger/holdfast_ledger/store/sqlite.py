@@ -119,8 +119,8 @@ class SqliteReader(SqlReader):
 
     in_keys = "IN (SELECT value FROM json_each(?))"
     each_key = "json_each({})"
-    named_nodes = """(SELECT json_extract(value, '$[0]') AS account_key, json_extract(value, '$[1]') AS subject
-        FROM json_each(?)) n CROSS"""
+    each_node = """(SELECT json_extract(value, '$[0]') AS account_key, json_extract(value, '$[1]') AS subject
+        FROM json_each(?)) n CROSS JOIN {table} r ON {where}"""
     greatest = "max"
 
     def __init__(self, connection: sqlite3.Connection) -> None:

@@ -40,6 +40,11 @@ def parse(name: str) -> WindowName | None:
     return WindowName(rule_id, WindowKind.BUDGET, int(part)) if _START.fullmatch(part) else None
 
 
+def window_name(budget_id: str, starts_at_ms: int) -> str:
+    """Returns the name of a budget's window; 0: of a rolling budget."""
+    return f"{budget_id}{MARK}{starts_at_ms}"
+
+
 def check_leased_id(field: str, name: str) -> None:
     """Checks the name of what is leased: of a pool, possibly none, or of a window. Raises `InvalidArgument`."""
     if parse(name) is None:
