@@ -104,7 +104,7 @@ class Rated:
             currency: The pool's.
             at_unix_ms: Whose prices hold: when the work was reserved, else now.
         """
-        tariff = self._tariff(terms, currency, dimensions, at_unix_ms)
+        tariff = self._tariff(terms, currency, _work(dimensions)[0], at_unix_ms)
         return tariff if isinstance(tariff, Fault) else _rate(tariff, _by_meter(quantities))
 
     def hold_of(
@@ -124,7 +124,8 @@ class Rated:
             max_output_tokens: What the output comes to at most, and is held for until enough was learned; 0: none.
             running_count: Streams with a hold in the same pool, without this one.
         """
-        tariff = self._tariff(terms, currency, dimensions, at_unix_ms)
+        model, feature = _work(dimensions)
+        tariff = self._tariff(terms, currency, model, at_unix_ms)
         if isinstance(tariff, Fault):
             return tariff
         used = _by_meter(quantities)
@@ -133,7 +134,7 @@ class Rated:
             return rated
         if not max_output_tokens:
             return rated, rated
-        forecast = self._estimates.forecast(account_id, *_work(dimensions))
+        forecast = self._estimates.forecast(account_id, model, feature)
         tokens = max_output_tokens
         if forecast is not None:
             tokens = first_tokens(forecast, running_count, max_output_tokens, self._policy)
@@ -158,12 +159,13 @@ class Rated:
                 "the hold was opened without max_output_tokens; extend it by quantities or by an amount",
                 (("field", "passed_quantities"),),
             )
-        tariff = self._tariff(terms, hold.pool.currency, hold.dimensions, hold.opened_at_unix_ms)
+        model, feature = _work(hold.dimensions)
+        tariff = self._tariff(terms, hold.pool.currency, model, hold.opened_at_unix_ms)
         if isinstance(tariff, Fault):
             return tariff
         used = _by_meter(hold.quantities) | _by_meter(passed)
         tokens = _output_tokens(used)
-        forecast = self._estimates.forecast(hold.pool.account_id, *_work(hold.dimensions), tokens)
+        forecast = self._estimates.forecast(hold.pool.account_id, model, feature, tokens)
         wanted = limit
         if forecast is not None:
             wanted = later_tokens(forecast, tokens, running_count, limit, self._policy)
@@ -181,9 +183,7 @@ class Rated:
         tokens = _output_tokens(_by_meter(hold.quantities) | _by_meter(passed))
         hold.told_tokens, hold.stride_tokens = tokens, _stride(hold, tokens)
 
-    def _tariff(
-        self, terms: AccountTerms | None, currency: str, dimensions: Dimensions, at_unix_ms: int
-    ) -> Tariff | Fault:
+    def _tariff(self, terms: AccountTerms | None, currency: str, model: str, at_unix_ms: int) -> Tariff | Fault:
         if terms is None or not terms.rate_card_id:
             return Fault(
                 FaultCode.FAILED_PRECONDITION,
@@ -206,7 +206,6 @@ class Rated:
                 f"the rate card is in {rates.card.currency}, the pool in {currency}; send an amount",
                 card,
             )
-        model, _ = _work(dimensions)
         if not model:
             return Fault(
                 FaultCode.INVALID_ARGUMENT,
