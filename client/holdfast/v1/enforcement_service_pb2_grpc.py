@@ -39,8 +39,8 @@ class EnforcementServiceStub:
     - Operations that change something carry an `operation_id` that the caller chooses and keeps across retries.
     Within the retention window (`retention_ms` of the answer) the same id with the same content returns the
     recorded answer, byte for byte, denials included. Not recorded, so decided anew when repeated: faults, a linked
-    Execute that was not carried out, and denials that say nothing about the money (UNKNOWN_ACCOUNT, PARTITIONED,
-    LEASE_TIMEOUT).
+    Execute that was not carried out, and denials that say nothing about the money (UNKNOWN_ACCOUNT, UNKNOWN_SUBJECT,
+    NOT_ENTITLED, RATE_LIMITED, CONCURRENCY_LIMITED, PARTITIONED, LEASE_TIMEOUT).
     - An answer that changed something is durable (see the `durability` setting) before it is sent.
     """
 
@@ -116,8 +116,8 @@ class EnforcementServiceServicer:
     - Operations that change something carry an `operation_id` that the caller chooses and keeps across retries.
     Within the retention window (`retention_ms` of the answer) the same id with the same content returns the
     recorded answer, byte for byte, denials included. Not recorded, so decided anew when repeated: faults, a linked
-    Execute that was not carried out, and denials that say nothing about the money (UNKNOWN_ACCOUNT, PARTITIONED,
-    LEASE_TIMEOUT).
+    Execute that was not carried out, and denials that say nothing about the money (UNKNOWN_ACCOUNT, UNKNOWN_SUBJECT,
+    NOT_ENTITLED, RATE_LIMITED, CONCURRENCY_LIMITED, PARTITIONED, LEASE_TIMEOUT).
     - An answer that changed something is durable (see the `durability` setting) before it is sent.
     """
 
@@ -269,8 +269,8 @@ class EnforcementService:
     - Operations that change something carry an `operation_id` that the caller chooses and keeps across retries.
     Within the retention window (`retention_ms` of the answer) the same id with the same content returns the
     recorded answer, byte for byte, denials included. Not recorded, so decided anew when repeated: faults, a linked
-    Execute that was not carried out, and denials that say nothing about the money (UNKNOWN_ACCOUNT, PARTITIONED,
-    LEASE_TIMEOUT).
+    Execute that was not carried out, and denials that say nothing about the money (UNKNOWN_ACCOUNT, UNKNOWN_SUBJECT,
+    NOT_ENTITLED, RATE_LIMITED, CONCURRENCY_LIMITED, PARTITIONED, LEASE_TIMEOUT).
     - An answer that changed something is durable (see the `durability` setting) before it is sent.
     """
 

@@ -1,7 +1,7 @@
 """Rate limits, concurrency limits, entitlements: what denies before any money is looked at."""
 
 from holdfast.v1 import decision_pb2 as decision
-from holdfast_sidecar.engine.operations import Call, Required
+from holdfast_sidecar.engine.operations import Call, Required, Reserve
 from holdfast_sidecar.engine.settings import EngineSettings
 
 from tests.sidecar.engine.harness import (
@@ -153,6 +153,46 @@ def test_shared_slots_are_leased() -> None:
     assert host.one(reserve("again", 1)).verdict == decision.VERDICT_ALLOW
 
 
+def test_a_limit_that_comes_to_be_shared_begins_with_what_the_ledger_gives() -> None:
+    host = host_with(concurrency_limits=[at_a_time("few", 2)])
+    host.one(reserve("a", 1))
+    host.ledger.govern(concurrency_limits=[at_a_time("few", 3, shared=True)])
+    host.push(POOL)
+    window = host.ledger.window(("acme", "few\x1fc"))
+    assert window is not None
+    window.elsewhere = 2
+    host.one(check(1))
+    assert host.one(reserve("b", 1)).verdict == decision.VERDICT_ALLOW
+    assert host.one(reserve("c", 1)).reason == decision.REASON_CONCURRENCY_LIMITED
+    assert window.granted == 1
+
+
+def test_a_limit_that_is_shared_no_more_begins_with_its_own_count() -> None:
+    host = host_with(concurrency_limits=[at_a_time("few", 1, shared=True)])
+    host.one(reserve("a", 1))
+    host.ledger.govern(concurrency_limits=[at_a_time("few", 2)])
+    host.push(POOL)
+    host.one(check(1))
+    assert [host.one(reserve(name, 1)).granted_amount for name in ("b", "c", "d")] == [1, 1, 0]
+    host.one(release("x", "a"))
+    host.advance(3_000)
+    window = host.ledger.pools["acme", "few\x1fc"]
+    assert window.granted - window.returned == 0, "what was leased went back"
+
+
+def test_a_local_limit_that_was_away_for_a_while_counts_as_before() -> None:
+    host = host_with(concurrency_limits=[at_a_time("two", 2)])
+    host.one(reserve("a", 1, ttl_ms=60_000))
+    host.ledger.govern()
+    host.push(POOL)
+    host.one(check(1))
+    host.advance(3_000)
+    host.ledger.govern(concurrency_limits=[at_a_time("two", 2)])
+    host.push(POOL)
+    host.one(check(1))
+    assert [host.one(reserve(name, 1)).granted_amount for name in ("b", "c")] == [1, 0]
+
+
 def test_slots_survive_a_restart() -> None:
     host = host_with(concurrency_limits=[at_a_time("two", 2)])
     host.one(reserve("a", 1))
@@ -169,7 +209,7 @@ def test_slots_survive_a_restart() -> None:
 PLAN = AccountTerms(features=(("gpt-5", True), ("off", False), ("seats", 5), ("tier", ("gold", "silver"))))
 
 
-def needing(operation_id: str, required: Required) -> object:
+def needing(operation_id: str, required: Required) -> Reserve:
     operation = reserve(operation_id, 1)
     operation.required = required
     return operation
@@ -188,7 +228,7 @@ def test_features_of_each_kind() -> None:
         (Required("tier"), True),
     ]
     for number, (required, granted) in enumerate(cases):
-        answer = host.one(needing(f"r{number}", required))  # type: ignore[arg-type]  # an operation
+        answer = host.one(needing(f"r{number}", required))
         assert (answer.verdict == decision.VERDICT_ALLOW) is granted, required
         if not granted:
             assert (answer.reason, answer.denied_level) == (
@@ -208,12 +248,12 @@ def test_an_account_without_rules_is_entitled_to_nothing() -> None:
     ledger = Ledger()
     ledger.create(POOL, 100)
     host = Host(ledger)
-    assert host.one(needing("a", Required("gpt-5"))).reason == decision.REASON_NOT_ENTITLED  # type: ignore[arg-type]  # an operation
+    assert host.one(needing("a", Required("gpt-5"))).reason == decision.REASON_NOT_ENTITLED
 
 
 def test_features_in_shadow_mode_deny_nothing() -> None:
     host = host_with(terms=AccountTerms(shadow_features=True))
-    answer = host.one(needing("a", Required("gpt-5")))  # type: ignore[arg-type]  # an operation
+    answer = host.one(needing("a", Required("gpt-5")))
     assert (answer.verdict, answer.shadow_denials[0].level) == (decision.VERDICT_ALLOW, "entitlement/gpt-5")
 
 
