@@ -23,6 +23,7 @@ from holdfast_sidecar.engine.limits import (
     RateLimit,
     bucket_of,
     budget_window_name,
+    is_local,
     join,
     rate_window_name,
     slots_window_name,
@@ -386,9 +387,14 @@ class Governance:
             if not budgets:
                 del self._ends[end_unix_ms]
         for window in list(self._retired)[:RETIRE_LIMIT]:
-            self._leases.give_back(window, rights_left(window))
-            if not window.hold_count and (not window.leased or self._leases.is_settled(window)):
+            if not is_local(window):
+                self._leases.give_back(window, rights_left(window))
+            if window.hold_count:
+                continue
+            if not window.leased or self._leases.is_settled(window):
                 self._forget(window)
+            else:
+                self._leases.report(window)
 
     def _forget(self, window: Window) -> None:
         del self._retired[window]

@@ -293,9 +293,14 @@ class Leases:
             self.give_back(pool, rights_left(pool))
 
     def is_settled(self, window: Window) -> bool:
-        """Whether nothing of a window is left here, and the ledger knows of all that was spent and given back."""
-        reported = _demand_of(window).reported_returned
-        return window.posted_total >= window.consumed_total and reported >= window.returned_total
+        """Whether nothing of a window is left here, and the ledger knows of all that was spent and given back.
+
+        Or it knows nothing of the window: its rule is gone, and what is out of it is of no use to anybody.
+        """
+        demand = _demand_of(window)
+        if demand.unknown is not None:
+            return True
+        return window.posted_total >= window.consumed_total and demand.reported_returned >= window.returned_total
 
     def forget(self, key: Key) -> None:
         """Forgets what was asked for."""

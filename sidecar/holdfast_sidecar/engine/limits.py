@@ -26,6 +26,8 @@ from holdfast_sidecar.engine.state import WINDOW_MARK, Window
 NO_TERMS = AccountTerms()
 FOREVER_UNIX_MS = 2**63 - 1
 L = TypeVar("L")
+LOCAL_END = f"{WINDOW_MARK}l"
+"""Ends the names of windows that the ledger never hears of."""
 
 
 @dataclass(slots=True, eq=False)
@@ -197,8 +199,17 @@ def budget_window_name(budget: Budget, start_unix_ms: int) -> str:
 
 
 def slots_window_name(rule: ConcurrencyLimitRule) -> str:
-    """Returns the name of a concurrency limit's window."""
-    return f"{rule.limit_id}{WINDOW_MARK}c"
+    """Returns the name of a concurrency limit's window.
+
+    Where each host counts for itself it is one that the ledger never hears, since a limit may come to be shared, and
+    what the ledger gave must not be mixed with what it did not.
+    """
+    return f"{rule.limit_id}{WINDOW_MARK}c" if rule.shared else f"{rule.limit_id}{LOCAL_END}"
+
+
+def is_local(window: Window) -> bool:
+    """Whether it is the window of a concurrency limit that each host counts for itself."""
+    return window.pool_id.endswith(LOCAL_END)
 
 
 def rate_window_name(rule: RateLimitRule) -> str:

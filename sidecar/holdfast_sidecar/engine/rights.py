@@ -70,6 +70,8 @@ def apply_lease(pool: Rights, lease: LeaseState) -> None:
         pool.pool_posted = lease.pool_posted
     pool.returned_total = max(pool.returned_total, lease.returned_total)
     if not isinstance(pool, Pool):
+        # A window that was forgotten here comes back without what was spent of it: by then all of that was posted.
+        pool.consumed_total = max(pool.consumed_total, lease.posted_total)
         return
     pool.currency = lease.currency
     pool.enforcement = lease.enforcement

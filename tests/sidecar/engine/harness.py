@@ -169,6 +169,7 @@ class Ledger:
             LeaseStatus.ACTIVE,
             "credits",
             granted_total=pool.granted,
+            returned_total=pool.returned,
             posted_total=pool.posted_total,
             pool_posted=pool.posted,
             pool_free=pool.free(),
@@ -189,9 +190,10 @@ class Ledger:
         if key not in self.pools and ("\x1f" not in key[1] or self.window(key) is None):
             return LeaseState(*key, LeaseStatus.UNKNOWN_POOL)
         pool = self.pools[key]
-        assert want.returned_total >= pool.returned
-        pool.returned = want.returned_total
-        left = pool.granted - pool.returned - want.consumed_total - want.held_amount
+        # A window may have been forgotten; then the host begins with what it is told.
+        assert want.returned_total >= pool.returned or "\x1f" in want.pool_id
+        pool.returned = max(pool.returned, want.returned_total)
+        left = pool.granted - pool.returned - max(want.consumed_total, pool.posted_total) - want.held_amount
         given = min(max(pool.free(), 0), max(want.want_amount - left, 0))
         pool.granted += given
         return self.lease(key, denied=left + given < want.need_amount)

@@ -157,6 +157,46 @@ def test_the_window_of_an_ended_period_is_forgotten_once_nothing_of_it_is_open()
     assert host.one(reserve("d", 100, subject="research")).granted_amount == 100
 
 
+def test_what_is_posted_of_an_ended_period_is_asked_for_so_that_its_window_can_go() -> None:
+    host = governed(100, calendar_id="hour/UTC")
+    host.one(charge("a", 7, subject="research"))
+    host.wall_offset_ms = HOUR_MS
+    host.advance(3_000)
+    assert windows(host) == {"team\x1f0"}, "the debit may yet be lost on its way"
+    host.ledger.post(POOL, 7)
+    host.ledger.post(("acme", "team\x1f0"), 7)
+    host.advance(3_000)
+    assert windows(host) == set()
+
+
+def test_a_budget_that_comes_back_has_no_rights_that_were_spent() -> None:
+    host = governed(100)
+    rules = host.ledger.rules["acme", "research"]
+    host.one(charge("a", 60, subject="research"))
+    host.post_all()
+    host.ledger.govern("research")
+    host.push(POOL)
+    host.one(check(1, subject="research"))
+    host.advance(3_000)
+    assert windows(host) == set()
+    host.ledger.govern("research", budgets=rules.budgets)
+    host.push(POOL)
+    host.one(check(1, subject="research"))
+    assert host.one(reserve("b", 41, subject="research")).reason == decision.REASON_BUDGET_EXCEEDED
+    assert host.one(reserve("c", 40, subject="research")).granted_amount == 40
+
+
+def test_the_window_of_a_budget_that_the_ledger_does_not_know_any_more_goes() -> None:
+    host = governed(100)
+    host.one(charge("a", 60, subject="research"))
+    host.ledger.govern("research")
+    del host.ledger.pools["acme", "team\x1f0"]
+    host.push(POOL)
+    host.one(check(1, subject="research"))
+    host.advance(3_000)
+    assert windows(host) == set()
+
+
 def at_last(host: Host, operation: Operation) -> Any:
     """Carries out an operation that has to wait for a ledger which does not answer."""
     call = Call(1, [operation])
