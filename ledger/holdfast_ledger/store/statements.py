@@ -159,8 +159,12 @@ class SqlReader(SqlRuleReader, WindowStatements):
 
     def pools_named(self, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], Pool]:
         """See `Reader`."""
-        found = {name: self.pool(*name) for name in names}
-        return {name: pool for name, pool in found.items() if pool}
+        of_account: dict[str, list[str]] = {}
+        for account_id, pool_id in names:
+            of_account.setdefault(account_id, []).append(pool_id)
+        where = f"WHERE a.account_id = ? AND p.pool_id {self.in_keys}"
+        found = (self._pools(where, account_id, self._names(mine)) for account_id, mine in of_account.items())
+        return {(pool.account_id, pool.pool_id): pool for pools in found for pool in pools}
 
     def pools_by_key(self, pool_keys: Collection[int]) -> dict[int, Pool]:
         """See `Reader`."""
@@ -350,10 +354,12 @@ class SqlReader(SqlRuleReader, WindowStatements):
         self, account_key: int | None, pool_key: int | None, sidecar_key: int | None, after_key: int, limit: int
     ) -> list[Lease]:
         """See `Reader`."""
-        where, values = "JOIN pools p USING (pool_key) WHERE l.lease_key > ? AND p.is_window = 0 ", [after_key]
+        where, values = "WHERE l.lease_key > ? ", [after_key]
         if account_key is not None:
-            where += "AND p.account_key = ? "
+            where += "AND l.pool_key IN (SELECT pool_key FROM pools WHERE account_key = ? AND is_window = 0) "
             values.append(account_key)
+        else:
+            where += "AND EXISTS (SELECT 1 FROM pools p WHERE p.pool_key = l.pool_key AND p.is_window = 0) "
         if pool_key is not None:
             where += "AND l.pool_key = ? "
             values.append(pool_key)

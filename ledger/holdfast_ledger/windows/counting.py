@@ -5,7 +5,6 @@ granted after the fact, and a duplicate's amount comes back to `free`. A name th
 its budget was deleted. Windows of budgets that are not leased (SOFT) are opened here.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -84,8 +83,8 @@ class Counting:
         if counted is None:
             shares = {name: self._shares.get((debit.account_id, name)) for name in names[1]}
             there = [share for share in shares.values() if share is not None]
-            keys = json.dumps([share.pool.pool_key for share in there], separators=(",", ":")) if there else ""
-            counted = self._known[names] = Counted(keys, tuple(there))
+            keys = ",".join(str(share.pool.pool_key) for share in there)
+            counted = self._known[names] = Counted(f"[{keys}]" if there else "", tuple(there))
         return counted
 
     def finish(self) -> int:

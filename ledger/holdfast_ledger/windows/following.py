@@ -22,8 +22,7 @@ def limits_changed(writer: Writer, account_key: int, changes: Sequence[LimitChan
 
     Called in the transaction that has changed, made or deleted the rules. Periods that are over stay as they are.
     """
-    rule_ids = {change.rule_id for change in changes}
-    keys = {x.pool_key for rule_id in rule_ids for x in writer.windows_of_rule(account_key, rule_id)}
+    keys = set(writer.windows_of_rules(account_key, {change.rule_id for change in changes}))
     if not keys:
         return set()
     writer.lock(Locks(pool_keys=frozenset(keys)))

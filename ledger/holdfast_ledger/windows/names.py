@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from holdfast_ledger.errors import InvalidArgument
 from holdfast_ledger.store.window_rows import WindowKind
@@ -14,6 +15,10 @@ _START = re.compile(r"0|[1-9][0-9]{0,14}")
 """Written in one way only, so that a window has one name."""
 
 
+NAMES_CACHED = 4_096
+"""Names that are at hand taken apart: the same ones come with every run of debits."""
+
+
 @dataclass(frozen=True, slots=True)
 class WindowName:
     """A name, taken apart."""
@@ -24,6 +29,7 @@ class WindowName:
     """Of the budget's period; 0: a rolling budget, or no budget."""
 
 
+@lru_cache(maxsize=NAMES_CACHED)
 def parse(name: str) -> WindowName | None:
     """Takes a name apart; None: it is not that of a window."""
     rule_id, mark, part = name.partition(MARK)
