@@ -250,8 +250,6 @@ class Changes:
     def _move_child(self, child: Hold, parent: Hold | None) -> None:
         if child.parent is not None and child.parent.children is not None:
             child.parent.children.pop(child, None)
-        if child.max_output_tokens:
-            child.pool.stream_count += (parent is None) - (child.parent is None)
         child.parent = parent
         if parent is not None:
             if parent.children is None:

@@ -52,7 +52,9 @@ class Rating(Governing):
         terms = self._terms(account, hold.pool)
         if not isinstance(terms, AccountTerms):
             return terms
-        return self._rated.step_of(terms, hold, passed, _stream_count(hold.pool, hold.parent))
+        # One that was inside a hold that is closed by now shares with nobody what it has.
+        is_alone = hold.inner and hold.parent is None
+        return self._rated.step_of(terms, hold, passed, 1 if is_alone else _stream_count(hold.pool, hold.parent))
 
     def _opened_at_unix_ms(self, hold: Hold) -> int:
         return hold.opened_at_unix_ms or self._unix_ms_of(hold.opened_at_ns)

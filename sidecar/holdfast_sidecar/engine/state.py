@@ -100,7 +100,7 @@ class Pool(Rights):
     """What the pool's overdraft can come to over all hosts, by the ledger's last word."""
     allowance_held: int = 0
     stream_count: int = 0
-    """Open holds with `max_output_tokens` that are inside no other one."""
+    """Open holds with `max_output_tokens` that were not opened inside another one."""
 
 
 @dataclass(slots=True, eq=False)

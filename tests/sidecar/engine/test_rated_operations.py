@@ -10,7 +10,7 @@ from holdfast_sidecar.engine.events import Draining
 from holdfast_sidecar.engine.operations import Call, Fault, FaultCode
 from holdfast_sidecar.engine.rated import RatedStatistics
 from holdfast_sidecar.store.codec import Table, seal, unseal
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sidecar.engine.harness import (
@@ -246,13 +246,42 @@ def test_the_number_of_streams_is_the_same_after_a_restart() -> None:
     host.one(reserve("run", 100_000))
     host.one(stream("b", parent_hold_id="run"))
     before = [host.one(check(0, quantities=INPUT, max_output_tokens=900, dimensions=CHAT)).granted_amount]
-    host.one(release("r", "run"))  # what was inside is of the pool from now on
+    host.one(release("r", "run"))  # what was inside has what it has, and takes nothing of the pool
     before.append(host.one(check(0, quantities=INPUT, max_output_tokens=900, dimensions=CHAT)).granted_amount)
     host.advance(1_000)
     host.start()
     host.connect()
     after = host.one(check(0, quantities=INPUT, max_output_tokens=900, dimensions=CHAT)).granted_amount
     assert after == before[1]
+
+
+STEPS = st.sampled_from(["stream", "plain", "release", "settle", "progress"])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(STEPS, st.integers(0, 9)), max_size=25))
+def test_streams_are_counted_the_same_however_they_came_and_went(steps: list[tuple[str, int]]) -> None:
+    host = learned(amount=10_000_000)
+    names = [""]
+    for number, (kind, place) in enumerate(steps):
+        name = names[place % len(names)]
+        if kind == "stream":
+            host.one(stream(f"h{number}", parent_hold_id=name))
+            names.append(f"h{number}")
+        elif kind == "plain":
+            host.one(reserve(f"h{number}", 5_000, parent_hold_id=name))
+            names.append(f"h{number}")
+        elif kind == "progress" and name:
+            host.one(extend(f"e{number}", name, passed_quantities={"output": place}))
+        elif kind == "release" and name:
+            host.one(release(f"r{number}", name))
+        elif name:
+            host.run(settle(f"s{number}", name, 5), release(f"n{number}", "none"), linked=place % 2 == 0)
+    host.advance(2_000)
+    before = [expected(host), host.one(balance()).held]
+    host.start()
+    host.connect()
+    assert [expected(host), host.one(balance()).held] == before
 
 
 def test_a_hold_follows_its_stream_up_and_down() -> None:
@@ -324,6 +353,16 @@ def test_growth_inside_a_hold_comes_out_of_it() -> None:
     more = host.one(extend("e", "a", passed_quantities={"output": 100}))
     assert more.added_amount > 0
     assert host.one(release("r", "run")).returned_amount == 5_000 - held - more.added_amount
+
+
+def test_a_stream_whose_outer_hold_is_closed_goes_on_with_what_it_has() -> None:
+    host = learned()
+    host.one(reserve("run", 5_000))
+    host.one(stream("a", parent_hold_id="run"))
+    host.one(release("r", "run"))
+    assert host.one(extend("e1", "a", passed_quantities={"output": 10})).verdict == ALLOW
+    assert host.one(extend("e2", "a", passed_quantities={"output": 60})).reason == decision.REASON_PARENT_EXHAUSTED
+    assert host.one(settle("s", "a", 0, quantities=used(60))).over_hold_amount > 0
 
 
 def test_only_holds_with_a_limit_follow_their_work() -> None:
