@@ -181,8 +181,9 @@ class Engine:
 
     def statistics(self) -> EngineStatistics:
         """Counters and gauges; from any thread, each figure true for some recent moment."""
+        rated, governance = self._rated.statistics(), self._governance.statistics()
         mode = self._decisions.mode(0)
-        return self._tally.snapshot(self._accounts, self._meta, self._rated.statistics(), mode, self._waiting_count())
+        return self._tally.snapshot(self._accounts, self._meta, rated, governance, mode, self._waiting_count())
 
     def pool_figures(self) -> dict[str, PoolFigures]:
         """Sums over the pools, by currency; from any thread, in time proportional to their number."""

@@ -6,7 +6,7 @@ this host decides by is always something that it could load whole.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from holdfast_sidecar.engine.accounts import Account, Accounts
 from holdfast_sidecar.engine.changes import Changes
@@ -58,6 +58,18 @@ def subject_of(key: Key) -> str | None:
     return key[1][len(RULES_MARK) :] if key[1].startswith(RULES_MARK) else None
 
 
+@dataclass(frozen=True, slots=True)
+class GovernanceStatistics:
+    """A count since the start, and gauges."""
+
+    refused_count: int
+    """Nodes that the ledger told and this host could not understand; their former rules stayed in force."""
+    subject_count: int
+    """Nodes of all accounts' trees that are kept here."""
+    window_count: int
+    """Windows of all limits that are kept here."""
+
+
 class Governance:
     """Finds the limits of a subject, and asks the ledger for what is not known of them."""
 
@@ -84,7 +96,10 @@ class Governance:
         self.window_count = 0
         self.refused_count = 0
         """Nodes that the ledger told and this host could not understand; their former rules stayed in force."""
-        self.last_refusal = ""
+
+    def statistics(self) -> GovernanceStatistics:
+        """Returns an immutable copy."""
+        return GovernanceStatistics(self.refused_count, self.node_count, self.window_count)
 
     def is_full(self) -> bool:
         """Whether no more subjects or windows can be kept."""
@@ -211,9 +226,7 @@ class Governance:
         cards_asked = self._cards_asked.pop(event.request_id, ())
         for card in self._rated.take_cards(event.rate_cards, cards_asked):
             self._changes.put_rate_card(card)
-        for account_id, subject, why in event.refused:
-            self.refused_count += 1
-            self.last_refusal = f"account {account_id!r}, subject {subject!r}: {why}"
+        self.refused_count += len(event.refused)
         asked = self._paths_asked.pop(event.request_id, ())
         for key in asked:
             self._asked.pop(key, None)

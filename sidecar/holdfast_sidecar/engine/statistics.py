@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from holdfast_sidecar.engine.accounts import Accounts
+from holdfast_sidecar.engine.governance import GovernanceStatistics
 from holdfast_sidecar.engine.partition import Unleased
 from holdfast_sidecar.engine.rated import RatedStatistics
 from holdfast_sidecar.engine.rights import allowance_left, rights_left
@@ -53,6 +54,7 @@ class EngineStatistics:
     lease_valid_until_ns: int
     mode: Mode
     rated: RatedStatistics
+    governance: GovernanceStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,13 @@ class Tally:
             self.fail_open_amount += unleased.fail_open_amount
 
     def snapshot(
-        self, accounts: Accounts, meta: Meta, rated: RatedStatistics, mode: Mode, waiting_call_count: int
+        self,
+        accounts: Accounts,
+        meta: Meta,
+        rated: RatedStatistics,
+        governance: GovernanceStatistics,
+        mode: Mode,
+        waiting_call_count: int,
     ) -> EngineStatistics:
         """Returns an immutable copy."""
         return EngineStatistics(
@@ -142,6 +150,7 @@ class Tally:
             lease_valid_until_ns=meta.lease_valid_until_ns,
             mode=mode,
             rated=rated,
+            governance=governance,
         )
 
 

@@ -135,6 +135,13 @@ def engine_metrics(engine: EngineStatistics, now_ns: int) -> Iterator[Metric]:
     yield _gauge("estimates", "Estimates of outputs kept", engine.rated.estimate_count)
     yield _gauge("accounts", "Accounts known here", engine.account_count)
     yield _gauge("pools", "Pools known here", engine.pool_count)
+    yield _gauge("subjects", "Subjects whose rules are kept here, accounts among them", engine.governance.subject_count)
+    yield _gauge("windows", "Windows of budgets and limits kept here", engine.governance.window_count)
+    yield _counter(
+        "rules_refused",
+        "Rules of a subject that were not understood; what was in force before them stayed",
+        engine.governance.refused_count,
+    )
     yield _gauge("holds", "Open holds", engine.hold_count)
     yield _gauge("outcomes", "Recorded answers", engine.outcome_count)
     yield _gauge("counters", "Counters of Charge's set", engine.counter_count)

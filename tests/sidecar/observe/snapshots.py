@@ -1,5 +1,6 @@
 """Snapshots of every part with numbers that tell them apart, for the tests of what is made of them."""
 
+from holdfast_sidecar.engine.governance import GovernanceStatistics
 from holdfast_sidecar.engine.rated import RatedStatistics
 from holdfast_sidecar.engine.statistics import EngineStatistics, PoolFigures
 from holdfast_sidecar.engine.verdicts import Mode, Reason
@@ -40,6 +41,7 @@ ENGINE = EngineStatistics(
     last_sequence=28,
     lease_valid_until_ns=NOW_NS + 1_500_000_000,
     mode=Mode.PARTITIONED,
+    governance=GovernanceStatistics(refused_count=45, subject_count=46, window_count=47),
     rated=RatedStatistics(card_refused_count=42, estimate_count=43, estimate_dropped_count=44),
 )
 

@@ -44,6 +44,9 @@ def test_denials_can_be_told_apart_by_the_kind_of_level() -> None:
     reasons = {dict(labels)["reason"] for name, labels in metrics if name == "holdfast_decisions_total"}
     assert {"NOT_ENTITLED", "RATE_LIMITED", "CONCURRENCY_LIMITED", "BUDGET_EXCEEDED", "PARENT_EXHAUSTED"} <= reasons
     assert metrics["holdfast_shadow_denials_total", ()] == 41
+    assert metrics["holdfast_rules_refused_total", ()] == 45
+    assert metrics["holdfast_subjects", ()] == 46
+    assert metrics["holdfast_windows", ()] == 47
 
 
 def test_amounts_are_told_by_currency_and_never_summed_over_currencies() -> None:
