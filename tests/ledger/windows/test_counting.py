@@ -7,6 +7,7 @@ from holdfast_ledger.governance.periods import DAY_MS
 from holdfast_ledger.posting.post import Posted
 from holdfast_ledger.posting.replay import Outcome, release, replay
 from holdfast_ledger.store.interface import MAX_AMOUNT, Writer
+from holdfast_ledger.store.statements import SqlReader
 from holdfast_ledger.windows.times import GRACE_MS, KEPT_MS
 
 from tests.ledger.harness import START_MS, Books, debit, instance
@@ -150,8 +151,9 @@ def test_a_thousand_debits_of_many_subjects(opened: Books) -> None:
 def test_quantities_are_kept(opened: Books) -> None:
     opened.post(debit(1, 10, quantities={"output": 7, "input": 5}), debit(2, 1))
     with opened.store.reading() as reader:
-        rows = [row[0] for row in reader._rows("SELECT quantities FROM debits ORDER BY debit_key")]  # type: ignore[attr-defined]  # no call tells them yet
-    assert [rows[0] and json.loads(rows[0]), rows[1]] == [{"input": 5, "output": 7}, ""]
+        assert isinstance(reader, SqlReader)
+        rows = [row[0] for row in reader._rows("SELECT quantities FROM debits ORDER BY debit_key")]
+    assert (json.loads(rows[0]), rows[1]) == ({"input": 5, "output": 7}, "")
 
 
 def replayed(books: Books, *debits: object, birth_epoch: int = 0) -> list[Outcome]:
