@@ -56,12 +56,19 @@ class PostgresReader(SqlReader):
         self._connection = connection
 
     def _rows(self, sql: str, *values: Value) -> Rows:
+        return self._execute(sql, values, prepare=True)
+
+    def _execute(self, sql: str, values: Sequence[Value], prepare: bool) -> Rows:
         try:
-            return self._connection.execute(_dialect(sql), values, binary=True, prepare=True)
+            return self._connection.execute(_dialect(sql), values, binary=True, prepare=prepare)
         except psycopg.Error as fault:
             if known := store_error(fault):
                 raise known from fault
             raise
+
+    def _rows_replanned(self, sql: str, *values: Value) -> Rows:
+        """Never prepared: a plan that was made while the table was small may have the wrong one of its indexes."""
+        return self._execute(sql, values, prepare=False)
 
     def pools_named(self, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], Pool]:
         """See `Reader`. In one statement: each is a way to the server and back."""

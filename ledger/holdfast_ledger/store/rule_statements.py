@@ -52,6 +52,10 @@ class SqlRuleReader(ABC):
     def _rows(self, sql: str, *values: Value) -> Rows:
         """Executes a statement with a "?" for each value."""
 
+    def _rows_replanned(self, sql: str, *values: Value) -> Rows:
+        """As `_rows`, for tables that grow from none to millions of rows, with several indexes for a statement."""
+        return self._rows(sql, *values)
+
     @abstractmethod
     def _keys(self, keys: Collection[int]) -> Value:
         """Returns keys as one parameter."""
@@ -122,16 +126,16 @@ class SqlRuleReader(ABC):
         found = [SubjectNode(row[0], row[1], bool(row[2])) for row in self._rows(sql, self._keys(accounts))]
         source = self._each("subjects", "subject")
         sql = f"SELECT r.account_key, r.subject, {_HAS_CHILDREN} FROM {source}"
-        below = self._rows(sql, *self._nodes([node for node in nodes if node[1]]))
+        below = self._rows_replanned(sql, *self._nodes([node for node in nodes if node[1]]))
         return found + [SubjectNode(row[0], row[1], bool(row[2])) for row in below]
 
     def _named(self, table: str, columns: str, account_key: int, ids: Collection[str], name: str) -> Rows:
         sql = f"SELECT {columns} FROM {self._each(table, name)}"
-        return self._rows(sql, *self._nodes({(account_key, one) for one in ids}))
+        return self._rows_replanned(sql, *self._nodes({(account_key, one) for one in ids}))
 
     def _at(self, table: str, columns: str, nodes: Collection[Node], name: str) -> Rows:
         sql = f"SELECT {columns} FROM {self._each(table, 'subject')} ORDER BY r.{name}"
-        return self._rows(sql, *self._nodes(nodes))
+        return self._rows_replanned(sql, *self._nodes(nodes))
 
     def _listed(self, table: str, columns: str, name: str, *values: Value) -> Rows:
         sql = f"SELECT {columns} FROM {table} WHERE account_key = ? AND {name} > ? ORDER BY {name} LIMIT ?"
@@ -150,7 +154,7 @@ class SqlRuleReader(ABC):
         """See `RuleReader`."""
         source = self._each("budgets", "share_of_budget_id", "r.share_bps > 0 AND ")
         nodes = {(account_key, one) for one in budget_ids}
-        rows = self._rows(f"SELECT {_columns(Budget, 'r.')} FROM {source}", *self._nodes(nodes))
+        rows = self._rows_replanned(f"SELECT {_columns(Budget, 'r.')} FROM {source}", *self._nodes(nodes))
         return [Budget(*row) for row in rows]
 
     def budgets(self, account_key: int, after_id: str, limit: int) -> list[Budget]:

@@ -99,8 +99,8 @@ class WindowReader(Protocol):
     def windows_after(self, after_key: int, limit: int) -> list[Window]:
         """Lists windows in the order of their keys."""
 
-    def windows_of_rule(self, account_key: int, rule_id: str) -> list[Window]:
-        """Returns the windows of the budgets and limits of an account with this id, in the order of their names."""
+    def windows_of_rules(self, account_key: int, rule_ids: Collection[str]) -> list[int]:
+        """Returns the keys of the windows of the budgets and limits of an account with these ids, in no order."""
 
     def windows_due(self, now_ms: int, limit: int) -> list[int]:
         """Returns the keys of windows whose `due_at_ms` has come, the longest overdue first."""

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import ClassVar
 
 from holdfast_ledger.store.rows import Rows, Value
+from holdfast_ledger.store.rule_rows import Node
 from holdfast_ledger.store.window_rows import (
     WINDOW_COLUMNS,
     BucketRow,
@@ -25,6 +26,12 @@ class WindowStatements(ABC):
     in_keys: ClassVar[str]
     each_key: ClassVar[str]
     """A table of the keys in the JSON list that is put in for "{}", in a column named `value`."""
+
+    each_node: ClassVar[str]
+
+    @abstractmethod
+    def _nodes(self, nodes: Collection[Node]) -> Sequence[Value]:
+        """As in `SqlRuleReader`."""
 
     @abstractmethod
     def _rows(self, sql: str, *values: Value) -> Rows:
@@ -49,11 +56,12 @@ class WindowStatements(ABC):
         """See `WindowReader`."""
         return self._windows("WHERE w.pool_key > ? ORDER BY w.pool_key LIMIT ?", after_key, limit)
 
-    def windows_of_rule(self, account_key: int, rule_id: str) -> list[Window]:
+    def windows_of_rules(self, account_key: int, rule_ids: Collection[str]) -> list[int]:
         """See `WindowReader`. U+0020 follows U+001F, so the names between them are those of the rule."""
-        where = """JOIN pools p USING (pool_key) WHERE p.account_key = ? AND p.pool_id >= ? AND p.pool_id < ?
-            ORDER BY p.pool_id"""
-        return self._windows(where, account_key, f"{rule_id}\x1f", f"{rule_id}\x20")
+        where = """r.account_key = n.account_key AND r.pool_id >= n.subject || '\x1f'
+            AND r.pool_id < n.subject || '\x20' AND r.is_window = 1"""
+        sql = f"SELECT r.pool_key FROM {self.each_node.format(table='pools', where=where)}"
+        return [row[0] for row in self._rows(sql, *self._nodes([(account_key, rule_id) for rule_id in rule_ids]))]
 
     def windows_due(self, now_ms: int, limit: int) -> list[int]:
         """See `WindowReader`."""

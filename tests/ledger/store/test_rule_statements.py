@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from holdfast_ledger.store.interface import Store
+from holdfast_ledger.store.postgres import PostgresStore
 from holdfast_ledger.store.rule_rows import (
     AccountRules,
     Budget,
@@ -16,7 +17,7 @@ from holdfast_ledger.store.rule_rows import (
 )
 from holdfast_ledger.store.sqlite import SqliteStore
 
-from tests.ledger.harness import Books
+from tests.ledger.harness import Books, Clock
 
 
 def budget(account_key: int, budget_id: str, subject: str = "", **fields: int | str) -> Budget:
@@ -188,3 +189,27 @@ def test_every_lookup_is_by_an_index_and_by_all_that_is_asked_for(tmp_path: Path
             *["account_key=? AND limit_id=?)"] * 2,
         ]
     )
+
+
+def test_postgresql_finds_rules_by_the_right_index_though_there_were_none_when_it_was_first_asked(
+    postgres_url: str,
+) -> None:
+    store = PostgresStore(postgres_url)
+    books = Books(store, Clock())
+    key = books.open_pool().account_key
+    for _ in range(7):
+        books.write(lambda writer: (writer.budgets_at([(key, "s1")]), writer.budgets_named(key, ["b1"])))
+    for start in range(0, 5_000, 1_000):
+        rows = [budget(key, f"b{n}", f"s{n}") for n in range(start, start + 1_000)]
+        with store.writing() as writer:
+            writer.save_budgets(rows)
+    connection = store._writer
+    for name, index, value in (("subject", "budgets_of_subject", "s1"), ("budget_id", "budgets_pkey", "b1")):
+        with store.writing() as writer:
+            sql = f"EXPLAIN SELECT r.* FROM {writer._each('budgets', name)}"
+            plan = "\n".join(row[0] for row in writer._rows_replanned(sql, *writer._nodes([(key, value)])))
+        assert f"using {index}" in plan
+        assert f"({name} =" in plan
+    prepared = connection.execute(b"SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%budgets r%'")
+    assert prepared.fetchone() == (0,), "a plan that is kept would be the one for an empty table"
+    store.close()
