@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from holdfast_bench import environment
+from holdfast_bench.generator import MAX_MODULO
 from holdfast_bench.options import Options
 from holdfast_bench.results import Json, Report
 from holdfast_bench.scenarios import SCENARIOS
@@ -56,6 +57,7 @@ def _options(flags: argparse.Namespace) -> Options:
     return Options(
         transport=flags.transport,
         durabilities=("host", "process") if both else (flags.durability,),
+        path=flags.path,
         in_flight=flags.in_flight,
         connection_count=flags.connections,
         rounds=flags.rounds,
@@ -66,6 +68,7 @@ def _options(flags: argparse.Namespace) -> Options:
         unix_socket=flags.unix,
         hold_counts=tuple(flags.holds),
         pool_count=flags.pools,
+        active_counts=tuple(flags.active),
         debit_count=flags.debits,
         store=flags.store,
         replica_count=flags.replicas,
@@ -86,6 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--html", type=Path, metavar="FILE", help="writes a page with plots")
     parser.add_argument("--transport", choices=("native", "portable"), default=_DEFAULTS.transport)
     parser.add_argument("--durability", choices=("host", "process", "both"), default="both")
+    parser.add_argument(
+        "--path",
+        choices=("full", "empty"),
+        default=_DEFAULTS.path,
+        help="what stands before the pool: 4 subjects, 3 budgets, a rate limit and 4 dimensions, or nothing",
+    )
     parser.add_argument("--in-flight", type=_count, metavar="N", help="work items at once; default: the scenario's")
     parser.add_argument("--connections", type=_count, default=_DEFAULTS.connection_count, metavar="N")
     parser.add_argument("--rounds", type=_count, default=_DEFAULTS.rounds, metavar="N")
@@ -103,6 +112,8 @@ def _add_sizes(parser: argparse.ArgumentParser) -> None:
     holds, pools, debits = _DEFAULTS.hold_counts, _DEFAULTS.pool_count, _DEFAULTS.debit_count
     add("--holds", type=_count, nargs="+", default=holds, metavar="N", help="open holds of scenario holds")
     add("--pools", type=_count, default=pools, metavar="N", help="pools of scenario holds")
+    active = _DEFAULTS.active_counts
+    add("--active", type=_subject_count, nargs="+", default=active, metavar="N", help="subjects of scenario subjects")
     add("--debits", type=_count, default=debits, metavar="N", help="debits a round of scenario ledger")
     add("--store", choices=("sqlite", "postgres"), default=_DEFAULTS.store, help="of scenario ledger")
     add("--replicas", type=_count, default=_DEFAULTS.replica_count, metavar="N", help="ledgers of scenario ledger")
@@ -115,6 +126,13 @@ def _count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("is 1 or more")
+    return value
+
+
+def _subject_count(text: str) -> int:
+    value = _count(text)
+    if value >= MAX_MODULO:
+        raise argparse.ArgumentTypeError(f"is below {MAX_MODULO}")
     return value
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from holdfast_bench.results import Subject
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 RESULTS: Final = ROOT / "benchmarks" / "results"
 PAGE: Final = ROOT / "docs" / "performance.md"
@@ -54,9 +56,13 @@ def _section(file: Result) -> Iterator[str]:
     )
     yield ""
     if file["results"]:
-        yield "| subject | in flight | per s (lowest, highest) | P50 us | P99 us | P99.9 us | to bare | to portable |"
-        yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
-        yield from map(_row, file["results"])
+        # Files from before there were paths have no ratio to the empty one.
+        by_path = any(row.get("path") for row in file["results"])
+        columns = ["subject", "in flight", "per s (lowest, highest)", "P50 us", "P99 us", "P99.9 us", "to bare"]
+        columns += ["to portable", "full to empty path"] if by_path else ["to portable"]
+        yield f"| {' | '.join(columns)} |"
+        yield f"| {' | '.join('---' for _ in columns)} |"
+        yield from (_row(row, by_path=by_path) for row in file["results"])
         yield ""
     if file["measures"]:
         yield "| figure | of | median | lowest | highest |"
@@ -65,11 +71,12 @@ def _section(file: Result) -> Iterator[str]:
         yield ""
 
 
-def _row(row: Result) -> str:
-    subject = row["transport"] if row["durability"] is None else f"{row['transport']}, {row['durability']}"
+def _row(row: Result, *, by_path: bool) -> str:
+    subject = str(Subject(row["transport"], row["durability"], row.get("path")))
     median, lowest, highest = (f"{row['throughput_per_s' + which]:,.0f}" for which in ("", "_min", "_max"))
     latencies = [f"{row['latency_us'][name]:,}" for name in ("p50", "p99", "p99_9")]
     ratios = [_number(row["ratio_to_bare"]), _number(row["ratio_to_portable"])]
+    ratios += [_number(row["ratio_to_empty"])] if by_path else []
     cells = [subject, str(row["in_flight"]), f"{median} ({lowest}, {highest})", *latencies, *ratios]
     return f"| {' | '.join(cells)} |"
 

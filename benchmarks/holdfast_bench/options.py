@@ -6,6 +6,8 @@ from typing import Literal, TypeAlias
 
 Transport: TypeAlias = Literal["bare", "portable", "native"]
 Durability: TypeAlias = Literal["host", "process"]
+PathShape: TypeAlias = Literal["full", "empty"]
+"""What stands between an operation and its pool: four subjects with three budgets and a rate limit, or nothing."""
 LedgerStore: TypeAlias = Literal["sqlite", "postgres"]
 
 
@@ -16,6 +18,8 @@ class Options:
     transport: Transport = "native"
     """The transport measured; the bare and the portable one are measured beside it."""
     durabilities: tuple[Durability, ...] = ("host", "process")
+    path: PathShape = "full"
+    """Of the operations; beside the full one the empty one is measured too."""
     in_flight: int | None = None
     """Work items under way at once; for bursts, the size of a burst."""
     connection_count: int = 1
@@ -32,6 +36,8 @@ class Options:
     """Open holds at which scenario `holds` measures."""
     pool_count: int = 10_000
     """Pools of scenario `holds`."""
+    active_counts: tuple[int, ...] = field(default=(1_000, 10_000, 100_000))
+    """Active subjects with which scenario `subjects` measures."""
     debit_count: int = 200_000
     """Debits that scenario `ledger` posts in each round."""
     store: LedgerStore = "sqlite"

@@ -53,13 +53,17 @@ def _environment(environment: Mapping[str, Json]) -> str:
 
 def _results(results: Sequence[Result]) -> str:
     head = ["subject", "in flight", "rounds", "ops/s", "min", "max"]
-    head += [f"{name.replace('p', 'P').replace('_', '.')} µs" for name in LATENCY_NAMES] + ["/ bare", "/ portable"]
+    head += [f"{name.replace('p', 'P').replace('_', '.')} µs" for name in LATENCY_NAMES] + [
+        "/ bare",
+        "/ portable",
+        "/ empty",
+    ]
     rows = []
     for result in results:
         throughput = result.throughput_per_s
         figures = [throughput.median, throughput.lowest, throughput.highest]
         figures += [result.latency_us(name).median for name in LATENCY_NAMES]
-        ratios = ["" if r is None else f"{r:.2f}" for r in (result.ratio_to_bare, result.ratio_to_portable)]
+        ratios = ["" if r is None else f"{r:.2f}" for r in result.ratios]
         counts = [str(result.in_flight), str(len(result.rounds))]
         rows.append([str(result.subject), *counts, *(f"{figure:,.0f}" for figure in figures), *ratios])
     return _table(head, rows)

@@ -16,7 +16,9 @@ import uvloop
 from holdfast.aio import AsyncClient, Session
 from holdfast.errors import Denied, HoldfastError
 
+from holdfast_bench import governed
 from holdfast_bench.load import read_figures
+from holdfast_bench.options import PathShape
 from holdfast_bench.results import Figures, percentiles_of
 from holdfast_bench.work import ACCOUNT, AMOUNT, POOL, TTL_MS
 
@@ -33,6 +35,7 @@ class Fanout:
     period_us: int
     warmup_s: float
     seconds: float
+    path: PathShape
 
 
 def run(fanout: Fanout) -> Figures:
@@ -76,7 +79,20 @@ async def fan_out(fanout: Fanout) -> Figures:
 
 
 async def _burst(session: Session, fanout: Fanout, tally: _Tally, intended_s: float, *, measured: bool) -> None:
-    reserves = [session.reserve(ACCOUNT, AMOUNT, pool=POOL, ttl_ms=TTL_MS) for _ in range(fanout.size)]
+    if fanout.path == "full":
+        reserves = [
+            session.reserve(
+                ACCOUNT,
+                AMOUNT,
+                pool=POOL,
+                ttl_ms=TTL_MS,
+                subject=governed.agent_of(str(place % governed.USER_COUNT)),
+                dimensions=governed.DIMENSIONS,
+            )
+            for place in range(fanout.size)
+        ]
+    else:
+        reserves = [session.reserve(ACCOUNT, AMOUNT, pool=POOL, ttl_ms=TTL_MS) for _ in range(fanout.size)]
     holds = await asyncio.gather(*reserves, return_exceptions=True)
     latency_us = round((time.monotonic() - intended_s) * 1e6)
     if measured:

@@ -2,10 +2,10 @@
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from holdfast_bench.options import Durability, Transport
+from holdfast_bench.options import Durability, PathShape, Transport
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -41,14 +41,16 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is measured: a transport, and what an answer survives (None behind the bare transport)."""
+    """What is measured: a transport, what an answer survives, and what is decided (both None where nothing is)."""
 
     transport: Transport
     durability: Durability | None = None
+    path: PathShape | None = None
 
     def __str__(self) -> str:
         """Its name in tables and plots."""
-        return self.transport if self.durability is None else f"{self.transport}, {self.durability}"
+        path = f"{self.path} path" if self.path is not None else None
+        return ", ".join(part for part in (self.transport, self.durability, path) if part is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +80,19 @@ class Result:
     """Median over the rounds of this throughput by the bare transport's in the same round; at a fixed rate, of the
     bare transport's P50 by this one. More is better."""
     ratio_to_portable: float | None
-    """The same against the portable transport with the same durability."""
+    """The same against the portable transport with the same durability and path."""
+    ratio_to_empty: float | None = None
+    """Of a full path: the same against the empty one."""
 
     @property
     def throughput_per_s(self) -> Spread:
         """Operations answered a second."""
         return Spread.of(figures.throughput_per_s for figures in self.rounds)
+
+    @property
+    def ratios(self) -> tuple[float | None, float | None, float | None]:
+        """To the bare transport, to the portable one, and of the full path to the empty one."""
+        return self.ratio_to_bare, self.ratio_to_portable, self.ratio_to_empty
 
     def latency_us(self, name: str) -> Spread:
         """One of `LATENCY_NAMES`."""
@@ -97,6 +106,7 @@ class Result:
             "scenario": self.scenario,
             "transport": self.subject.transport,
             "durability": self.subject.durability,
+            "path": self.subject.path,
             "in_flight": self.in_flight,
             "throughput_per_s": round(throughput.median, 1),
             "throughput_per_s_min": round(throughput.lowest, 1),
@@ -106,6 +116,7 @@ class Result:
             "latency_us_max": {name: round(spread.highest) for name, spread in spreads.items()},
             "ratio_to_bare": _rounded(self.ratio_to_bare),
             "ratio_to_portable": _rounded(self.ratio_to_portable),
+            "ratio_to_empty": _rounded(self.ratio_to_empty),
             "rounds": len(self.rounds),
         }
 
@@ -179,8 +190,8 @@ class Report:
         lines = []
         if self.results:
             lines.append(
-                f"{self.scenario:<20} {'ops/s':>10} {'min':>9} {'max':>9} "
-                f"{'P50 us':>8} {'P99 us':>8} {'P99.9':>8} {'max':>8} {'/bare':>6} {'/port.':>6}"
+                f"{self.scenario:<27} {'ops/s':>10} {'min':>9} {'max':>9} "
+                f"{'P50 us':>8} {'P99 us':>8} {'P99.9':>8} {'max':>8} {'/bare':>6} {'/port.':>6} {'/empty':>6}"
             )
         lines += [_row(result) for result in self.results]
         lines += [", ".join(f"{key} {value}" for key, value in record.items()) for record in self.records]
@@ -205,7 +216,8 @@ def results_of(
             in_flight,
             figures,
             _ratio(figures, rounds.get(Subject("bare")), fixed_rate),
-            _ratio(figures, rounds.get(Subject("portable", subject.durability)), fixed_rate),
+            _ratio(figures, rounds.get(replace(subject, transport="portable")), fixed_rate),
+            _ratio(figures, rounds.get(replace(subject, path="empty")), fixed_rate) if subject.path == "full" else None,
         )
         for subject, figures in rounds.items()
     ]
@@ -250,8 +262,8 @@ def _rounded(ratio: float | None) -> float | None:
 def _row(result: Result) -> str:
     throughput = result.throughput_per_s
     latency = [f"{result.latency_us(name).median:>8,.0f}" for name in ("p50", "p99", "p99_9", "max")]
-    ratios = ["     -" if r is None else f"{r:>6.2f}" for r in (result.ratio_to_bare, result.ratio_to_portable)]
+    ratios = ["     -" if r is None else f"{r:>6.2f}" for r in result.ratios]
     return (
-        f"  {result.subject!s:<18} {throughput.median:>10,.0f} {throughput.lowest:>9,.0f} {throughput.highest:>9,.0f} "
+        f"  {result.subject!s:<25} {throughput.median:>10,.0f} {throughput.lowest:>9,.0f} {throughput.highest:>9,.0f} "
         f"{' '.join(latency)} {' '.join(ratios)}"
     )

@@ -10,20 +10,28 @@ from holdfast_bench import load as loads
 from holdfast_bench import system
 from holdfast_bench.generator import Step
 from holdfast_bench.load import Bursts, Closed, Load, Open, Pacing
-from holdfast_bench.options import Options
+from holdfast_bench.options import Options, PathShape
 from holdfast_bench.results import Figures, Report, Subject, faults_of, results_of
 
 Measurement: TypeAlias = Callable[[Subject, system.Process], Figures]
+Loads: TypeAlias = Callable[[PathShape], Load]
+"""Makes the load for operations on a path."""
 
 
 def subjects(options: Options, *, decides: bool = True) -> list[Subject]:
-    """The bare transport, the portable one, and the one asked for; where something decides, once a durability."""
+    """The bare transport, the portable one, and the one asked for; where something decides, once a durability.
+
+    Beside the full path the one asked for has the empty one too.
+    """
     transports = dict.fromkeys(("portable", options.transport))
-    durabilities = options.durabilities if decides else (None,)
-    return [
-        Subject("bare"),
-        *(Subject(transport, durability) for durability in durabilities for transport in transports),
-    ]
+    found = [Subject("bare")]
+    if not decides:
+        return found + [Subject(transport) for transport in transports]
+    for durability in options.durabilities:
+        found += [Subject(transport, durability, options.path) for transport in transports]
+        if options.path == "full":
+            found.append(Subject(options.transport, durability, "empty"))
+    return found
 
 
 def interleave(
@@ -55,15 +63,19 @@ def serve(subject: Subject, options: Options) -> Iterator[system.Process]:
         with system.workspace() as folder, system.echo(subject.transport, options, folder) as process:
             yield process
     else:
-        with system.leased_sidecar(options, subject.transport, subject.durability) as process:
+        path = subject.path or "empty"
+        with system.leased_sidecar(options, subject.transport, subject.durability, path=path) as process:
             yield process
 
 
-def run_load(scenario: str, options: Options, load: Load, *, decides: bool = True) -> Report:
-    """Puts the same load on every subject, round after round."""
+def run_load(scenario: str, options: Options, make: Loads, *, decides: bool = True) -> Report:
+    """Puts the same load on every subject, round after round; what only echoes gets that of the path asked for."""
+    load = make(options.path)
 
     def measure(subject: Subject, process: system.Process) -> Figures:
-        return loads.run(process.target, load if subject.durability else unexpecting(load))
+        if subject.path is None:
+            return loads.run(process.target, unexpecting(load))
+        return loads.run(process.target, load if subject.path == options.path else make(subject.path))
 
     found = interleave(scenario, options, measure, decides=decides)
     results = results_of(scenario, in_flight(load.pacing), found, fixed_rate=load.fixed_rate)

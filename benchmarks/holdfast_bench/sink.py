@@ -2,6 +2,7 @@
 
 It costs the processors as little as a ledger can, so that a sidecar under test has its rights and its stream, and
 nobody competes with it. With `--ack none` it takes one debit and never acks it: then the uplink stands still.
+With `--governed` its accounts have rules (see `governed`), else none.
 Prints `listening on HOST:PORT`.
 """
 
@@ -19,6 +20,8 @@ from holdfast.v1 import ledger_sync_service_pb2 as wire
 from holdfast.v1.ledger_service_pb2 import ListSidecarsRequest, ListSidecarsResponse, Sidecar
 from holdfast.v1.ledger_service_pb2_grpc import LedgerServiceServicer, add_LedgerServiceServicer_to_server
 from holdfast.v1.ledger_sync_service_pb2_grpc import LedgerSyncServiceServicer, add_LedgerSyncServiceServicer_to_server
+
+from holdfast_bench import governed
 
 LEASED = 10**15
 """Minor units of rights that each pool has left after an answer: more than any benchmark spends."""
@@ -44,9 +47,10 @@ class _Life:
 class Sink(LedgerSyncServiceServicer, LedgerServiceServicer):
     """Answers each message at once, from memory. Restarted sidecars find their leases again."""
 
-    def __init__(self, acks: bool) -> None:
-        """Acks debits, or takes one and keeps silent."""
+    def __init__(self, acks: bool, is_governed: bool) -> None:
+        """Acks debits, or takes one and keeps silent; has rules, or none."""
         self._acks = acks
+        self._rules_version = governed.RULES_VERSION if is_governed else 0
         self._lives: dict[str, _Life] = {}
 
     async def Sync(
@@ -67,7 +71,9 @@ class Sink(LedgerSyncServiceServicer, LedgerServiceServicer):
                     )
                     yield wire.SyncResponse(heartbeat_ack=ack)
                 case "lease_request":
-                    yield _grant(life, request.lease_request)
+                    yield self._grant(life, request.lease_request)
+                case "rules_request":
+                    yield wire.SyncResponse(rules_update=governed.rules_update(request.rules_request))
 
     async def ListSidecars(
         self, request: ListSidecarsRequest, context: "grpc.aio.ServicerContext[object, object]"
@@ -94,49 +100,48 @@ class Sink(LedgerSyncServiceServicer, LedgerServiceServicer):
         )
         return wire.SyncResponse(welcome=welcome)
 
+    def _grant(self, life: _Life, request: wire.LeaseRequest) -> wire.SyncResponse:
+        leases = [self._lease(life, want) for want in request.wants]
+        return wire.SyncResponse(lease_update=wire.LeaseUpdate(request_id=request.request_id, leases=leases))
+
+    def _lease(self, life: _Life, want: wire.LeaseWant) -> wire.Lease:
+        key = (want.account_id, want.pool_id)
+        if key not in life.leases:
+            life.leases[key] = wire.Lease(
+                account_id=want.account_id,
+                pool_id=want.pool_id,
+                status=wire.LEASE_STATUS_ACTIVE,
+                currency="credits",
+                pool_posted=POOL_TOTAL,
+                pool_free=POOL_TOTAL,
+                rules_version=self._rules_version,
+            )
+        lease = life.leases[key]
+        used_total = want.consumed_total + want.returned_total + want.held_amount
+        if want.want_amount:
+            lease.granted_total = max(lease.granted_total, used_total + LEASED)
+        return lease
+
 
 def _ack(life: _Life, debits: Iterable[wire.Debit]) -> wire.SyncResponse:
-    leases = life.leases
     for debit in debits:
         if debit.sequence > life.acked_sequence:
-            lease = leases[debit.account_id, debit.pool_id]
-            lease.posted_total += debit.amount
-            lease.pool_posted -= debit.amount
+            for name in (debit.pool_id, *debit.windows):
+                lease = life.leases[debit.account_id, name]
+                lease.posted_total += debit.amount
+                lease.pool_posted -= debit.amount
             life.acked_sequence = debit.sequence
     return wire.SyncResponse(ack=wire.DebitAck(acked_sequence=life.acked_sequence))
 
 
-def _grant(life: _Life, request: wire.LeaseRequest) -> wire.SyncResponse:
-    leases = [_lease(life, want) for want in request.wants]
-    return wire.SyncResponse(lease_update=wire.LeaseUpdate(request_id=request.request_id, leases=leases))
-
-
-def _lease(life: _Life, want: wire.LeaseWant) -> wire.Lease:
-    key = (want.account_id, want.pool_id)
-    if key not in life.leases:
-        life.leases[key] = wire.Lease(
-            account_id=want.account_id,
-            pool_id=want.pool_id,
-            status=wire.LEASE_STATUS_ACTIVE,
-            currency="credits",
-            pool_posted=POOL_TOTAL,
-            pool_free=POOL_TOTAL,
-        )
-    lease = life.leases[key]
-    used_total = want.consumed_total + want.returned_total + want.held_amount
-    if want.want_amount:
-        lease.granted_total = max(lease.granted_total, used_total + LEASED)
-    return lease
-
-
-async def serve(address: str, acks: bool) -> None:
+async def serve(address: str, acks: bool, is_governed: bool) -> None:
     """Serves until SIGTERM."""
     limits = [
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ]
     server = grpc.aio.server(options=limits)
-    sink = Sink(acks)
+    sink = Sink(acks, is_governed)
     add_LedgerSyncServiceServicer_to_server(sink, server)
     add_LedgerServiceServicer_to_server(sink, server)
     port = server.add_insecure_port(address)
@@ -155,8 +160,9 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="holdfast_bench.sink")
     parser.add_argument("--listen", default="127.0.0.1:0")
     parser.add_argument("--ack", choices=("all", "none"), default="all")
+    parser.add_argument("--governed", action="store_true")
     flags = parser.parse_args(arguments)
-    uvloop.run(serve(flags.listen, flags.ack == "all"))
+    uvloop.run(serve(flags.listen, flags.ack == "all", flags.governed))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from holdfast.v1.ledger_service_pb2 import ListSidecarsRequest
 from holdfast.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from prometheus_client.parser import text_string_to_metric_families
 
-from holdfast_bench.options import Durability, Options, Transport
+from holdfast_bench.options import Durability, Options, PathShape, Transport
 from holdfast_bench.work import ACCOUNT, AMOUNT, POOL
 
 START_TIMEOUT_S = 60.0
@@ -74,6 +74,12 @@ class Process:
     def rss_bytes(self) -> int:
         """Its resident memory."""
         return int(self._process.memory_info().rss)
+
+    @property
+    def anonymous_bytes(self) -> int:
+        """Its resident memory that is no file's: without what it reads of its store, which the system may take back."""
+        memory = self._process.memory_info()
+        return int(memory.rss - memory.shared)
 
     @property
     def cpu_s(self) -> float:
@@ -164,9 +170,10 @@ def echo(kind: Transport, options: Options, folder: Path) -> Process:
     return start(f"echo-{kind}", [sys.executable, "-m", "holdfast_bench.echo", kind, address], folder)
 
 
-def sink(folder: Path, *, acks: bool = True) -> Process:
+def sink(folder: Path, *, acks: bool = True, path: PathShape = "empty") -> Process:
     """A ledger that grants and acks all; without `acks`, one whose uplink stands still."""
     command = [sys.executable, "-m", "holdfast_bench.sink", "--ack", "all" if acks else "none"]
+    command += ["--governed"] if path == "full" else []
     return start("sink", command, folder)
 
 
@@ -249,10 +256,10 @@ def await_rights(target: str) -> None:
 
 @contextlib.contextmanager
 def leased_sidecar(
-    options: Options, transport: Transport, durability: Durability, *, acks: bool = True
+    options: Options, transport: Transport, durability: Durability, *, acks: bool = True, path: PathShape = "empty"
 ) -> Iterator[Process]:
-    """A fresh sidecar with rights from a sink, both gone afterwards."""
-    with workspace() as folder, sink(folder, acks=acks) as source:
+    """A fresh sidecar with rights, and with rules for the full path, from a sink, both gone afterwards."""
+    with workspace() as folder, sink(folder, acks=acks, path=path) as source:
         process = sidecar(
             folder,
             source.target,

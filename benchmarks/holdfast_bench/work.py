@@ -9,7 +9,9 @@ from holdfast.v1.enforcement_service_pb2 import (
     SettleRequest,
 )
 
+from holdfast_bench import governed
 from holdfast_bench.generator import Step, number, step_of
+from holdfast_bench.options import PathShape
 
 ACCOUNT = "bench"
 POOL = "general"
@@ -32,37 +34,50 @@ ALLOW_OK = b"\x08\x01\x10\x01"
 """The same with the reason OK."""
 
 
-def check() -> Step:
+def check(path: PathShape = "empty") -> Step:
     """One Check."""
-    return step_of(SERVICE + "Check", CheckRequest(account_id=ACCOUNT, pool_id=POOL, amount=AMOUNT), expect=ALLOW)
+    request = CheckRequest(account_id=ACCOUNT, pool_id=POOL, amount=AMOUNT)
+    if path == "full":
+        request.subject = governed.agent_of(number(0, 0, governed.USER_COUNT))
+        request.dimensions.update(governed.DIMENSIONS)
+    return step_of(SERVICE + "Check", request, expect=ALLOW)
 
 
-def reserve(pool_count: int = 1) -> Step:
+def reserve(path: PathShape = "empty", pool_count: int = 1) -> Step:
     """One Reserve of a hold of its own; its pool is one of `pool_count`."""
-    return step_of(SERVICE + "Reserve", reserve_request(pool_count=pool_count), expect=ALLOW)
+    return step_of(SERVICE + "Reserve", reserve_request(path, pool_count=pool_count), expect=ALLOW)
 
 
-def lifecycle(pool_count: int = 1) -> tuple[Step, Step]:
+def lifecycle(path: PathShape = "empty", pool_count: int = 1) -> tuple[Step, Step]:
     """Reserve, then the settle of that hold."""
-    settle = SettleRequest(
-        operation_id=f"s{number(1)}", account_id=ACCOUNT, hold_id=f"r{number(0)}", amount=AMOUNT * 3 // 4
+    return reserve(path, pool_count), settle()
+
+
+def settle(place: int = 1) -> Step:
+    """The settle of the hold that the item's first step opened, or, as the first step itself, another load's."""
+    request = SettleRequest(
+        operation_id=f"s{number(place)}", account_id=ACCOUNT, hold_id=f"r{number(0)}", amount=AMOUNT * 3 // 4
     )
-    return reserve(pool_count), step_of(SERVICE + "Settle", settle)
+    return step_of(SERVICE + "Settle", request)
 
 
-def session(pool_count: int = 1, ttl_ms: int = TTL_MS) -> Step:
+def session(path: PathShape = "empty", pool_count: int = 1, ttl_ms: int = TTL_MS) -> Step:
     """One message of a Session with `FANOUT` reserves."""
-    operations = [Operation(reserve=reserve_request(slot, pool_count, ttl_ms)) for slot in range(FANOUT)]
+    operations = [Operation(reserve=reserve_request(path, slot, pool_count, ttl_ms)) for slot in range(FANOUT)]
     message = SessionRequest(message_id=1, execute=ExecuteRequest(operations=operations))
     return step_of(SESSION_PATH, message, number_count=FANOUT, stream=True, expect=ALLOW_OK, expect_count=FANOUT)
 
 
-def reserve_request(slot: int = 0, pool_count: int = 1, ttl_ms: int = TTL_MS) -> ReserveRequest:
-    """A Reserve whose id, and pool if there are several, the generator numbers."""
-    return ReserveRequest(
+def reserve_request(path: PathShape, slot: int = 0, pool_count: int = 1, ttl_ms: int = TTL_MS) -> ReserveRequest:
+    """A Reserve whose id, user, and pool if there are several, the generator numbers."""
+    request = ReserveRequest(
         operation_id=f"r{number(0, slot)}",
         account_id=ACCOUNT,
         pool_id=POOL if pool_count == 1 else f"p{number(0, slot, pool_count)}",
         amount=AMOUNT,
         ttl_ms=ttl_ms,
     )
+    if path == "full":
+        request.subject = governed.agent_of(number(0, slot, governed.USER_COUNT))
+        request.dimensions.update(governed.DIMENSIONS)
+    return request

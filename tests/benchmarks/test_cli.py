@@ -13,7 +13,8 @@ pytest.importorskip("holdfast_sidecar._native", reason="the native module is not
 
 SHORT = ["--rounds", "2", "--seconds", "0.2", "--warmup-s", "0.05", "--in-flight", "8"]
 FIELDS = {
-    "scenario", "transport", "durability", "in_flight", "latency_us", "ratio_to_bare", "ratio_to_portable", "rounds",
+    "scenario", "transport", "durability", "path", "in_flight", "latency_us", "rounds",
+    "ratio_to_bare", "ratio_to_portable", "ratio_to_empty",
     "throughput_per_s", "throughput_per_s_min", "throughput_per_s_max", "latency_us_min", "latency_us_max",
 }  # fmt: skip
 ENVIRONMENT = {
@@ -82,12 +83,42 @@ def test_sidecars_are_measured_beside_the_bare_transport(tmp_path: Path, scenari
     assert main([scenario, *flags, "--json", str(json_file)]) == os.EX_OK
     written = json.loads(json_file.read_text(encoding="utf-8"))
     assert written["faults"] == []
-    subjects = [(result["transport"], result["durability"]) for result in written["results"]]
-    assert subjects == [("bare", None), ("portable", "process"), ("native", "process")]
+    subjects = [(result["transport"], result["durability"], result["path"]) for result in written["results"]]
+    assert subjects == [
+        ("bare", None, None),
+        ("portable", "process", "full"),
+        ("native", "process", "full"),
+        ("native", "process", "empty"),
+    ]
     for result in written["results"]:
         assert (result["scenario"], result["in_flight"]) == (scenario, 50)
         assert result["throughput_per_s"] > 0
     assert written["results"][2]["ratio_to_portable"] > 0
+    assert written["results"][2]["ratio_to_empty"] > 0
+
+
+def test_the_empty_path_alone_is_measured_if_asked_for(tmp_path: Path) -> None:
+    json_file = tmp_path / "out.json"
+    flags = ["--rounds", "1", "--seconds", "0.2", "--warmup-s", "0.1", "--durability", "process", "--path", "empty"]
+    assert main(["check", *flags, "--json", str(json_file)]) == os.EX_OK
+    written = json.loads(json_file.read_text(encoding="utf-8"))
+    assert [result["path"] for result in written["results"]] == [None, "empty", "empty"]
+    assert {result["ratio_to_empty"] for result in written["results"]} == {None}
+
+
+def test_subjects_are_measured_at_each_count(tmp_path: Path) -> None:
+    json_file = tmp_path / "out.json"
+    flags = ["--rounds", "1", "--seconds", "0.2", "--warmup-s", "0.1", "--durability", "process"]
+    assert main(["subjects", *flags, "--active", "200", "3000", "--json", str(json_file)]) == os.EX_OK
+    written = json.loads(json_file.read_text(encoding="utf-8"))
+    assert written["faults"] == []
+    found = {(measure["name"], measure["active_count"]): measure["value"] for measure in written["measures"]}
+    names = {
+        "bytes_per_subject", "bytes_per_subject_after_start", "cpu_us_per_check", "cpu_us_per_check_without",
+        "cpu_us_per_operation", "cpu_us_per_operation_without", "start_s", "start_cpu_s",
+    }  # fmt: skip
+    assert set(found) == {(name, count) for name in names for count in (200, 3000)}
+    assert 0 < found["bytes_per_subject", 3000] < 10_000
 
 
 def test_sizes_are_measured_at_each_hold_count(tmp_path: Path) -> None:
@@ -123,6 +154,8 @@ def test_debits_are_posted_as_fast_as_the_ledger_takes_them(tmp_path: Path, flag
         ["reserve", "--in-flight", "0"],
         ["reserve", "--seconds", "0"],
         ["reserve", "--durability", "eternal"],
+        ["reserve", "--path", "half"],
+        ["subjects", "--active", "2000000"],
         [],
     ],
 )

@@ -13,7 +13,12 @@ from holdfast_bench.results import (
     results_of,
 )
 
-BARE, PORTABLE, NATIVE = Subject("bare"), Subject("portable", "host"), Subject("native", "host")
+BARE, PORTABLE, NATIVE = (
+    Subject("bare"),
+    Subject("portable", "host", "full"),
+    Subject("native", "host", "full"),
+)
+EMPTY = Subject("native", "host", "empty")
 
 
 def figures(throughput_per_s: float, p50: int = 100, **faults: int) -> Figures:
@@ -41,6 +46,16 @@ def test_ratios_compare_runs_of_the_same_round() -> None:
     assert native.ratio_to_portable == pytest.approx(3.0)
 
 
+def test_the_full_path_is_compared_with_the_empty_one_of_the_same_round() -> None:
+    rounds = {
+        NATIVE: [figures(300), figures(150), figures(80)],
+        EMPTY: [figures(400), figures(200), figures(80)],
+        Subject("native", "process", "full"): [figures(1), figures(1), figures(1)],
+    }
+    native, empty, other = results_of("reserve", 50, rounds, fixed_rate=False)
+    assert (native.ratio_to_empty, empty.ratio_to_empty, other.ratio_to_empty) == (0.75, None, None)
+
+
 def test_at_a_fixed_rate_ratios_compare_latencies_and_more_is_better() -> None:
     rounds = {BARE: [figures(100, p50=50)], NATIVE: [figures(100, p50=200)]}
     _, native = results_of("fanout", 50, rounds, fixed_rate=True)
@@ -54,6 +69,7 @@ def test_the_published_form_has_exactly_these_fields() -> None:
         "scenario": "reserve",
         "transport": "native",
         "durability": "host",
+        "path": "full",
         "in_flight": 50,
         "throughput_per_s": 200,
         "throughput_per_s_min": 100,
@@ -63,6 +79,7 @@ def test_the_published_form_has_exactly_these_fields() -> None:
         "latency_us_max": {"p50": 30, "p90": 30, "p99": 30, "p99_9": 300, "p99_99": 300, "max": 300},
         "ratio_to_bare": None,
         "ratio_to_portable": None,
+        "ratio_to_empty": None,
         "rounds": 3,
     }
 
@@ -88,7 +105,7 @@ def test_what_went_wrong_is_told(run: Figures, told: str | None) -> None:
         assert faults == []
     else:
         assert len(faults) == 1
-        assert faults[0].startswith("native, host, round 2: ")
+        assert faults[0].startswith("native, host, full path, round 2: ")
         assert told in faults[0]
 
 

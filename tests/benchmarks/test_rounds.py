@@ -20,10 +20,12 @@ FIGURES = Figures(1.0, percentiles_of([(1, 1)]), [(1, 1)], {0: 1})
 
 def test_subjects_are_the_bare_the_portable_and_the_one_asked_for() -> None:
     assert list(map(str, rounds.subjects(Options()))) == [
-        "bare", "portable, host", "native, host", "portable, process", "native, process",
+        "bare",
+        "portable, host, full path", "native, host, full path", "native, host, empty path",
+        "portable, process, full path", "native, process, full path", "native, process, empty path",
     ]  # fmt: skip
-    portable = Options(transport="portable", durabilities=("host",))
-    assert list(map(str, rounds.subjects(portable))) == ["bare", "portable, host"]
+    portable = Options(transport="portable", durabilities=("host",), path="empty")
+    assert list(map(str, rounds.subjects(portable))) == ["bare", "portable, host, empty path"]
     assert list(map(str, rounds.subjects(Options(), decides=False))) == ["bare", "portable", "native"]
 
 

@@ -51,6 +51,34 @@ def test_a_sidecar_gets_rights_and_acks_and_finds_its_leases_again(sink: tuple[b
     assert [(lease.pool_id, lease.posted_total) for lease in again.welcome.leases] == [("p", 20 if acks else 0)]
 
 
+def test_without_rules_nothing_is_asked_and_with_them_they_are_told(tmp_path: Path) -> None:
+    want = wire.LeaseWant(account_id="a", pool_id="p", want_amount=5)
+    sent = [
+        wire.SyncRequest(lease_request=wire.LeaseRequest(request_id=1, wants=[want])),
+        wire.SyncRequest(rules_request=wire.RulesRequest(request_id=2, wants=[wire.RulesWant(account_id="a")])),
+    ]
+    with system.sink(tmp_path) as process:
+        _, update, *_ = exchange(process.target, b"1" * 16, *sent)
+        assert update.lease_update.leases[0].rules_version == 0
+    with system.sink(tmp_path, path="full") as process:
+        _, update, rules = exchange(process.target, b"1" * 16, *sent)
+        assert update.lease_update.leases[0].rules_version > 0
+        assert (rules.rules_update.request_id, [node.subject for node in rules.rules_update.nodes]) == (2, [""])
+
+
+def test_a_debit_is_posted_against_its_windows_too(tmp_path: Path) -> None:
+    wants = [wire.LeaseWant(account_id="a", pool_id=name, want_amount=5) for name in ("p", "b\x1f0")]
+    debit = wire.Debit(sequence=1, epoch=1, account_id="a", pool_id="p", amount=10, windows=["b\x1f0"])
+    sent = [
+        wire.SyncRequest(lease_request=wire.LeaseRequest(request_id=1, wants=wants)),
+        wire.SyncRequest(debits=wire.DebitBatch(debits=[debit])),
+    ]
+    with system.sink(tmp_path, path="full") as process:
+        exchange(process.target, b"1" * 16, *sent)
+        (again,) = exchange(process.target, b"2" * 16)
+        assert [lease.posted_total for lease in again.welcome.leases] == [10, 10]
+
+
 def test_rights_that_were_given_back_are_granted_again(tmp_path: Path) -> None:
     with system.sink(tmp_path) as process:
         granted_total = 0

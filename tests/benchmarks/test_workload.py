@@ -71,7 +71,7 @@ def test_a_call_s_hold_covers_its_cost_before_it_is_settled() -> None:
 
 def test_the_schedule_reserves_extends_and_settles_each_call_once() -> None:
     calls = [LlmCall(0.0, 100, 50), LlmCall(1.0, 100, 900)]
-    schedule = schedule_of(calls, speed_up=2.0)
+    schedule = schedule_of(calls, speed_up=2.0, path="full")
     assert [due_us for due_us, _, _ in schedule] == sorted(due_us for due_us, _, _ in schedule)
     reserves = [ReserveRequest.FromString(payload) for _, step, payload in schedule if step == RESERVE]
     extends = [ExtendRequest.FromString(payload) for _, step, payload in schedule if step == EXTEND]

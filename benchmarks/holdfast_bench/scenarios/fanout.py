@@ -14,5 +14,8 @@ def run(options: Options) -> Report:
     """Measures it; `rate_per_s` is that of the fan-outs."""
     period_us = PERIOD_US if options.rate_per_s is None else round(1e6 / options.rate_per_s)
     pacing = Bursts(options.in_flight or work.FANOUT, period_us)
-    load = Load((work.reserve(),), pacing, options.warmup_s, options.seconds, options.connection_count)
-    return run_load("fanout", options, load)
+    return run_load(
+        "fanout",
+        options,
+        lambda path: Load((work.reserve(path),), pacing, options.warmup_s, options.seconds, options.connection_count),
+    )

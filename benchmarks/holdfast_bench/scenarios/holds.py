@@ -46,7 +46,12 @@ def run(options: Options) -> Report:
         for _ in range(options.rounds):
             _grow(options, durability, stages, faults)
         for hold_count, found in stages.items():
-            of = {"durability": durability, "hold_count": hold_count, "pool_count": options.pool_count}
+            of = {
+                "durability": durability,
+                "hold_count": hold_count,
+                "pool_count": options.pool_count,
+                "path": options.path,
+            }
             measures += [
                 Measure(name, of, Spread.of(getattr(stage, name) for stage in found))
                 for name in _Stage.__dataclass_fields__
@@ -56,12 +61,12 @@ def run(options: Options) -> Report:
 
 def _grow(options: Options, durability: Durability, stages: dict[int, list[_Stage]], faults: list[str]) -> None:
     """One folder, from the lowest hold count to the highest."""
-    with system.workspace() as folder, system.sink(folder) as source:
+    with system.workspace() as folder, system.sink(folder, path=options.path) as source:
         process = _start(folder, source.target, options, durability)
         try:
             held = 0
             for index, hold_count in enumerate(sorted(options.hold_counts)):
-                fill = _fill(process.target, hold_count - held, (2 * index + 1) * STAGE_NUMBERS, options.pool_count)
+                fill = _fill(process.target, hold_count - held, (2 * index + 1) * STAGE_NUMBERS, options)
                 held = hold_count
                 rss_mib = process.rss_bytes / MIB
                 load, cpu_us = _measure(process, options, (2 * index + 2) * STAGE_NUMBERS)
@@ -83,16 +88,16 @@ def _start(folder: Path, ledger_target: str, options: Options, durability: Durab
     return system.sidecar(folder, ledger_target, transport=options.transport, durability=durability, flags=flags)
 
 
-def _fill(target: str, hold_count: int, first_number: int, pool_count: int) -> Figures:
+def _fill(target: str, hold_count: int, first_number: int, options: Options) -> Figures:
     """Opens holds, `FANOUT` to a message."""
     pacing = Closed(FILL_IN_FLIGHT, max_item_count=-(-hold_count // work.FANOUT))
-    step = work.session(pool_count, ttl_ms=work.LONG_TTL_MS)
+    step = work.session(options.path, options.pool_count, ttl_ms=work.LONG_TTL_MS)
     return loads.run(target, Load((step,), pacing, 0.0, FILL_TIMEOUT_S, first_number=first_number))
 
 
 def _measure(process: system.Process, options: Options, first_number: int) -> tuple[Figures, float]:
     """Reserves and settles beside the holds; the figures, and the sidecar's processor time an operation."""
-    steps = work.lifecycle(options.pool_count)
+    steps = work.lifecycle(options.path, options.pool_count)
     load = load_of(options, *steps, in_flight=work.FANOUT, first_number=first_number)
     cpu_s = process.cpu_s
     figures = loads.run(process.target, load)

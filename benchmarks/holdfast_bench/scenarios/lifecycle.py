@@ -8,4 +8,4 @@ from holdfast_bench.rounds import load_of, run_load
 
 def run(options: Options) -> Report:
     """Measures it."""
-    return run_load("lifecycle", options, load_of(options, *work.lifecycle(), in_flight=work.FANOUT))
+    return run_load("lifecycle", options, lambda path: load_of(options, *work.lifecycle(path), in_flight=work.FANOUT))

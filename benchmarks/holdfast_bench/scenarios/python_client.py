@@ -17,13 +17,17 @@ def run(options: Options) -> Report:
     size = options.in_flight or work.FANOUT
     period_us = PERIOD_US if options.rate_per_s is None else round(1e6 / options.rate_per_s)
     message = Load(
-        (work.session(),), Bursts(1, period_us), options.warmup_s, options.seconds, operations_per_call=work.FANOUT
+        (work.session(options.path),),
+        Bursts(1, period_us),
+        options.warmup_s,
+        options.seconds,
+        operations_per_call=work.FANOUT,
     )
 
     def measure(subject: Subject, process: system.Process) -> Figures:
-        if subject.durability is None:
+        if subject.path is None:
             return loads.run(process.target, unexpecting(message))
-        fanout = python_fanout.Fanout(process.target, size, period_us, options.warmup_s, options.seconds)
+        fanout = python_fanout.Fanout(process.target, size, period_us, options.warmup_s, options.seconds, subject.path)
         return python_fanout.run(fanout)
 
     found = interleave("python-client", options, measure)

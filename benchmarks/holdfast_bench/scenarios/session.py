@@ -11,5 +11,10 @@ MESSAGES_IN_FLIGHT = 4
 
 def run(options: Options) -> Report:
     """Measures it."""
-    load = load_of(options, work.session(), in_flight=MESSAGES_IN_FLIGHT, operations_per_call=work.FANOUT)
-    return run_load("session", options, load)
+    return run_load(
+        "session",
+        options,
+        lambda path: load_of(
+            options, work.session(path), in_flight=MESSAGES_IN_FLIGHT, operations_per_call=work.FANOUT
+        ),
+    )

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 from holdfast.v1.enforcement_service_pb2 import ExtendRequest, ReserveRequest, SettleRequest
 
-from holdfast_bench import work
+from holdfast_bench import governed, work
 from holdfast_bench.generator import step_of
 from holdfast_bench.load import Load, Replay
-from holdfast_bench.options import Options
+from holdfast_bench.options import Options, PathShape
 from holdfast_bench.results import Report
 from holdfast_bench.rounds import run_load
 from holdfast_bench.workload import CALLS_PER_S, LlmCall, draw, read_trace
@@ -19,7 +19,7 @@ SEED = 20_231_116
 
 RESERVE, EXTEND, SETTLE = 0, 1, 2
 STEPS = (
-    work.reserve(),
+    work.reserve("full"),
     step_of(work.SERVICE + "Extend", ExtendRequest(), expect=work.ALLOW),
     step_of(work.SERVICE + "Settle", SettleRequest()),
 )
@@ -28,14 +28,18 @@ STEPS = (
 def run(options: Options) -> Report:
     """Measures it; `rate_per_s` is that of the LLM calls, and says how much faster time runs."""
     speed_up = (options.rate_per_s or DEFAULT_CALLS_PER_S) / CALLS_PER_S
-    calls: Iterable[LlmCall] = draw(SEED) if options.trace is None else read_trace(options.trace)
+    drawn: Iterable[LlmCall] = draw(SEED) if options.trace is None else read_trace(options.trace)
     end_s = (options.warmup_s + options.seconds) * speed_up
-    schedule = schedule_of(itertools.takewhile(lambda call: call.at_s < end_s, calls), speed_up)
-    load = Load(STEPS, Replay(schedule), options.warmup_s, options.seconds, options.connection_count)
-    return run_load("trace", options, load)
+    calls = list(itertools.takewhile(lambda call: call.at_s < end_s, drawn))
+
+    def make(path: PathShape) -> Load:
+        schedule = schedule_of(calls, speed_up, path)
+        return Load(STEPS, Replay(schedule), options.warmup_s, options.seconds, options.connection_count)
+
+    return run_load("trace", options, make)
 
 
-def schedule_of(calls: Iterable[LlmCall], speed_up: float) -> list[tuple[int, int, bytes]]:
+def schedule_of(calls: Iterable[LlmCall], speed_up: float, path: PathShape) -> list[tuple[int, int, bytes]]:
     """The operations of the calls at their times, all times divided by `speed_up`."""
     schedule: list[tuple[int, int, bytes]] = []
 
@@ -50,9 +54,10 @@ def schedule_of(calls: Iterable[LlmCall], speed_up: float) -> list[tuple[int, in
             pool_id=work.POOL,
             amount=call.estimate,
             ttl_ms=work.TTL_MS,
-            subject=f"team-{index % 7}/agent-{index % 101}",
-            dimensions={"model": "gpt-5", "feature": "chat"},
         )
+        if path == "full":
+            reserve.subject = governed.agent_of(str(index % governed.USER_COUNT))
+            reserve.dimensions.update(governed.DIMENSIONS)
         at(call.at_s, RESERVE, reserve.SerializeToString())
         if call.extension:
             extend = ExtendRequest(

@@ -8,4 +8,4 @@ from holdfast_bench.work import FANOUT, reserve
 
 def run(options: Options) -> Report:
     """Measures it."""
-    return run_load("transport", options, load_of(options, reserve(), in_flight=FANOUT), decides=False)
+    return run_load("transport", options, lambda path: load_of(options, reserve(path), in_flight=FANOUT), decides=False)

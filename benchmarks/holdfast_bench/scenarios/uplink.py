@@ -13,7 +13,7 @@ from holdfast_bench.rounds import load_of, say
 
 def run(options: Options) -> Report:
     """Measures it, per durability."""
-    load = load_of(options, *work.lifecycle(), in_flight=work.FANOUT)
+    load = load_of(options, *work.lifecycle(options.path), in_flight=work.FANOUT)
     measures: list[Measure] = []
     faults: list[str] = []
     for durability in options.durabilities:
@@ -21,7 +21,9 @@ def run(options: Options) -> Report:
         acked_per_s: list[float] = []
         for index in range(options.rounds):
             for acks, found in runs.items():
-                with system.leased_sidecar(options, options.transport, durability, acks=acks) as process:
+                with system.leased_sidecar(
+                    options, options.transport, durability, acks=acks, path=options.path
+                ) as process:
                     found.append(loads.run(process.target, load))
                     if acks:
                         acked_count = system.debits_acked(process.ledger_target)
@@ -33,7 +35,7 @@ def run(options: Options) -> Report:
         costs = [
             1 - with_.throughput_per_s / without.throughput_per_s for without, with_ in zip(*runs.values(), strict=True)
         ]
-        of = {"transport": options.transport, "durability": durability}
+        of = {"transport": options.transport, "durability": durability, "path": options.path}
         measures += [
             Measure("throughput_at_rest_per_s", of, Spread.of(run.throughput_per_s for run in runs[False])),
             Measure("throughput_streaming_per_s", of, Spread.of(run.throughput_per_s for run in runs[True])),
