@@ -88,7 +88,7 @@ class LedgerConfig(BaseSettings):
         1_024, ge=1, le=8_192, description="debits of one job: some tens of milliseconds that others wait behind it"
     )
     max_message_bytes: int = Field(
-        4 * 1024 * 1024, ge=65_536, le=64 * 1024 * 1024, description="largest message taken in"
+        17 * 1024 * 1024, ge=65_536, le=64 * 1024 * 1024, description="largest message taken in: a rate card, 16 MiB"
     )
     max_concurrent_streams: int = Field(1_024, ge=1, le=65_536, description="calls at once on one connection")
     max_calls: int = Field(

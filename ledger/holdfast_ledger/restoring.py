@@ -1,7 +1,8 @@
 """What an operator does after the ledger's database was restored from an older backup: it is told so.
 
 From then on sidecars are asked for the rights that they have (see `leasing.claims`), and until they have had time to
-tell, nobody is given new ones: they might be among those that a sidecar has and the backup does not know.
+tell, nobody is given new ones: they might be among those that a sidecar has and the backup does not know. Rules are
+those of the backup again, with versions above all that sidecars know, so that they ask for them anew.
 """
 
 from holdfast_ledger.leasing.terms import LeaseTerms
@@ -34,6 +35,7 @@ def restored(store: Store, now_ms: int, wait_ms: int, terms: LeaseTerms) -> Ledg
             writer.save_life(sidecar.life)
         state = LedgerState(writer.ledger().generation + 1, now_ms + wait_ms)
         writer.save_ledger(state)
+        writer.raise_rules_version(None)
     return state
 
 

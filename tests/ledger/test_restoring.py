@@ -6,6 +6,7 @@ import pytest
 from holdfast_ledger.bootstrap import main
 from holdfast_ledger.restoring import restored
 from holdfast_ledger.store.interface import NEVER, LedgerState
+from holdfast_ledger.store.rule_rows import VERSIONS_A_GENERATION
 from holdfast_ledger.store.sqlite import SqliteStore
 
 from tests.ledger.harness import RECLAIM_AFTER_MS, TERMS, Books, Clock, instance
@@ -33,6 +34,20 @@ def test_what_sidecars_have_goes_back_as_if_they_had_been_heard_of_now(books: Bo
     books.clock.advance(RECLAIM_AFTER_MS - 1)
     books.sweep()
     assert books.lease().outstanding == 0
+
+
+def test_rules_have_versions_that_no_sidecar_knows(books: Books) -> None:
+    books.open_pool()
+    assert books.pool().rules_version == 0
+    restored(books.store, books.clock.now_ms(), 0, TERMS)
+    assert books.pool().rules_version == VERSIONS_A_GENERATION + 1, "also those of accounts that had no rules"
+    restored(books.store, books.clock.now_ms(), 0, TERMS)
+    assert books.pool().rules_version == 2 * VERSIONS_A_GENERATION + 1
+    new = books.open_pool(account_id="b").account_key
+    assert books.pool(account_id="b").rules_version == 0
+    books.write(lambda writer: writer.raise_rules_version([new]))
+    assert books.pool(account_id="b").rules_version == 2 * VERSIONS_A_GENERATION + 1
+    assert books.pool().rules_version == 2 * VERSIONS_A_GENERATION + 1
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,7 +39,8 @@ def _changed(writer: Writer, account: Account, now_ms: int, limits: Sequence[Lim
     key = account.account_key
     writer.raise_rules_version([key])
     windows = limits_changed(writer, key, limits, now_ms) if limits else set[int]()
-    return Changed(account.rules_version + 1, frozenset(windows.union(writer.leased_pools([key]))))
+    version = writer.terms_of([account.account_id])[account.account_id].rules_version
+    return Changed(version, frozenset(windows.union(writer.leased_pools([key]))))
 
 
 def set_account_rules(writer: Writer, account: Account, said: AccountRules, now_ms: int) -> Changed:
@@ -47,10 +48,10 @@ def set_account_rules(writer: Writer, account: Account, said: AccountRules, now_
     said = said._replace(account_key=account.account_key)
     if said == writer.account_rules(account.account_key):
         return Changed(account.rules_version)
-    if said.plan_id is not None and writer.plan(said.plan_id) is None:
+    if said.plan_id is not None and writer.keep_plan(said.plan_id) is None:
         raise PlanNotFound("there is no such plan", plan_id=said.plan_id)
     if said.rate_card_id is not None:
-        card = writer.rate_card(said.rate_card_id)
+        card = writer.keep_rate_card(said.rate_card_id)
         if card is None or not card.in_use:
             raise RateCardNotFound("there is no such rate card", rate_card_id=said.rate_card_id)
     writer.save_account_rules(said)

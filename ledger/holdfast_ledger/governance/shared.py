@@ -16,7 +16,7 @@ from holdfast_ledger.governance.messages import plan_message, rate_card_message
 from holdfast_ledger.governance.pages import Page
 from holdfast_ledger.snapshots import Snapshots
 from holdfast_ledger.store.interface import Reader, Writer
-from holdfast_ledger.store.rule_rows import RateCard
+from holdfast_ledger.store.rule_rows import RateCard, first_version
 from holdfast_ledger.sync.registry import Registry
 from holdfast_ledger.validation import check_id
 from holdfast_ledger.writer import GroupWriter
@@ -84,7 +84,8 @@ class SharedCalls:
             if there is not None and there.in_use and zlib.decompress(there.content) == content:
                 made = there
                 return set()
-            made = said._replace(revision=there.revision + 1 if there else 1)
+            known = there.revision if there else 0
+            made = said._replace(revision=max(known, first_version(writer.ledger().generation)) + 1)
             writer.save_rate_card(made)
             return _raise_versions(writer, writer.accounts_of_rate_card(said.rate_card_id))
 

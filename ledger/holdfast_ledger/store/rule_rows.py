@@ -7,6 +7,16 @@ path below it, "" for the account itself. Rows are values; to change one is to s
 from collections.abc import Collection, Iterable
 from typing import NamedTuple, Protocol, TypeAlias
 
+VERSIONS_A_GENERATION = 2**32
+"""Each generation of the ledger counts its versions from a multiple of it: above all that sidecars were told before the
+database was restored from an older backup, which does not know them."""
+
+
+def first_version(generation: int) -> int:
+    """Returns the version that the first change of a generation is above."""
+    return (generation - 1) * VERSIONS_A_GENERATION
+
+
 Node: TypeAlias = tuple[int, str]
 """An account's key, and the path of a subject; "": the account itself."""
 
@@ -199,14 +209,20 @@ class RuleWriter(RuleReader, Protocol):
     def lock_rules(self, account_key: int) -> None:
         """Keeps others from changing an account's rules until the transaction ends; before any pool is locked."""
 
+    def keep_plan(self, plan_id: str) -> Plan | None:
+        """Returns a plan that is neither changed nor deleted until the transaction ends."""
+
+    def keep_rate_card(self, rate_card_id: str) -> RateCard | None:
+        """The same of a rate card."""
+
     def lock_plan(self, plan_id: str) -> Plan | None:
         """Returns a plan that no account is given or relieved of until the transaction ends."""
 
     def lock_rate_card(self, rate_card_id: str) -> RateCard | None:
         """The same of a rate card."""
 
-    def raise_rules_version(self, account_keys: Collection[int]) -> None:
-        """Raises the rules version of accounts by one."""
+    def raise_rules_version(self, account_keys: Collection[int] | None) -> None:
+        """Raises the rules version of some accounts or (None) of all, above `first_version` of the generation."""
 
     def accounts_of_plan(self, plan_id: str) -> list[int]:
         """Returns the keys of the accounts that have a plan."""

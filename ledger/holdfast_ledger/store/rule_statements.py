@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from holdfast_ledger.store.rows import Rows, Value
 from holdfast_ledger.store.rule_rows import (
+    VERSIONS_A_GENERATION,
     AccountRules,
     AccountTerms,
     Budget,
@@ -201,6 +202,8 @@ class SqlRuleReader(ABC):
 class SqlRuleWriter(SqlRuleReader):
     """Reads and writes rules, within the transaction that its owner has opened."""
 
+    greatest: ClassVar[str]
+    for_key_share: ClassVar[str]
     for_update: ClassVar[str]
     for_no_key_update: ClassVar[str]
     """Ends a query whose rows are to be changed, without their keys."""
@@ -213,6 +216,16 @@ class SqlRuleWriter(SqlRuleReader):
         """See `RuleWriter`."""
         self._rows(f"SELECT 1 FROM accounts WHERE account_key = ? {self.for_no_key_update}", account_key)
 
+    def keep_plan(self, plan_id: str) -> Plan | None:
+        """See `RuleWriter`."""
+        self._rows(f"SELECT 1 FROM plans WHERE plan_id = ? {self.for_key_share}", plan_id)
+        return self.plan(plan_id)
+
+    def keep_rate_card(self, rate_card_id: str) -> RateCard | None:
+        """See `RuleWriter`."""
+        self._rows(f"SELECT 1 FROM rate_cards WHERE rate_card_id = ? {self.for_key_share}", rate_card_id)
+        return self.rate_card(rate_card_id)
+
     def lock_plan(self, plan_id: str) -> Plan | None:
         """See `RuleWriter`."""
         self._rows(f"SELECT 1 FROM plans WHERE plan_id = ? {self.for_update}", plan_id)
@@ -223,10 +236,14 @@ class SqlRuleWriter(SqlRuleReader):
         self._rows(f"SELECT 1 FROM rate_cards WHERE rate_card_id = ? {self.for_update}", rate_card_id)
         return self.rate_card(rate_card_id)
 
-    def raise_rules_version(self, account_keys: Collection[int]) -> None:
+    def raise_rules_version(self, account_keys: Collection[int] | None) -> None:
         """See `RuleWriter`."""
-        sql = f"UPDATE accounts SET rules_version = rules_version + 1 WHERE account_key {self.in_keys}"
-        self._rows(sql, self._keys(account_keys))
+        first = f"(SELECT (generation - 1) * {VERSIONS_A_GENERATION} FROM ledger)"
+        sql = f"UPDATE accounts SET rules_version = {self.greatest}(rules_version, {first}) + 1"
+        if account_keys is None:
+            self._rows(sql)
+        else:
+            self._rows(f"{sql} WHERE account_key {self.in_keys}", self._keys(account_keys))
 
     def accounts_of_plan(self, plan_id: str) -> list[int]:
         """See `RuleWriter`."""

@@ -11,6 +11,8 @@ from holdfast.v1 import governance_service_pb2 as api
 from holdfast.v1 import ledger_service_pb2
 from holdfast.v1 import ledger_sync_service_pb2 as wire
 from holdfast_ledger.governance.checks import MAX_RULES
+from holdfast_ledger.restoring import restored
+from holdfast_ledger.store.rule_rows import VERSIONS_A_GENERATION
 
 from tests.ledger.governance.setting import (
     CARD,
@@ -22,7 +24,7 @@ from tests.ledger.governance.setting import (
     refused,
     share,
 )
-from tests.ledger.harness import START_MS, running
+from tests.ledger.harness import START_MS, TERMS, running
 
 pytestmark = pytest.mark.usefixtures("every_store")
 
@@ -375,6 +377,26 @@ async def test_a_page_token_of_another_list_is_refused(tmp_path: Path) -> None:
         page = await ledger.governance.ListSubjects(api.ListSubjectsRequest(account_id="a", page_size=1))
         call = ledger.governance.ListBudgets(api.ListBudgetsRequest(account_id="a", page_token=page.next_page_token))
         assert (await refused(call))[2] == "page_token"
+
+
+async def test_a_rate_card_may_be_large(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        room = 16 * 1024 * 1024 - len(CARD)
+        assert await Rules(ledger).card(content=CARD + " " * room) == 1
+        assert (await refused(Rules(ledger).card(content=CARD + " " * (room + 1))))[2] == "rate_card.content"
+
+
+async def test_after_a_restore_no_revision_and_no_version_comes_twice(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool()
+        rules = Rules(ledger)
+        assert [await rules.card(), await rules.subjects("x")] == [1, 1]
+        restored(ledger.store, START_MS, 0, TERMS)
+        assert await rules.card() == 1, "a sidecar that was told another one asks for it"
+        later = [await rules.card("new"), await rules.card(content=CARD.replace('"amount": 5', '"amount": 6'))]
+        assert later == [VERSIONS_A_GENERATION + 1] * 2
+        assert await rules.version() == VERSIONS_A_GENERATION + 1
+        assert await rules.subjects("y") == VERSIONS_A_GENERATION + 2
 
 
 async def test_a_pool_s_shadow_is_kept_and_told(tmp_path: Path) -> None:
