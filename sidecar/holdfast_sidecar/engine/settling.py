@@ -100,6 +100,10 @@ class Settling(Rating):
             amount = rated
         if pool.consumed_total + amount > INT64_MAX:
             return overflow()
+        if op.quantities and op.final and lapsed is not NOTHING_KNOWN:
+            # Long work is what outlives its hold: without it, outputs would be learned as shorter than they are.
+            cut_short = op.cut_short or op.estimated
+            self._rated.observe(account.account_id, dimensions, op.quantities, 0, cut_short=cut_short)
         self._tally.late_settle_count += 1
         self._tally.late_settle_amount += amount
         if amount:

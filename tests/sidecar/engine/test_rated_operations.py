@@ -393,6 +393,18 @@ def test_settles_teach_with_and_without_an_amount_and_parts_as_a_whole(amount: i
     assert expected(host) == expected(learned(50))
 
 
+def test_work_that_outlived_its_hold_teaches_but_what_is_added_to_settled_work_does_not() -> None:
+    host = rated()
+    for number in range(100):
+        host.one(stream(f"l{number}", ttl_ms=1))
+        host.advance(2)
+        assert host.one(settle(f"s{number}", f"l{number}", 0, quantities=used(50))).late
+        assert host.one(
+            settle(f"t{number}", f"k{number}", 0, quantities=used(3), pool_id="general", dimensions=CHAT)
+        ).late
+    assert expected(host) == expected(learned(50))
+
+
 def test_a_linked_call_that_was_not_carried_out_teaches_nothing() -> None:
     host = rated()
     for number in range(120):
