@@ -399,9 +399,9 @@ def test_work_that_outlived_its_hold_teaches_but_what_is_added_to_settled_work_d
         host.one(stream(f"l{number}", ttl_ms=1))
         host.advance(2)
         assert host.one(settle(f"s{number}", f"l{number}", 0, quantities=used(50))).late
-        assert host.one(
-            settle(f"t{number}", f"k{number}", 0, quantities=used(3), pool_id="general", dimensions=CHAT)
-        ).late
+        host.one(reserve(f"k{number}", 1, dimensions=CHAT))
+        host.one(settle(f"u{number}", f"k{number}", 1))
+        assert host.one(settle(f"t{number}", f"k{number}", 0, quantities=used(3), dimensions=CHAT)).late
     assert expected(host) == expected(learned(50))
 
 
