@@ -10,7 +10,7 @@ from holdfast_sidecar.engine.events import LeaseStatus
 
 @dataclass(slots=True, eq=False)
 class Demand:
-    """What the engine remembers of its asking for one pool or window; derived, not stored."""
+    """What the engine remembers of an ask for one pool or window, and of the answer; derived, not stored."""
 
     request_id: int = 0
     """The ask under way; 0: none."""
@@ -22,16 +22,20 @@ class Demand:
     """Until then it is not asked ahead of need: it had nothing free."""
     unknown: LeaseStatus | None = None
     """What the ledger does not know of it, for as long as `denied_until_ns`."""
-    pool_free: int | None = None
-    """Rights that no sidecar had, by the ledger's last word; None: not heard since this process started."""
-    asked_at_ns: int = 0
-    taken_at_ask: int = 0
-    """consumed + held at the last ask, to measure demand."""
-    idle_check_ns: int | None = None
-    """When it is next looked whether the pool is idle; None: nothing to give back."""
-    taken_at_idle_check: int = 0
     returned_at_ask: int = 0
     reported_returned: int = 0
     """The returned total that the ledger has answered to."""
     recall_round: int = 0
     """The latest recall round that was answered on this stream."""
+
+    def is_at_rest(self) -> bool:
+        """Whether a new one would do as well."""
+        return not (
+            self.request_id
+            or self.pending
+            or self.denied_until_ns
+            or self.refill_after_ns
+            or self.unknown
+            or self.reported_returned
+            or self.recall_round
+        )

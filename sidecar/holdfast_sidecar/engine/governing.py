@@ -245,7 +245,7 @@ class Governing(Deciding):
             return None
         key = (window.account_id, window.pool_id)
         if self._peeking:
-            if self._leases.demand(key).pool_free is None and self._may_ask(pool) and not self._said_no(window):
+            if window.pool_free is None and self._may_ask(pool) and not self._said_no(window):
                 return Wait(key, 0)
             left = self._reachable(window)
         elif self._may_ask(pool) and not self._said_no(window):
@@ -339,8 +339,7 @@ class Governing(Deciding):
 
     def _reachable(self, rights: Rights) -> int:
         """Returns the rights left here and, by the ledger's last word, free."""
-        demand = self._leases.demand((rights.account_id, rights.pool_id))
-        return rights_left(rights) + max(demand.pool_free or 0, 0)
+        return rights_left(rights) + max(rights.pool_free or 0, 0)
 
     def _feature_step(self, terms: AccountTerms, required: Required) -> Level:
         value = dict(terms.features).get(required.feature)

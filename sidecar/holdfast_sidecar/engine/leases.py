@@ -38,6 +38,8 @@ UNKNOWN_LIMIT = 10_000
 """Names of pools remembered that the ledger does not know; callers can make up any number of them."""
 RATE_PAUSE_NS = 1_000 * NS_PER_MS
 """Hosts that all use up their shares of a rate take them from one another no more often than this."""
+AT_REST = Demand()
+"""Read where there is nothing to remember, and never changed."""
 ASK_POOL_LIMIT = 1000
 """Pools in one lease request, as the contract says."""
 
@@ -57,6 +59,7 @@ class Leases:
         self._reporting: dict[Key, None] = {}
         self._recalled: dict[Key, None] = {}
         self._idle: Deadlines[Rights] = Deadlines(_idle_check_ns)
+        self._idle_from_ns = self._idle_until_ns = 0
         self._last_request_id = 0
         self.streaming = False
         self.draining = False
@@ -64,7 +67,12 @@ class Leases:
         """Windows that the ledger told of and this process did not know, until somebody looks after them."""
 
     def demand(self, key: Key) -> Demand:
-        """Returns what is remembered of a pool, from now on at least that it was asked for."""
+        """Returns what is remembered of asking for a pool or window, to be read."""
+        rights = self._accounts.rights(key)
+        return _seen(rights) if rights is not None else self._unknown.get(key, AT_REST)
+
+    def _demand(self, key: Key) -> Demand:
+        """Returns what is remembered, to be changed."""
         rights = self._accounts.rights(key)
         if rights is not None:
             return _demand_of(rights)
@@ -81,15 +89,15 @@ class Leases:
 
     def refill(self, pool: Rights, now_ns: int) -> None:
         """Asks ahead of need: the rights left are below the low-water mark."""
-        if _demand_of(pool).refill_after_ns <= now_ns and not self.draining:
+        if _seen(pool).refill_after_ns <= now_ns and not self.draining:
             self._wanting[pool.account_id, pool.pool_id] = None
 
     def need(self, rights: Rights, amount: int, now_ns: int) -> None:
         """Asks for what a decision lacks that does not wait for it."""
         key = (rights.account_id, rights.pool_id)
-        demand = _demand_of(rights)
+        demand = _seen(rights)
         pause_ns = RATE_PAUSE_NS if is_rate(rights) else 0
-        if demand.denied_until_ns <= now_ns and demand.asked_at_ns + pause_ns <= now_ns and not self.draining:
+        if demand.denied_until_ns <= now_ns and rights.asked_at_ns + pause_ns <= now_ns and not self.draining:
             self._needs[key] = max(self._needs.get(key, 0), amount)
             self._wanting[key] = None
 
@@ -103,7 +111,7 @@ class Leases:
         """The ledger listens: what was returned and perhaps not heard is told again, or all there is if it asks."""
         self.streaming = True
         for pool in self._accounts.leased():
-            if claims_wanted or _returned(pool) > _demand_of(pool).reported_returned:
+            if claims_wanted or _returned(pool) > _seen(pool).reported_returned:
                 self._reporting[pool.account_id, pool.pool_id] = None
 
     def stream_closed(self) -> None:
@@ -124,7 +132,7 @@ class Leases:
             now_ns: CLOCK_BOOTTIME.
         """
         key = (lease.account_id, lease.pool_id)
-        demand = self.demand(key)
+        demand = self._demand(key)
         answered = 0 < demand.request_id <= request_id or (demand.pending and not lease.pending)
         demand.pending = lease.pending
         if answered and not lease.pending:
@@ -134,13 +142,13 @@ class Leases:
             demand.denied_until_ns = now_ns + self._settings.unknown_retry_ms * NS_PER_MS
             return None
         demand.unknown = None
-        demand.pool_free = lease.pool_free
         pool = self._accounts.rights(key)
         if pool is None:
             pool = self._make_room(lease)
             if pool is None:
                 return None
             pool.demand = self._unknown.pop(key, None)
+        pool.pool_free = lease.pool_free
         apply_lease(pool, lease)
         self._changes.touch_rights(pool)
         if answered:
@@ -152,7 +160,9 @@ class Leases:
         elif lease.pool_free > 0 or lease.pending:
             demand.denied_until_ns = 0
         self._answer_recall(pool, demand, lease, waiting_amount)
-        self._watch_idle(pool, demand, now_ns)
+        self._watch_idle(pool, now_ns)
+        if demand.is_at_rest():
+            pool.demand = None
         return pool
 
     def _make_room(self, lease: LeaseState) -> Rights | None:
@@ -196,7 +206,7 @@ class Leases:
             self._report_of(pool, 0)
             for pool in map(self._accounts.rights, self._reporting)
             if pool is not None
-            and _demand_of(pool).request_id == 0
+            and _seen(pool).request_id == 0
             and (pool.account_id, pool.pool_id) not in self._wanting
             and (pool.account_id, pool.pool_id) not in self._recalled
         ]
@@ -217,7 +227,7 @@ class Leases:
         self._last_request_id += 1
         for want in wants:
             key = (want.account_id, want.pool_id)
-            demand = self.demand(key)
+            demand = self._demand(key)
             demand.request_id = self._last_request_id
             demand.returned_at_ask = want.returned_total + want.allowance_returned_total
             self._reporting.pop(key, None)
@@ -227,19 +237,18 @@ class Leases:
         pool = self._accounts.rights(key)
         if pool is None:
             return LeaseWant(*key, waiting_amount, waiting_amount, 0, 0, 0)
-        demand = _demand_of(pool)
         if enforcement(pool) == OPTIMISTIC:
             return self._report_of(pool, 0)
         if is_rate(pool):
-            demand.asked_at_ns = now_ns
+            pool.asked_at_ns = now_ns
             return self._report_of(pool, FULL_SHARE, FULL_SHARE)
-        elapsed_ns = now_ns - demand.asked_at_ns
+        elapsed_ns = now_ns - pool.asked_at_ns
         horizon_ns = self._settings.lease_horizon_ms * NS_PER_MS
-        taken_since = taken(pool) - demand.taken_at_ask
-        demand.asked_at_ns = now_ns
-        demand.taken_at_ask = taken(pool)
+        taken_since = taken(pool) - pool.taken_at_ask
+        pool.asked_at_ns = now_ns
+        pool.taken_at_ask = taken(pool)
         rate_share = taken_since * horizon_ns // elapsed_ns if elapsed_ns > 0 else 0
-        extra = max(rate_share, (demand.pool_free or 0) // FREE_SHARE_DIVISOR, 0)
+        extra = max(rate_share, (pool.pool_free or 0) // FREE_SHARE_DIVISOR, 0)
         want = min(waiting_amount + extra, INT64_MAX)
         pool.low_water = want // LOW_WATER_DIVISOR
         return self._report_of(pool, min(waiting_amount, want), want)
@@ -254,7 +263,7 @@ class Leases:
             pool.held,
             pool.consumed_total,
             pool.returned_total,
-            _demand_of(pool).recall_round,
+            _seen(pool).recall_round,
             pool.granted_total,
             pool.reclaimed_total,
             *allowance_totals(pool),
@@ -265,14 +274,13 @@ class Leases:
     def return_idle(self, now_ns: int) -> None:
         """Gives back the rights of pools in which nothing moved for `lease_idle_ms`."""
         for pool in self._idle.pop_due(now_ns):
-            demand = _demand_of(pool)
-            demand.idle_check_ns = None
+            pool.idle_check_ns = None
             if self._accounts.rights((pool.account_id, pool.pool_id)) is not pool:
                 continue
-            if taken(pool) == demand.taken_at_idle_check:
+            if taken(pool) == pool.taken_at_idle_check:
                 self.give_back(pool, rights_left(pool))
             else:
-                self._watch_idle(pool, demand, now_ns)
+                self._watch_idle(pool, now_ns)
 
     def give_back(self, pool: Rights, amount: int) -> None:
         """Gives rights back, in minor units; nothing below 1."""
@@ -297,7 +305,7 @@ class Leases:
 
         Or it knows nothing of the window: its rule is gone, and what is out of it is of no use to anybody.
         """
-        demand = _demand_of(window)
+        demand = _seen(window)
         if demand.unknown is not None:
             return True
         return window.posted_total >= window.consumed_total and demand.reported_returned >= window.returned_total
@@ -307,16 +315,23 @@ class Leases:
         for of in (self._wanting, self._reporting, self._recalled):
             of.pop(key, None)
 
-    def _watch_idle(self, pool: Rights, demand: Demand, now_ns: int) -> None:
+    def _watch_idle(self, pool: Rights, now_ns: int) -> None:
         # A share of a rate is neither held nor spent, so it cannot be seen to be idle: who needs it recalls it.
-        if demand.idle_check_ns is None and rights_left(pool) > 0 and not is_rate(pool):
-            demand.taken_at_idle_check = taken(pool)
-            demand.idle_check_ns = now_ns + self._settings.lease_idle_ms * NS_PER_MS
-            self._idle.push(demand.idle_check_ns, pool)
+        if pool.idle_check_ns is None and rights_left(pool) > 0 and not is_rate(pool):
+            pool.taken_at_idle_check = taken(pool)
+            if self._idle_from_ns != now_ns:
+                self._idle_from_ns, self._idle_until_ns = now_ns, now_ns + self._settings.lease_idle_ms * NS_PER_MS
+            # One number for all of a batch: a number of their own would be a tenth of what many windows take.
+            pool.idle_check_ns = self._idle_until_ns
+            self._idle.push(self._idle_until_ns, pool)
 
 
 def _returned(pool: Rights) -> int:
     return pool.returned_total + allowance_totals(pool)[2]
+
+
+def _seen(rights: Rights) -> Demand:
+    return rights.demand or AT_REST
 
 
 def _demand_of(rights: Rights) -> Demand:
@@ -327,4 +342,4 @@ def _demand_of(rights: Rights) -> Demand:
 
 
 def _idle_check_ns(rights: Rights) -> int | None:
-    return rights.demand.idle_check_ns if rights.demand is not None else None
+    return rights.idle_check_ns

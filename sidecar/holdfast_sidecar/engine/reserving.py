@@ -73,7 +73,7 @@ class Reserving(Rating):
             granted, _ = self._go_on(pool, asked, least, granted, reason)
         elif reason is Reason.INSUFFICIENT_BALANCE:
             # Reserve would ask the ledger for what is missing; its last word says what that would bring.
-            free = self._leases.demand((pool.account_id, pool.pool_id)).pool_free
+            free = pool.pool_free
             if free is None and self._ledger_may_help(pool, reason):
                 return Wait((pool.account_id, pool.pool_id), 0)
             reachable = rights_left(pool) + max(free or 0, 0)

@@ -46,7 +46,8 @@ class Meta:
 class Rights:
     """What is leased to this sidecar of a pool or of a window; the totals only grow (see ledger_sync_service.proto).
 
-    `held` and `hold_count` are derived from the open holds, `low_water` from the demand; none of them is stored.
+    `held` and `hold_count` are derived from the open holds. They are not stored, nor is what `leases` keeps here of its
+    asking, from `low_water` on: there are as many of these as active subjects, and most of them ask for nothing now.
     """
 
     account_id: str
@@ -63,8 +64,16 @@ class Rights:
     hold_count: int = 0
     low_water: int = 0
     """Rights left below which more are asked for."""
+    pool_free: int | None = None
+    """Rights that no sidecar had, by the ledger's last word; None: not heard since this process started."""
+    asked_at_ns: int = 0
+    taken_at_ask: int = 0
+    """consumed + held at the last ask, to measure demand."""
+    idle_check_ns: int | None = None
+    """When it is next looked whether it is idle; None: nothing to give back."""
+    taken_at_idle_check: int = 0
     demand: Demand | None = None
-    """What is remembered of asking for it; not stored."""
+    """What there is to remember while it is asked for, or was answered with a no; None: nothing."""
 
 
 @dataclass(slots=True, eq=False)
