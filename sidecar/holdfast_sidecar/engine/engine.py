@@ -239,6 +239,7 @@ class Engine:
         if waiting is not None:
             for call in waiting.calls:
                 call.waits_for = None
+                self._wait_deadlines.discard(call.wait_until_ns, call)
             for call in waiting.calls:
                 self._run(call)
 
