@@ -133,7 +133,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.promised[pool] += amount
 
     def ask(self, name: str, pool: str, amount: int, **fields: int) -> None:
-        """Asks the ledger for a host, and takes its answer in."""
+        """Asks the ledger for a host, and takes its answer in. An ask is a sign of life (`sync.jobs`)."""
+        self.books.heartbeat(name)
         host = self.hosts[name]
         self.hear(name, self.books.want(amount, name, pool_id=pool, **(host.claims(pool) | fields)))
 
