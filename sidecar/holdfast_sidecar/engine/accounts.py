@@ -39,8 +39,8 @@ class Account:
         """Counts the times that nodes or their limits changed."""
         self.paths: dict[str, Path] = {}
         """Those of subjects that have no node of their own."""
-        self.absent: dict[str, None] = {}
-        """Subjects that the ledger does not have."""
+        self.absent: dict[str, int] = {}
+        """Subjects that the ledger does not have, with the version of the rules in which it has not."""
 
 
 class Accounts:

@@ -38,6 +38,8 @@ from holdfast_sidecar.engine.state import Snapshot, Window
 RULES_MARK = "\x1e"
 """Begins the second part of a key that stands for the rules of a subject, and not for a pool or window."""
 ASK_PATH_LIMIT = 1000
+WANTING_LIMIT = 10_000
+"""Paths to be asked for once the ledger listens."""
 ABSENT_LIMIT = 10_000
 """Subjects remembered that the ledger does not have; callers can make up any number of them."""
 STRANGER_PATHS_LIMIT = 10_000
@@ -110,7 +112,9 @@ class Governance:
         for calendar in snapshot.calendars:
             self._periods[calendar.calendar_id] = Periods(calendar.starts_unix_ms)
         self.window_count = len(snapshot.windows)
-        for rules in snapshot.rules:
+        while snapshot.rules:
+            # Taken out one by one, so that what is made of them finds room where they were.
+            rules = snapshot.rules.pop()
             account = self._accounts.account(rules.account_id)
             self._put(account, rules)
             account.rules_version = max(account.rules_version, rules.version)
@@ -137,7 +141,7 @@ class Governance:
         node = account.nodes.get("")
         if node is None:
             return None
-        nodes, end = [node], 0
+        nodes, end, absent_version = [node], 0, None
         while end < len(subject):
             if not node.has_children:
                 break
@@ -145,7 +149,8 @@ class Governance:
             end = len(subject) if following < 0 else following
             below = account.nodes.get(subject[:end])
             if below is None:
-                if subject[:end] not in account.absent:
+                absent_version = account.absent.get(subject[:end])
+                if absent_version is None:
                     return None
                 end -= 1
                 break
@@ -155,6 +160,8 @@ class Governance:
         if path.known:
             node.path = path
         else:
+            if absent_version is not None:
+                path.version = min(path.version, absent_version)
             if len(account.paths) >= STRANGER_PATHS_LIMIT:
                 account.paths.clear()
             account.paths[subject] = path
@@ -183,6 +190,7 @@ class Governance:
         self._let_go(budget)
         budget.from_unix_ms, budget.until_unix_ms = period
         window = budget.window = self._window(account, budget_window_name(budget, period[0]), leased=budget.is_hard)
+        window.user_count += 1
         self._await_end(budget)
         return window
 
@@ -191,9 +199,15 @@ class Governance:
             self._ends.setdefault(budget.until_unix_ms, []).append(budget)
 
     def _let_go(self, budget: Budget) -> None:
-        """The period of a budget's window, if it has one, is over."""
+        """A budget has no more use of its window, if it has one: the period is over, or there is another one for it."""
         window, budget.window = budget.window, None
-        if window is not None and self._accounts.rights((window.account_id, window.pool_id)) is window:
+        if window is not None:
+            self._unuse(window)
+
+    def _unuse(self, window: Window) -> None:
+        """A limit has no more use of its window. While a limit moves between nodes, both may have it."""
+        window.user_count -= 1
+        if not window.user_count and self._accounts.rights((window.account_id, window.pool_id)) is window:
             self._retired[window] = None
 
     def _window(self, account: Account, name: str, *, leased: bool) -> Window:
@@ -266,6 +280,7 @@ class Governance:
             account.nodes[subject].path = None
         if (key[0], "") not in told:
             return
+        version = account.nodes[""].version if "" in account.nodes else 0
         for level in _levels(subject):
             if (key[0], level) in told:
                 account.absent.pop(level, None)
@@ -273,12 +288,12 @@ class Governance:
             node = account.nodes.pop(level, None)
             if node is not None:
                 self.node_count -= 1
-                self._retire_limits(node, None)
+                self._retire_limits(node)
                 self._changes.drop_rules(key[0], level)
                 account.shape += 1
             if len(account.absent) >= ABSENT_LIMIT:
                 account.absent.clear()
-            account.absent[level] = None
+            account.absent[level] = version
 
     def _put(self, account: Account, rules: SubjectRules) -> None:
         known = account.nodes.get(rules.subject)
@@ -295,14 +310,18 @@ class Governance:
         if known is None:
             self.node_count += 1
         else:
-            self._retire_limits(known, made)
+            self._retire_limits(known)
         account.nodes[rules.subject] = made
         account.absent.pop(rules.subject, None)
 
-    def _retire_limits(self, former: Node, present: Node | None) -> None:
-        """Windows that a node had and has no more end with it."""
-        kept = present.windows() if present is not None else {}
-        self._retired.update((window, None) for window in former.windows() if window not in kept)
+    def _retire_limits(self, former: Node) -> None:
+        """The limits of a node are no more; windows that no other limit uses end with them."""
+        for budget in former.budgets:
+            self._let_go(budget)
+        limits: tuple[RateLimit | ConcurrencyLimit, ...] = (*former.rates, *former.slots)
+        for limit in limits:
+            if limit.window is not None:
+                self._unuse(limit.window)
 
     def _budget(self, subject: str, rule: BudgetRule, known: dict[str, Budget]) -> Budget:
         periods = self._periods.setdefault(rule.calendar_id, Periods()) if rule.calendar_id else None
@@ -315,6 +334,7 @@ class Governance:
         former = known.get(rule.budget_id)
         if former is not None and former.periods is periods and former.window is not None:
             made.window = former.window
+            made.window.user_count += 1
             made.window.leased = made.is_hard
             made.from_unix_ms, made.until_unix_ms = former.from_unix_ms, former.until_unix_ms
             self._await_end(made)
@@ -324,10 +344,13 @@ class Governance:
         former = known.get(rule.limit_id)
         bucket = former.bucket if former is not None and _same_rate(former.rule, rule) else bucket_of(rule)
         window = self._window(account, rate_window_name(rule), leased=True) if rule.shared else None
+        if window is not None:
+            window.user_count += 1
         return RateLimit(rule, subject, bucket, window)
 
     def _slots(self, account: Account, subject: str, rule: ConcurrencyLimitRule) -> ConcurrencyLimit:
         window = self._window(account, slots_window_name(rule), leased=rule.shared)
+        window.user_count += 1
         if not rule.shared:
             window.granted_total = rule.max_count
             self._changes.touch_rights(window)
@@ -337,7 +360,7 @@ class Governance:
 
     def want(self, path: Key) -> None:
         """Asks for a path, as (account_id, subject), unless it is being asked for."""
-        if path not in self._asked:
+        if path not in self._asked and len(self._wanting) < WANTING_LIMIT:
             self._wanting[path] = None
 
     def take_asks(self) -> list[RulesAsk]:
@@ -389,7 +412,7 @@ class Governance:
     def retire(self, now_unix_ms: int) -> None:
         """Gives back the rights to periods that are over, and forgets their windows once nothing of them is open."""
         self.window_count += len(self._leases.found)
-        self._retired.update((window, None) for window in self._leases.found)
+        self._retired.update((window, None) for window in self._leases.found if not window.user_count)
         self._leases.found.clear()
         for end_unix_ms in [end for end in self._ends if end <= now_unix_ms]:
             budgets = self._ends[end_unix_ms]
@@ -402,15 +425,16 @@ class Governance:
         for window in list(self._retired)[:RETIRE_LIMIT]:
             if not is_local(window):
                 self._leases.give_back(window, rights_left(window))
-            if window.hold_count:
-                continue
-            if not window.leased or self._leases.is_settled(window):
+            # One that has to stay for a while does not stand in the way of those behind it.
+            del self._retired[window]
+            if not window.hold_count and (not window.leased or self._leases.is_settled(window)):
                 self._forget(window)
-            else:
+                continue
+            self._retired[window] = None
+            if not window.hold_count:
                 self._leases.report(window)
 
     def _forget(self, window: Window) -> None:
-        del self._retired[window]
         account = self._accounts.by_id[window.account_id]
         if account.windows.get(window.pool_id) is window:
             del account.windows[window.pool_id]

@@ -132,6 +132,8 @@ class Governing(Deciding):
             )
         if self._may_ask(pool):
             return Wait(rules_key(account.account_id, subject), 0)
+        # This call does not wait for them, the next one may find them here.
+        self._governance.want((account.account_id, subject))
         if self.mode(pool.partition_after_ms) is Mode.CONNECTED:
             return Blocked(Reason.LEASE_TIMEOUT, None, self._retry_ms(Reason.LEASE_TIMEOUT))
         if pool.partition_mode == FAIL_OPEN:

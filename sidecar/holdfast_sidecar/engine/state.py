@@ -85,6 +85,8 @@ class Window(Rights):
 
     leased: bool = True
     """False: it is counted on this host alone and never asked for (SOFT budgets, local concurrency limits)."""
+    user_count: int = 0
+    """Limits on this host that use it now; not stored."""
 
 
 WINDOW_MARK = "\x1f"

@@ -186,6 +186,48 @@ def test_a_budget_that_comes_back_has_no_rights_that_were_spent() -> None:
     assert host.one(reserve("c", 40, subject="research")).granted_amount == 40
 
 
+def test_a_subject_that_comes_to_be_is_asked_for_though_others_were_refreshed_since() -> None:
+    host = governed(100)
+    assert host.one(reserve("a", 11, subject="sales")).granted_amount == 11
+    host.one(check(1, subject="research"))
+    host.ledger.govern("sales", budgets=[budget("sales", 10)])
+    host.ledger.govern("research", budgets=[budget("team", 90)])
+    host.push(POOL)
+    host.one(check(1, subject="research"))
+    host.one(check(1, subject="sales"))
+    assert host.one(reserve("b", 11, subject="sales")).denied_by.level == "budget/sales"
+
+
+def test_a_budget_may_move_to_the_subject_above() -> None:
+    host = governed(100)
+    host.ledger.govern("research")
+    host.ledger.govern("research/ann", budgets=[budget("team", 100)])
+    host.one(charge("a", 60, subject="research/ann"))
+    host.post_all()
+    host.ledger.govern("research", budgets=[budget("team", 100)])
+    host.ledger.govern("research/ann")
+    host.push(POOL)
+    host.one(check(1, subject="research"))
+    host.one(charge("b", 1, subject="research"))
+    host.post_all()
+    host.one(check(1, subject="research/ann"))
+    host.advance(3_000)
+    assert host.one(reserve("c", 40, subject="research")).denied_by.level == "budget/team"
+    assert host.one(reserve("d", 39, subject="research")).granted_amount == 39
+
+
+def test_rules_are_asked_for_by_a_call_that_does_not_wait_for_them() -> None:
+    host = governed(100)
+    host.one(release("a", host.one(reserve("hold", 500)) and "hold"))
+    host.ledger.pools[POOL].partition_after_ms = 50
+    host.push(POOL)
+    host.now_ns += 100_000_000
+    assert host.one(charge("b", 50, subject="research")).reason == decision.REASON_PARTITIONED
+    host.now_ns += 100_000_000
+    assert host.one(charge("c", 50)).debited_amount == 50
+    assert host.engine._accounts.by_id["acme"].nodes.keys() == {"", "research"}
+
+
 def test_the_window_of_a_budget_that_the_ledger_does_not_know_any_more_goes() -> None:
     host = governed(100)
     host.one(charge("a", 60, subject="research"))

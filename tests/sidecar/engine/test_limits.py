@@ -193,6 +193,35 @@ def test_a_local_limit_that_was_away_for_a_while_counts_as_before() -> None:
     assert [host.one(reserve(name, 1)).granted_amount for name in ("b", "c")] == [1, 0]
 
 
+def test_a_limit_may_move_to_the_subject_above() -> None:
+    few = at_a_time("few", 2, shared=True)
+    host = host_with()
+    host.ledger.govern("team")
+    host.ledger.govern("team/ann", concurrency_limits=[few])
+    host.one(release("x", host.one(reserve("a", 1, subject="team/ann")) and "a"))
+    host.ledger.govern("team", concurrency_limits=[few])
+    host.ledger.govern("team/ann")
+    host.push(POOL)
+    host.one(check(1, subject="team/ann"))
+    host.advance(3_000)
+    assert [host.one(reserve(name, 1, subject="team")).granted_amount for name in ("b", "c", "d")] == [1, 1, 0]
+
+
+def test_a_limit_comes_back_after_the_lease_that_it_had() -> None:
+    few = at_a_time("few", 2, shared=True)
+    host = host_with(concurrency_limits=[few])
+    host.one(release("x", host.one(reserve("a", 1)) and "a"))
+    host.ledger.govern()
+    host.push(POOL)
+    host.one(check(1))
+    host.advance(3_000)
+    host.ledger.govern(concurrency_limits=[few])
+    host.push(POOL, ("acme", "few\x1fc"))
+    host.one(check(1))
+    host.advance(3_000)
+    assert [host.one(reserve(name, 1)).granted_amount for name in ("b", "c", "d")] == [1, 1, 0]
+
+
 def test_slots_survive_a_restart() -> None:
     host = host_with(concurrency_limits=[at_a_time("two", 2)])
     host.one(reserve("a", 1))
