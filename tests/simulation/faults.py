@@ -12,8 +12,20 @@ from tests.simulation.history import History
 from tests.simulation.host import Host
 from tests.simulation.invariants import Invariants
 from tests.simulation.ledger import SimLedger
-from tests.simulation.plan import ACCOUNT, OPTIMISTIC, Action
+from tests.simulation.plan import OPTIMISTIC, Action
+from tests.simulation.record import Record
 from tests.simulation.replicas import Replicas
+from tests.simulation.rules import (
+    ACCOUNT,
+    SUBJECTS,
+    Rule,
+    Rules,
+    altered,
+    deleting,
+    setting,
+    setting_subjects,
+    setting_terms,
+)
 
 Arguments = tuple[int | str, ...]
 
@@ -29,9 +41,14 @@ class Faults:
         spare: Host,
         replicas: Replicas,
         invariants: Invariants,
+        record: Record,
+        rules: Rules,
         new_line: Callable[[], int],
         seed: int,
     ) -> None:
+        self._record = record
+        self._rules = rules
+        self._grants = [(f"pool-{number}", "first") for number in range(len(invariants.knobs.pools))]
         self._loop = loop
         self._history = history
         self._hosts = hosts
@@ -215,12 +232,14 @@ class Faults:
         ledger = self._replicas.any_alive()
         if ledger is None:
             return
+        pool_id, grant_id = f"pool-{pool}", f"g{rng.getrandbits(40)}"
+        self._grants.append((pool_id, grant_id))
         grant = api.Grant(
             account_id=ACCOUNT,
-            pool_id=f"pool-{pool}",
-            grant_id=f"g{rng.getrandbits(40)}",
+            pool_id=pool_id,
+            grant_id=grant_id,
             amount=amount,
-            category=api.GRANT_CATEGORY_PAID,
+            category=rng.choice((api.GRANT_CATEGORY_PAID, api.GRANT_CATEGORY_PROMOTIONAL)),
             expires_at_unix_ms=ledger.steady.now_ms() + expires_ms if expires_ms else 0,
         )
         ledger.ask(ledger.servicer.CreateGrant(api.CreateGrantRequest(grant=grant)))
@@ -235,6 +254,68 @@ class Faults:
         policy = policy_message(enforcement, limit, mode, threshold, after_ms)
         request = api.SetPolicyRequest(account_id=ACCOUNT, pool_id=f"pool-{pool}", policy=policy)
         ledger.ask(ledger.servicer.SetPolicy(request))
+
+    def _void(self, rng: Random, pool: int) -> None:
+        ledger = self._replicas.any_alive()
+        names = [grant_id for pool_id, grant_id in self._grants if pool_id == f"pool-{pool}"]
+        if ledger is not None:
+            request = api.VoidGrantRequest(account_id=ACCOUNT, pool_id=f"pool-{pool}", grant_id=rng.choice(names))
+            ledger.ask(ledger.servicer.VoidGrant(request))
+
+    def _correct(self, rng: Random, amount: int) -> None:
+        ledger, acked = self._replicas.any_alive(), list(self._record.acked)
+        if ledger is None or not acked:
+            return
+        _, operation_id = rng.choice(acked)
+        request = api.CorrectDebitRequest(
+            account_id=ACCOUNT,
+            pool_id=self._record.by_operation[ACCOUNT, operation_id][0].pool_id,
+            operation_id=operation_id,
+            correction_id=f"correction-{rng.getrandbits(40)}",
+            amount=amount,
+        )
+        ledger.ask(ledger.servicer.CorrectDebit(request))
+
+    # ── rules ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _rule(self, rng: Random, index: int) -> None:
+        """A rule is changed."""
+        there = self._rules.all
+        if there:
+            self._set_rule(altered(rng, there[index % len(there)]))
+
+    def _rule_away(self, _: Random, index: int, after_ms: int) -> None:
+        """A rule is deleted, and made anew some time later."""
+        ledger, there = self._replicas.any_alive(), self._rules.all
+        if ledger is None or not there:
+            return
+        rule = there[index % len(there)]
+        self._rules.drop(rule.rule_id)
+        ledger.ask(deleting(ledger.governance, rule))
+        self._later(after_ms, self._set_rule, rule)
+
+    def _set_rule(self, rule: Rule) -> None:
+        ledger = self._replicas.any_alive()
+        if ledger is None:
+            return
+        self._rules.put(rule)
+        self._history.tell("operator", "sets", rule)
+        ledger.ask(setting(ledger.governance, rule))
+
+    def _subjects(self, _: Random) -> None:
+        """The subject that was not there is."""
+        ledger = self._replicas.any_alive()
+        if ledger is not None:
+            path = SUBJECTS[-1]
+            ledger.ask(setting_subjects(ledger.governance, (path.partition("/")[0], path)))
+
+    def _terms(self, _: Random, deny: int) -> None:
+        """What holds for the account is set."""
+        ledger = self._replicas.any_alive()
+        if ledger is not None:
+            ledger.ask(setting_terms(ledger.governance, bool(deny)))
+
+    # ── backups ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _restore(self, _: Random, age_ms: int, down_ms: int, untold_ms: int) -> None:
         """A backup is taken now; some time later the ledger is lost and comes back from it.

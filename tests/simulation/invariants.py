@@ -5,109 +5,30 @@ Three parties are compared that share no code here: the ledger's rows, the sidec
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
 
 from holdfast_ledger.audit import audit
 from holdfast_ledger.store.sqlite import SqliteReader
+from holdfast_sidecar.engine.state import Window
 
+from tests.simulation.burn_checks import burned_out_of_order
 from tests.simulation.clock import MS
 from tests.simulation.disk import Folder, HoldSeen, PoolSeen
 from tests.simulation.host import Host
 from tests.simulation.ledger import SimDatabase
 from tests.simulation.plan import ALLOWANCE, STRICT, Knobs
 from tests.simulation.record import Committed, Record
-
-Key: TypeAlias = tuple[str, str]
-LeaseKey: TypeAlias = tuple[str, int, str, str]
-"""(sidecar_id, birth_epoch, account_id, pool_id)."""
+from tests.simulation.rows import LEASES, POOLS, Excuses, Key, LeaseKey, LeaseRow, PoolRow
+from tests.simulation.rules import Rules
+from tests.simulation.window_checks import WindowChecks
 
 ROUNDING_MS = 2
 """What whole milliseconds may take from a comparison of two clocks."""
 
-_POOLS = """SELECT p.pool_key, a.account_id, p.pool_id, p.free, p.leased, p.granted_total, p.spent_total,
- p.expired_total, p.enforcement, p.partition_mode, p.partition_overdraft_limit, p.allowance_leased,
- p.allowance_spent_total, p.fail_open_total, p.over_hold_total, p.late_total, p.unleased_total, p.expired_leased_total
- FROM pools p JOIN accounts a USING (account_key)"""
-_LEASES = """SELECT s.sidecar_id, l.birth_epoch, l.pool_key, l.granted_total, l.reclaimed_total, l.returned_total,
- l.posted_total, l.allowance_granted_total, l.allowance_reclaimed_total, l.allowance_returned_total,
- l.allowance_posted_total FROM leases l JOIN sidecars s USING (sidecar_key)"""
 _POSTED = """SELECT s.sidecar_id, d.sequence, a.account_id, d.operation_id, d.amount, 1 FROM debits d
  JOIN leases l USING (lease_key) JOIN sidecars s USING (sidecar_key) JOIN accounts a USING (account_key)
  UNION ALL SELECT s.sidecar_id, x.sequence, a.account_id, d.operation_id, x.amount, 0 FROM duplicate_debits x
  JOIN leases l ON l.lease_key = x.lease_key JOIN sidecars s USING (sidecar_key) JOIN debits d USING (debit_key)
  JOIN accounts a USING (account_key)"""
-
-
-class PoolRow(NamedTuple):
-    """A pool as the ledger has it."""
-
-    pool_key: int
-    account_id: str
-    pool_id: str
-    free: int
-    leased: int
-    granted_total: int
-    spent_total: int
-    expired_total: int
-    enforcement: int
-    partition_mode: int
-    partition_limit: int
-    allowance_leased: int
-    allowance_spent_total: int
-    fail_open_total: int
-    over_hold_total: int
-    late_total: int
-    unleased_total: int
-    expired_leased_total: int
-
-    @property
-    def posted(self) -> int:
-        """Settled balance."""
-        return self.granted_total - self.spent_total - self.expired_total
-
-
-class LeaseRow(NamedTuple):
-    """A lease as the ledger has it."""
-
-    sidecar_id: str
-    birth_epoch: int
-    pool_key: int
-    granted_total: int
-    reclaimed_total: int
-    returned_total: int
-    posted_total: int
-    allowance_granted_total: int
-    allowance_reclaimed_total: int
-    allowance_returned_total: int
-    allowance_posted_total: int
-
-    @property
-    def outstanding(self) -> int:
-        """Rights out."""
-        return self.granted_total - self.reclaimed_total - self.returned_total - self.posted_total
-
-    @property
-    def allowance_outstanding(self) -> int:
-        """Allowance out."""
-        return (
-            self.allowance_granted_total
-            - self.allowance_reclaimed_total
-            - self.allowance_returned_total
-            - self.allowance_posted_total
-        )
-
-
-@dataclass(slots=True)
-class Excuses:
-    """What happened that a promise excludes; see docs/guarantees.md."""
-
-    restored: bool = False
-    """The ledger went back to an older backup."""
-    forked: bool = False
-    """A folder was copied, so that rights were on two disks."""
-    optimistic: bool = False
-    """A pool was OPTIMISTIC at some time."""
 
 
 def _threshold(pool: PoolRow) -> int:
@@ -118,11 +39,17 @@ class Invariants:
     """Checks, and tells of the first that does not hold."""
 
     def __init__(
-        self, database: SimDatabase, record: Record, knobs: Knobs, fail: Callable[[str], None], hosts: list[Host]
+        self,
+        database: SimDatabase,
+        record: Record,
+        rules: Rules,
+        knobs: Knobs,
+        fail: Callable[[str], None],
+        hosts: list[Host],
     ) -> None:
         self._database = database
         self._record = record
-        self._knobs = knobs
+        self.knobs = knobs
         self._fail = fail
         self.hosts = hosts
         self.excuses = Excuses()
@@ -133,6 +60,7 @@ class Invariants:
         cannot reach the ledger for so long are posted later as `unleased` is the bound's own exception."""
         self._taken: dict[tuple[str, int, Key, str], int] = {}
         """By process and pool: what was taken of rights and of allowance when it was last looked."""
+        self.windows = WindowChecks(database, record, rules, self.excuses, fail, hosts, self._spent_unposted)
         self.check_count = 0
 
     # ── after each transaction of the ledger ────────────────────────────────────────────────────────────────────────
@@ -142,11 +70,11 @@ class Invariants:
         self.check_count += 1
         before, pools_before = self.leases, self.pools
         connection = self._database.connection
-        self.pools = {row[0]: PoolRow(*row) for row in connection.execute(_POOLS)}
+        self.pools = {row[0]: PoolRow(*row) for row in connection.execute(POOLS)}
         self.leases = {}
         leased: dict[int, int] = defaultdict(int)
         allowance: dict[int, int] = defaultdict(int)
-        for row in connection.execute(_LEASES):
+        for row in connection.execute(LEASES):
             lease = LeaseRow(*row)
             pool = self.pools[lease.pool_key]
             key = (lease.sidecar_id, lease.birth_epoch, pool.account_id, pool.pool_id)
@@ -171,7 +99,10 @@ class Invariants:
             free = max(before.free, pool.free) + max(0, before.leased - pool.leased)
             if pool.allowance_leased > max(0, limit - max(0, -free)):
                 self._fail(f"allowances of {name}: {pool.allowance_leased} out, of {limit}: {before} -> {pool}")
-        self._check_bound(pool)
+        if pool.is_window:
+            self.windows.after_commit(pool, before)
+        else:
+            self._check_bound(pool)
 
     def _check_bound(self, pool: PoolRow) -> None:
         """The published bound, and that nothing is unexplained in a STRICT pool."""
@@ -216,6 +147,8 @@ class Invariants:
             return
         if seen.granted_total > lease.granted_total or seen.reclaimed_total > lease.reclaimed_total:
             self._fail(f"rights doubled: {key} has {seen}, the ledger {lease}")
+        if seen.is_window:
+            return
         if seen.returned_total < lease.returned_total:
             self._fail(f"rights doubled: {key} returned {seen.returned_total}, the ledger took {lease.returned_total}")
         if seen.allowance_granted_total > lease.allowance_granted_total:
@@ -251,7 +184,7 @@ class Invariants:
         if valid_until_ns > now_ns:
             self._fail(f"reclaimed too early: {key} is valid for {(valid_until_ns - now_ns) / MS} ms more")
         for hold in holds:
-            if hold.key == key[2:] and hold.deadline_ns > now_ns:
+            if key[2:] in hold.keys and hold.deadline_ns > now_ns:
                 self._fail(f"reclaimed too early: {key} has a hold for {(hold.deadline_ns - now_ns) / MS} ms more")
 
     # ── after each round of a sidecar ───────────────────────────────────────────────────────────────────────────────
@@ -266,10 +199,11 @@ class Invariants:
             self._fail(self._record.violations[0])
         seen = host.folder.seen
         meta = process.meta
-        valid_ns = max(host.last_word_ns, process.uplink.last_word_ns) + self._knobs.validity_ms * MS
+        valid_ns = max(host.last_word_ns, process.uplink.last_word_ns) + self.knobs.validity_ms * MS
         if meta.lease_valid_until_ns > valid_ns:
             late_ms = (meta.lease_valid_until_ns - valid_ns) / MS
             self._fail(f"I-13: {host.name} takes its leases to be valid {late_ms} ms past its last word")
+        self.windows.after_round(host, self.leases)
         for pool in process.engine._accounts.pools():
             key = (pool.account_id, pool.pool_id)
             if pool.held != seen.held.get(key, 0):
@@ -339,11 +273,18 @@ class Invariants:
             if not meta.last_sequence == meta.acked_sequence == acked.get(host.folder.sidecar_id, 0):
                 mark = acked.get(host.folder.sidecar_id)
                 return f"{host.name} made {meta.last_sequence}, knows {meta.acked_sequence} acked, the ledger {mark}"
-            for pool in host.process.engine._accounts.pools():
+            for pool in host.process.engine._accounts.leased():
                 key = (host.folder.sidecar_id, meta.birth_epoch, pool.account_id, pool.pool_id)
                 lease = self.leases.get(key)
+                if lease is None and isinstance(pool, Window) and not pool.granted_total:
+                    continue
                 if lease is None:
                     return f"{host.name} has a pool without a lease: {key}"
+                if isinstance(pool, Window):
+                    told = self.windows.difference(pool, lease)
+                    if told:
+                        return f"{host.name} {told}"
+                    continue
                 if pool.posted_total != pool.consumed_total or lease.posted_total != pool.consumed_total:
                     return f"{host.name} consumed {pool.consumed_total}, knows posted {pool.posted_total}: {lease}"
                 mine = (pool.granted_total, pool.reclaimed_total, pool.returned_total)
@@ -377,7 +318,7 @@ class Invariants:
     def books(self) -> None:
         """The independent audit, and each debit against the disks and the answers."""
         report = audit(SqliteReader(self._database.connection))
-        for finding in report.findings:
+        for finding in (*report.findings, *burned_out_of_order(self._database)):
             self._fail(f"audit: {finding}")
         posted: dict[tuple[str, str], list[tuple[str, int, int]]] = defaultdict(list)
         rows: dict[tuple[str, str], int] = defaultdict(int)
@@ -391,6 +332,7 @@ class Invariants:
             made = self._record.by_sequence.get((sidecar_id, sequence), [])
             if not any((row.operation_id, row.amount) == (operation_id, amount) for row in made):
                 self._fail(f"{sidecar_id} never made debit {sequence} of {operation} for {amount}: {made}")
+        self.windows.counted((*row[:2], op[1], row[2]) for op, posted_rows in posted.items() for row in posted_rows)
         for operation, count in rows.items():
             made_count = len(self._record.by_operation[operation])
             if len(posted[operation]) != 1:

@@ -23,6 +23,7 @@ from holdfast_ledger.clock import SteadyClock
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.crash import CrashPlan, CrashPoint
 from holdfast_ledger.errors import LedgerError
+from holdfast_ledger.governance.service import GovernanceServicer
 from holdfast_ledger.leasing.terms import LeaseTerms
 from holdfast_ledger.restoring import restored
 from holdfast_ledger.server import LedgerServer
@@ -97,6 +98,11 @@ class SimSqliteWriter(SqliteWriter):
         """See `Writer`."""
         self.touched = True
         super().save_leases(leases)
+
+    def delete_windows(self, pool_keys: Collection[int]) -> set[int]:
+        """See `Writer`."""
+        self.touched = True
+        return super().delete_windows(pool_keys)
 
     def insert_lease(self, lease: Lease) -> int:
         """See `Writer`."""
@@ -314,6 +320,7 @@ class SimLedger:
         self._group_pending = False
         self.server: LedgerServer
         self.servicer: LedgerServicer
+        self.governance: GovernanceServicer
         self.steady: SteadyClock
 
     # ── the process ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -329,9 +336,9 @@ class SimLedger:
         self.server._loop = self.loop.as_asyncio
         self._writer = cast("SimWriter", self.server._writer)
         self._writer.ledger = self
-        self.servicer = LedgerServicer(
-            self._store, self._writer, cast("Any", None), self.server._registry, self.steady.now_ms
-        )
+        snapshots, registry, now_ms = self.server._snapshots, self.server._registry, self.steady.now_ms
+        self.servicer = LedgerServicer(snapshots, self._writer, registry, now_ms)
+        self.governance = GovernanceServicer(snapshots, cast("Any", None), self._writer, registry, now_ms)
         self._group_pending = False
         self._sweeper = self.loop.create_task(self.server._sweep())
         self._sweeper.add_done_callback(self._sweep_ended)

@@ -6,15 +6,15 @@ which is what shrinking needs.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TypeAlias
 
 from tests.simulation.clock import MS, US
+from tests.simulation.rules import KNOWN, MODELS, SUBJECTS, RulesPlan, draw_rules
 
 STRICT, OPTIMISTIC = 1, 2
 FAIL_CLOSED, ALLOWANCE, FAIL_OPEN = 1, 2, 3
-ACCOUNT = "acme"
 CRASH_POINTS = ("before_commit", "after_commit", "after_reply", "now")
 LEDGER_FATES = (
     "die_before_commit",
@@ -25,6 +25,9 @@ LEDGER_FATES = (
     "now",
 )
 """How a ledger's transaction ends; lose and keep: unknown to the ledger, in truth undone or done."""
+WORK = ("session", "charge", "family")
+"""Kinds of actions that are clients' work."""
+GOVERNED_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class Plan:
     knobs: Knobs
     horizon_ns: int
     actions: tuple[Action, ...]
+    rules: RulesPlan
 
 
 Fault: TypeAlias = tuple[str, float, Callable[["_Maker"], tuple[int | str, ...]]]
@@ -147,6 +151,15 @@ FAULTS: tuple[Fault, ...] = (
     ("policy", 1, lambda m: (m.pool(), *_policy(m.rng))),
     ("restore", 0.6, lambda m: (m.rng.randint(1, 1_500), m.rng.randint(1, 200), m.rng.choice((0, 0, 0, 400)))),
 )
+CHANGES: tuple[Fault, ...] = (
+    ("rule", 6, lambda m: (m.rng.randrange(8),)),
+    ("rule_away", 1, lambda m: (m.rng.randrange(8), m.rng.randint(1, 2_000))),
+    ("subjects", 1, lambda m: ()),
+    ("terms", 1, lambda m: (m.rng.randrange(2),)),
+    ("void", 1, lambda m: (m.pool(),)),
+    ("correct", 3, lambda m: (m.rng.choice((0, 0, 1, 7)),)),
+)
+"""What operators do to rules and to what is posted, in governed runs."""
 
 
 def make_plan(seed: int) -> Plan:
@@ -163,8 +176,36 @@ def make_plan(seed: int) -> Plan:
     for _ in range(fault_count):
         kind, _, draw = rng.choices(liked, [weight for _, weight, _ in liked])[0]
         maker.add(rng.randrange(horizon_ns), kind, *draw(maker))
+    rules = _govern(seed, maker, horizon_ns)
     actions = tuple(sorted(maker.actions, key=lambda action: (action.at_ns, action.number)))
-    return Plan(seed, knobs, horizon_ns, actions)
+    return Plan(seed, knobs, horizon_ns, actions, rules)
+
+
+def _govern(seed: int, maker: _Maker, horizon_ns: int) -> RulesPlan:
+    """Gives more than half of the runs rules, subjects to their work, holds inside holds, and changes of it all."""
+    maker.rng = rng = Random(f"rules {seed}")
+    governed = rng.random() < GOVERNED_SHARE
+    rules = draw_rules(rng) if governed else RulesPlan()
+    changed = rng.choice((0, 0, 1, 2, 4)) if governed else 0
+    maker.actions = [
+        replace(action, args=(*action.args, *_subject(rng, governed))) if action.kind in WORK else action
+        for action in maker.actions
+    ]
+    for _ in range(rng.randint(0, 6) if governed else 0):
+        ttl_ms = rng.randint(max(1, maker.knobs.max_ttl_ms // 3), maker.knobs.max_ttl_ms)
+        shape = rng.choice((10, 60, 200)), ttl_ms, rng.randint(3, 14)
+        maker.add(rng.randrange(horizon_ns), "family", maker.host(), maker.pool(), *shape, *_subject(rng, governed))
+    for _ in range(changed):
+        kind, _, draw = rng.choices(CHANGES, [weight for _, weight, _ in CHANGES])[0]
+        maker.add(rng.randrange(horizon_ns), kind, *draw(maker))
+    return rules
+
+
+def _subject(rng: Random, governed: bool) -> tuple[str, str]:
+    """Draws the subject of a piece of work, and the model that it uses."""
+    if not governed:
+        return "", ""
+    return rng.choice((*KNOWN, *KNOWN, *SUBJECTS)), rng.choice(MODELS)
 
 
 def _work(maker: _Maker, at_ns: int) -> None:

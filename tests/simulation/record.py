@@ -4,11 +4,12 @@ It shares no rule with the code under test: it only remembers.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from holdfast_sidecar.engine.state import Debit
+from holdfast_sidecar.engine.rules import Dimensions
+from holdfast_sidecar.engine.state import Debit, Hold
 
 Operation: TypeAlias = tuple[str, str]
 """(account_id, operation_id)."""
@@ -30,6 +31,7 @@ class Committed:
     over_hold_amount: int
     allowance_amount: int
     fail_open_amount: int
+    windows: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +46,32 @@ class Acked:
 class Record:
     """Remembers; `violations` has what cannot be, found while remembering."""
 
-    def __init__(self, answers_kept: bool) -> None:
+    def __init__(
+        self,
+        answers_kept: bool,
+        windows_of: Callable[[str, str, Dimensions], set[str] | None],
+        passed: Callable[[int, str, int], None],
+    ) -> None:
         """Starts empty.
 
         Args:
             answers_kept: whether sidecars keep their answers for the whole run, so that none debits one operation
                 twice.
+            windows_of: what an operation counts against that is decided now, of a pool, a subject, with dimensions;
+                None: it cannot be told.
+            passed: is told of each hold and charge that is new: the line, the subject and the amount.
         """
+        self._passed = passed
         self._answers_kept = answers_kept
+        self._windows_of = windows_of
         self.by_sequence: dict[tuple[str, int], list[Committed]] = defaultdict(list)
         self.by_operation: dict[Operation, list[Committed]] = defaultdict(list)
         self.acked: dict[Operation, list[Acked]] = defaultdict(list)
         self.violations: list[str] = []
+        self.beyond: dict[tuple[int, str], int] = defaultdict(int)
+        """By line and window: what settles spent of it above their holds, drawn from the holds around them or not."""
+        self._windows_held: dict[tuple[int, str], tuple[str, ...]] = {}
+        """By line and hold: the windows of budgets that it counted against when it was opened."""
         self._made: dict[tuple[str, int, int], Committed] = {}
         self._flagged: dict[tuple[int, str], int] = defaultdict(int)
 
@@ -74,7 +90,16 @@ class Record:
             debit.over_hold_amount,
             debit.allowance_amount,
             debit.fail_open_amount,
+            debit.windows,
         )
+        if not debit.hold_id:
+            self._passed(line, debit.subject, debit.amount)
+            self._check_windows(debit.operation_id, debit.pool_id, debit.subject, debit.dimensions, debit.windows)
+        elif self._windows_held.get((line, debit.hold_id), debit.windows) != debit.windows and (
+            debit.windows or not debit.late
+        ):
+            held = self._windows_held[line, debit.hold_id]
+            self.violations.append(f"debit {debit.sequence} counts against {debit.windows}, its hold against {held}")
         place = (sidecar_id, line, debit.sequence)
         if place in self._made:
             self.violations.append(f"I-3: {sidecar_id} made debit {debit.sequence} twice: {self._made[place]}, {row}")
@@ -87,6 +112,29 @@ class Record:
         self._flagged[line, debit.pool_id] += flagged
         self.by_sequence[sidecar_id, debit.sequence].append(row)
         self.by_operation[debit.account_id, debit.operation_id].append(row)
+
+    def opened(self, line: int, hold: Hold) -> None:
+        """A hold is on the disk that was not there before."""
+        self._windows_held[line, hold.hold_id] = tuple(window.pool_id for window in hold.budgets)
+        self._passed(line, hold.subject, hold.amount)
+        inherited = hold.parent.budgets if hold.parent is not None else ()
+        own = tuple(window.pool_id for window in hold.budgets if window not in inherited)
+        passed = {window.pool_id for window in inherited}
+        self._check_windows(hold.hold_id, hold.pool.pool_id, hold.subject, hold.dimensions, own, passed)
+
+    def _check_windows(
+        self,
+        name: str,
+        pool_id: str,
+        subject: str,
+        dimensions: Dimensions,
+        windows: tuple[str, ...],
+        passed: Iterable[str] = (),
+    ) -> None:
+        """Each budget on the path counts once, those that the hold around it counts against among them."""
+        expected = self._windows_of(pool_id, subject, dimensions)
+        if expected is not None and sorted(windows) != sorted(expected.difference(passed)):
+            self.violations.append(f"the budgets of {name} are {sorted(expected)}, it counts against {windows}")
 
     def answered(self, sidecar_id: str, line: int, operation: Operation, amount: int) -> None:
         """A client is told that an amount is debited."""

@@ -3,18 +3,20 @@
 A retry bears the same operation id, on the same host or, after a failure, on another one.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
 
 from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast_sidecar.engine.operations import Charge, Extend, Fault, Operation, Release, Reserve, Result, Settle
+from holdfast_sidecar.engine.rules import Dimensions
 
 from tests.simulation.clock import MS, SimLoop
 from tests.simulation.history import History
 from tests.simulation.host import Host
-from tests.simulation.plan import ACCOUNT, Action
+from tests.simulation.plan import Action
+from tests.simulation.rules import ACCOUNT, SUBJECTS
 
 ALLOW = 1
 PATIENCE_MS = 600
@@ -52,8 +54,7 @@ class Clients:
     def begin(self, action: Action) -> None:
         """Begins the work that an action describes."""
         rng = Random(f"{self._seed} work {action.number}")
-        steps = _charge(self, action, rng) if action.kind == "charge" else _session(self, action, rng)
-        self._go(steps, None)
+        self._go(WORK[action.kind](self, action, rng), None)
 
     def host(self, index: int) -> Host:
         """Returns a host by its number."""
@@ -101,7 +102,8 @@ def told(operation: Operation, result: Result | None) -> str:
             return f"held {reserved.granted_amount}" if reserved.verdict == ALLOW else f"denied {reserved.reason}"
         case Extend():
             extended = pb.ExtendResponse.FromString(result)
-            return f"added {extended.added_amount}" if extended.verdict == ALLOW else f"denied {extended.reason}"
+            back = f" returned {extended.returned_amount}" if extended.returned_amount else ""
+            return f"added {extended.added_amount}{back}" if extended.verdict == ALLOW else f"denied {extended.reason}"
         case Settle():
             settled = pb.SettleResponse.FromString(result)
             over = f" over {settled.over_hold_amount}" if settled.over_hold_amount else ""
@@ -130,10 +132,15 @@ def _tried(clients: Clients, host: Host, operation: Operation, retries: int, rng
     return host, result
 
 
+def _dimensions(model: str) -> Dimensions:
+    return (("model", model),) if model else ()
+
+
 def _charge(clients: Clients, action: Action, rng: Random) -> Steps:
-    host, pool, amount, retries = (int(value) for value in action.args)
-    name = f"c{action.number}"
-    charge = Charge(name, f"c{amount}".encode(), ACCOUNT, f"pool-{pool}", amount, "", 0, "", "", ())
+    host, pool, amount, retries = (int(value) for value in action.args[:4])
+    subject, model = map(str, action.args[4:])
+    name, dimensions = f"c{action.number}", _dimensions(model)
+    charge = Charge(name, f"c{amount}".encode(), ACCOUNT, f"pool-{pool}", amount, "", 0, "", subject, dimensions)
     yield from _tried(clients, clients.host(host), charge, retries, rng)
 
 
@@ -141,12 +148,11 @@ def _session(clients: Clients, action: Action, rng: Random) -> Steps:
     """Reserve, perhaps extend and settle in parts, then settle, release, or walk away."""
     number = action.number
     host_index, pool, amount, least_percent, ttl_ms, ending, parts, extends, actual_percent, wait_ms, retries = (
-        action.args
+        action.args[:11]
     )
+    subject, model = map(str, action.args[11:])
     least = int(amount) * int(least_percent) // 100
-    reserve = Reserve(
-        f"w{number}", f"r{amount}".encode(), ACCOUNT, f"pool-{pool}", int(amount), least, int(ttl_ms), "", "", ()
-    )
+    reserve = _reserve(f"w{number}", int(pool), int(amount), least, int(ttl_ms), subject, model)
     host, result = yield from _tried(clients, clients.host(int(host_index)), reserve, int(retries), rng)
     held = _held(result)
     if not held:
@@ -158,7 +164,7 @@ def _session(clients: Clients, action: Action, rng: Random) -> Steps:
         yield Slept(int(wait_ms) * MS)
     for turn in range(int(parts)):
         part = max(1, held // (int(parts) + 1))
-        yield from _tried(clients, host, _settle(number, f"p{turn}", part, pool, final=False), int(retries), rng)
+        yield from _tried(clients, host, _settle(f"w{number}", f"p{turn}", part, pool, final=False), int(retries), rng)
         held -= part
         yield Slept(int(wait_ms) * MS)
     if ending == "late":
@@ -168,7 +174,61 @@ def _session(clients: Clients, action: Action, rng: Random) -> Steps:
         yield from _tried(clients, host, release, int(retries), rng)
     elif ending != "abandon":
         actual = held + rng.randint(1, 60) if ending == "over" else held * int(actual_percent) // 100
-        yield from _tried(clients, host, _settle(number, "f", max(0, actual), pool, final=True), int(retries), rng)
+        yield from _tried(
+            clients, host, _settle(f"w{number}", "f", max(0, actual), pool, final=True), int(retries), rng
+        )
+
+
+def _reserve(name: str, pool: int, amount: int, least: int, ttl_ms: int, subject: str, model: str) -> Reserve:
+    """A hold that is inside another one has its name before its own, and a dot."""
+    content, dimensions = f"r{amount}".encode(), _dimensions(model)
+    reserve = Reserve(name, content, ACCOUNT, f"pool-{pool}", amount, least, ttl_ms, "", subject, dimensions)
+    reserve.parent_hold_id = name.rpartition(".")[0]
+    return reserve
+
+
+def _family(clients: Clients, action: Action, rng: Random) -> Steps:
+    """A hold with others inside it, which are extended, given back, settled and left in any order."""
+    host, pool, amount, ttl_ms, step_count = (int(value) for value in action.args[:5])
+    subject, model = map(str, action.args[5:])
+    at = clients.host(host)
+    root = f"w{action.number}"
+    at, result = yield from _tried(clients, at, _reserve(root, pool, amount, 1, ttl_ms, subject, model), 1, rng)
+    open_holds = [root] if _held(result) else []
+    for step in range(step_count):
+        if not open_holds:
+            return
+        yield Slept(rng.randint(0, max(1, ttl_ms // 4)) * MS)
+        name = rng.choice(open_holds)
+        what = rng.choice(("open", "open", "open", "extend", "return", "part", "settle", "release"))
+        if what == "open":
+            inner = _reserve(f"{name}.{step}", pool, rng.randint(1, amount), 1, ttl_ms, _below(rng, subject), model)
+            at, result = yield from _tried(clients, at, inner, 1, rng)
+            open_holds += [inner.operation_id] if _held(result) else []
+        else:
+            if what in ("settle", "release"):
+                open_holds.remove(name)
+            at, _ = yield from _tried(clients, at, _next(rng, what, name, step, pool, amount, ttl_ms), 1, rng)
+    while open_holds and rng.random() < 0.9:
+        name = open_holds.pop(rng.randrange(len(open_holds)))
+        at, _ = yield from _tried(clients, at, _next(rng, "settle", name, step_count, pool, amount, ttl_ms), 2, rng)
+
+
+def _below(rng: Random, subject: str) -> str:
+    """Draws a subject at or below another one."""
+    return rng.choice([one for one in SUBJECTS if one == subject or not subject or one.startswith(f"{subject}/")])
+
+
+def _next(rng: Random, what: str, name: str, step: int, pool: int, amount: int, ttl_ms: int) -> Operation:
+    """Returns what is done next to an open hold."""
+    if what == "extend":
+        return Extend(f"{name}-e{step}", b"e", ACCOUNT, name, rng.randint(1, amount), 1, rng.choice((0, ttl_ms)))
+    if what == "return":
+        return Extend(f"{name}-e{step}", b"b", ACCOUNT, name, 0, 0, 0, return_amount=rng.randint(1, amount))
+    if what == "release":
+        return Release(f"{name}-x", b"x", ACCOUNT, name)
+    spent = rng.choice((0, 1, amount // 3, amount // 2, amount))
+    return _settle(name, f"s{step}", spent, pool, final=what == "settle")
 
 
 def _held(result: Result | None) -> int:
@@ -177,6 +237,13 @@ def _held(result: Result | None) -> int:
     return int(pb.ReserveResponse.FromString(result).granted_amount)
 
 
-def _settle(number: int, part: str, amount: int, pool: int | str, final: bool) -> Settle:
+def _settle(name: str, part: str, amount: int, pool: int | str, final: bool) -> Settle:
     content = f"s{amount}{final}".encode()
-    return Settle(f"w{number}-{part}", content, ACCOUNT, f"w{number}", amount, final, f"pool-{pool}", (), False)
+    return Settle(f"{name}-{part}", content, ACCOUNT, name, amount, final, f"pool-{pool}", (), False)
+
+
+WORK: dict[str, Callable[[Clients, Action, Random], Steps]] = {
+    "charge": _charge,
+    "session": _session,
+    "family": _family,
+}

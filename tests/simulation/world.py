@@ -11,10 +11,12 @@ from typing import Any
 import holdfast_sidecar.loop as loop_module
 from holdfast.v1 import ledger_service_pb2 as api
 from holdfast_ledger.config import LedgerConfig
+from holdfast_sidecar.engine.operations import Check
+from holdfast_sidecar.engine.rules import Dimensions
 from holdfast_sidecar.engine.settings import EngineSettings
 from holdfast_sidecar.uplink.limits import UplinkLimits
 
-from tests.simulation.clock import MS, SECOND, US, HostClock, SimLoop
+from tests.simulation.clock import MS, SECOND, START_UNIX_NS, US, HostClock, SimLoop
 from tests.simulation.disk import Folder
 from tests.simulation.faults import Faults, policy_message
 from tests.simulation.history import History
@@ -22,9 +24,20 @@ from tests.simulation.host import Host, Surroundings, crash_point
 from tests.simulation.invariants import Invariants
 from tests.simulation.network import Link
 from tests.simulation.patching import replaced
-from tests.simulation.plan import ACCOUNT, OPTIMISTIC, Knobs, Plan, PoolPlan
+from tests.simulation.plan import FAIL_OPEN, OPTIMISTIC, WORK, Knobs, Plan, PoolPlan
 from tests.simulation.record import Record
 from tests.simulation.replicas import Replicas
+from tests.simulation.rule_checks import RateChecks, rules_differ
+from tests.simulation.rules import (
+    ACCOUNT,
+    KNOWN,
+    SUBJECTS,
+    Rules,
+    setting,
+    setting_subjects,
+    setting_terms,
+    shortened,
+)
 from tests.simulation.workload import Clients
 
 LONG_MS, MANY = 60_000, 10_000
@@ -63,9 +76,16 @@ class World:
         knobs = plan.knobs
         self.loop = SimLoop()
         self.history = History(lambda: self.loop.now_ns)
-        self.record = Record(answers_kept=knobs.outcome_ms > LONG_MS and knobs.outcome_limit > MANY)
+        self.rules = Rules(plan.rules)
+        self.rates = RateChecks(self.rules, self.fail, lambda: self.loop.now_ns)
+        answers_kept = knobs.outcome_ms > LONG_MS and knobs.outcome_limit > MANY
+        self.record = Record(answers_kept, self._windows_of, self._passed)
         self.violation = ""
         self._line = 0
+        self._is_open = any(pool.partition_mode == FAIL_OPEN for pool in knobs.pools) or any(
+            action.kind == "policy" for action in plan.actions
+        )
+        """Whether a host that is cut off may let on what it does not know the rules of."""
         commit_ns = (knobs.commit_us[0] * US, knobs.commit_us[1] * US)
         self.replicas = Replicas(
             self.loop,
@@ -90,7 +110,8 @@ class World:
         )
         self.hosts = [self._host(index, f"host-{index}", shared) for index in range(knobs.host_count)]
         self.spare = self._host(knobs.host_count, "spare", shared)
-        self.invariants = Invariants(self.replicas.database, self.record, knobs, self.fail, [*self.hosts, self.spare])
+        all_hosts = [*self.hosts, self.spare]
+        self.invariants = Invariants(self.replicas.database, self.record, self.rules, knobs, self.fail, all_hosts)
         self.invariants.excuses.optimistic = any(pool.enforcement == OPTIMISTIC for pool in knobs.pools)
         self.clients = Clients(self.loop, self.history, self.hosts, plan.seed)
         self.faults = Faults(
@@ -100,6 +121,8 @@ class World:
             self.spare,
             self.replicas,
             self.invariants,
+            self.record,
+            self.rules,
             self._new_line,
             plan.seed,
         )
@@ -130,6 +153,19 @@ class World:
     def _committed(self) -> None:
         self.invariants.after_commit()
 
+    def _windows_of(self, pool_id: str, subject: str, dimensions: Dimensions) -> set[str] | None:
+        """Returns what is decided now counts against, as long as the rules are as they were at the beginning."""
+        if not self.rules.constant or self._is_open:
+            return None
+        at_ms = START_UNIX_NS // MS + self.loop.now_ns // MS
+        return self.rules.windows_of(pool_id, subject, dict(dimensions).get("model", ""), at_ms)
+
+    def _passed(self, line: int, subject: str, amount: int) -> None:
+        if self.rules.constant and not self._is_open:
+            self.rates.passed(
+                next(host for host in [*self.hosts, self.spare] if host.folder.line == line), subject, amount
+            )
+
     def _after_round(self, host: Host) -> None:
         self.invariants.after_round(host)
 
@@ -137,7 +173,7 @@ class World:
 
     def run(self) -> Outcome:
         """Runs to the end, or to the first violation."""
-        with _surroundings():
+        with _surroundings(), shortened(self.plan.rules):
             try:
                 self._run()
             except Exception as error:  # noqa: BLE001 - whatever is raised is what the run has found
@@ -156,7 +192,7 @@ class World:
             host.start()
         begun_ns = self.loop.now_ns
         for action in plan.actions:
-            work = action.kind in ("session", "charge")
+            work = action.kind in WORK
             self.loop.at(begun_ns + action.at_ns, self.clients.begin if work else self.faults.carry_out, action)
         self._go(begun_ns + plan.horizon_ns)
         self.history.tell("world", "heals")
@@ -179,7 +215,15 @@ class World:
                 )
                 ask(servicer.CreateGrant(api.CreateGrantRequest(grant=grant)))
             self.history.tell("world", "pool", *(getattr(pool, name) for name in PoolPlan.__slots__))
-        self._go(self.loop.now_ns + SECOND)
+        self._go(self.loop.now_ns + SECOND // 2)
+        if self.plan.rules.governed:
+            governance = self.replicas.all[0].governance
+            ask(setting_subjects(governance, KNOWN))
+            ask(setting_terms(governance, self.plan.rules.deny_unknown_subject))
+            for rule in self.rules.all:
+                ask(setting(governance, rule))
+                self.history.tell("world", "rule", rule)
+        self._go(self.loop.now_ns + SECOND // 2)
 
     def _go(self, until_ns: int) -> None:
         """Runs up to a time, and looks for what nobody handled."""
@@ -238,6 +282,21 @@ class World:
                 self.fail(f"at rest there is no agreement: {difference}")
             self.invariants.at_rest(present)
             self.invariants.books()
+            self._look_up(present)
+
+    def _look_up(self, hosts: list[Host]) -> None:
+        """Has all hosts use the rules of each subject, and compares."""
+        if not self.plan.rules.governed or not self.plan.knobs.lease_wait_ms:
+            return
+        for _ in range(3):
+            for host in hosts:
+                for subject in SUBJECTS:
+                    host.call(Check(ACCOUNT, "pool-0", 1, 0, "", subject, ()), lambda _: None)
+            self._go(self.loop.now_ns + REST_NS)
+        database = self.replicas.database
+        differs = rules_differ(database, self._present(), START_UNIX_NS // MS + self.loop.now_ns // MS)
+        if differs and not self.violation:
+            self.fail(f"rules are out of step: {differs}")
 
     def _end(self) -> None:
         """Ends all processes, so that nothing of this run is left in the loop."""

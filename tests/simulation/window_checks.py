@@ -1,0 +1,181 @@
+"""What must be so of windows: nobody uses more of a limit than there is, and each debit counts once where it should.
+
+A part of `invariants`. What may go beyond a window's rights is told apart on the host that lets it through: settles
+above their holds, work that a lenient partition mode lets go on, and what the ledger reclaimed.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+
+from holdfast_sidecar.engine.partition import FAIL_CLOSED
+from holdfast_sidecar.engine.state import Window
+from holdfast_sidecar.engine.verdicts import Mode
+
+from tests.simulation.host import Host
+from tests.simulation.ledger import SimDatabase
+from tests.simulation.record import Record
+from tests.simulation.rows import Excuses, LeaseKey, LeaseRow, PoolRow
+from tests.simulation.rules import MARK, Rules
+
+_COUNTED = """SELECT p.pool_id, w.left_total, p.spent_total, p.corrected_total FROM windows w
+ JOIN pools p USING (pool_key)"""
+
+
+class WindowChecks:
+    """Checks windows, and tells of the first that does not hold."""
+
+    def __init__(
+        self,
+        database: SimDatabase,
+        record: Record,
+        rules: Rules,
+        excuses: Excuses,
+        fail: Callable[[str], None],
+        hosts: list[Host],
+        spent_unposted: Mapping[str, int],
+    ) -> None:
+        """`spent_unposted`: by window, what was spent and not posted when the ledger reclaimed the rights to it."""
+        self._database = database
+        self._record = record
+        self._rules = rules
+        self._excuses = excuses
+        self._fail = fail
+        self._hosts = hosts
+        self._let_on: dict[str, int] = defaultdict(int)
+        """By window: what lenient partition modes let go on beyond its rights."""
+        self._lowered: dict[str, int] = defaultdict(int)
+        """By window: by how much its limit was lowered, in all."""
+        self._spent_unposted = spent_unposted
+        self._most: dict[str, int] = defaultdict(int)
+        """By window: the largest limit that it ever had."""
+        self._owed: dict[tuple[str, int, str], tuple[int, int, int]] = {}
+        """By process and window: by how much its rights were passed, reclaimed, and spent above holds."""
+
+    @property
+    def _excused(self) -> bool:
+        return self._excuses.restored or self._excuses.forked
+
+    # ── at the ledger ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def after_commit(self, window: PoolRow, before: PoolRow | None) -> None:
+        """What is out and spent is within the limit, but for what is told apart."""
+        name = window.pool_id
+        self._most[name] = max(self._most[name], window.granted_total)
+        if before is not None:
+            self._lowered[name] += max(0, before.granted_total - window.granted_total)
+        if self._excused or _rule_of(name) in self._rules.lenient or window.free >= 0:
+            return
+        explained = self._let_on[name] + self._lowered[name] + self._spent_unposted.get(name, 0)
+        explained += sum(amount for (_, passed), amount in self._record.beyond.items() if passed == name)
+        if -window.free > explained:
+            self._fail(f"the limit of {name!r} is passed by {-window.free}, explained are {explained}: {window}")
+
+    # ── after each round of a sidecar ───────────────────────────────────────────────────────────────────────────────
+
+    def after_round(self, host: Host, leases: dict[LeaseKey, LeaseRow]) -> None:
+        """Compares windows in memory with the disk, and what is used of them with what is there."""
+        seen, process = host.folder.seen, host.process
+        if seen.wrong:
+            self._fail(f"{host.name}: {seen.wrong}")
+        if process is None:
+            return
+        for account in process.engine._accounts.by_id.values():
+            for name, window in account.windows.items():
+                held = seen.held.get((account.account_id, name), 0)
+                if window.held != held:
+                    self._fail(f"I-1: {host.name}: {name!r} holds {window.held}, its open holds {held}")
+                if window.leased:
+                    key = (host.folder.sidecar_id, seen.birth_epoch, account.account_id, name)
+                    self._check_rights(host, key, leases.get(key))
+        self._check_slots()
+
+    def _check_rights(self, host: Host, key: LeaseKey, lease: LeaseRow | None) -> None:
+        """No more of a window is used than is here, and none is here that the ledger does not count as out."""
+        name, seen = key[3], host.folder.seen
+        totals = seen.pools.get(key[2:])
+        if totals is None or _rule_of(name) in self._rules.lenient:
+            return
+        if not self._excused:
+            unheard = lease.reclaimed_total - totals.reclaimed_total if lease else 0
+            out = max(0, lease.outstanding + max(0, unheard)) if lease else 0
+            if totals.rights > out:
+                self._fail(f"rights doubled: {key} has {totals}, the ledger {lease}")
+        owed = max(0, seen.held.get(key[2:], 0) - totals.rights)
+        place, beyond = (host.name, host.start_count, name), self._record.beyond[host.folder.line, name]
+        now = owed, totals.reclaimed_total, beyond
+        before = self._owed.get(place, now)
+        self._owed[place] = now
+        more = owed - before[0] - (totals.reclaimed_total - before[1]) - (beyond - before[2])
+        if more <= 0 or self._excused:
+            return
+        if not self._is_lenient(host):
+            self._fail(f"{host.name} passes its rights of {name!r} by {more}: {totals}, before {before}")
+        self._let_on[name] += more
+
+    def _is_lenient(self, host: Host) -> bool:
+        """Whether some pool lets work go on while the host is cut off, as it is."""
+        assert host.process is not None
+        engine = host.process.engine
+        return any(
+            pool.partition_mode != FAIL_CLOSED and engine._decisions.mode(pool.partition_after_ms) is Mode.PARTITIONED
+            for pool in engine._accounts.pools()
+        )
+
+    def _check_slots(self) -> None:
+        """Of a shared concurrency limit no more holds are open over all hosts than it allows."""
+        if self._excused or any(host.rebooted for host in self._hosts):
+            return
+        counts: dict[str, int] = defaultdict(int)
+        for host in self._hosts:
+            now_ns = host.clock.now_ns()
+            for hold in host.folder.seen.holds.values():
+                for name in hold.slots if hold.deadline_ns > now_ns else ():
+                    counts[name] += 1
+        for name, count in counts.items():
+            limit = self._rules.slots.get(_rule_of(name))
+            if limit is None or not limit.shared or limit.rule_id in self._rules.lenient | self._rules.unshared:
+                continue
+            if count > self._most[name] + self._let_on[name]:
+                self._fail(f"{count} holds of {name!r} are open, of {self._most[name]}")
+
+    # ── at the end ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def difference(self, window: Window, lease: LeaseRow) -> str:
+        """Returns in what a window at rest differs from its lease; empty: in nothing.
+
+        What is posted beyond its rights the ledger grants after the fact, and tells when it is asked next.
+        """
+        name = window.pool_id
+        if lease.posted_total != window.consumed_total:
+            return f"consumed {window.consumed_total} of {name!r}: {lease}"
+        mine = (window.reclaimed_total, window.returned_total)
+        left = window.granted_total - sum(mine) - window.consumed_total
+        if mine != (lease.reclaimed_total, lease.returned_total) or max(0, left) != lease.outstanding:
+            return f"has {left} of {name!r}: {window}, {lease}"
+        return ""
+
+    def counted(self, posted: Iterable[tuple[str, int, str, int]]) -> None:
+        """Each window has counted each posted debit that names it, once.
+
+        Args:
+            posted: Of each posted debit the sidecar, the sequence, the operation and the amount.
+        """
+        expected: dict[str, int] = defaultdict(int)
+        for sidecar_id, sequence, operation_id, amount in posted:
+            made = self._record.by_sequence.get((sidecar_id, sequence), [])
+            row = next((row for row in made if (row.operation_id, row.amount) == (operation_id, amount)), None)
+            for name in row.windows if row else ():
+                expected[name] += amount
+        rows = self._database.connection.execute(_COUNTED).fetchall()
+        for name, left, spent, corrected in rows:
+            total, rule_id = spent + left + corrected, _rule_of(name)
+            if total != expected[name] and not (rule_id in self._rules.deleted and total < expected[name]):
+                self._fail(f"{name!r} counted {total}, the debits that name it are {expected[name]}")
+        there = {name for name, *_ in rows}
+        for name, amount in expected.items():
+            if name not in there and amount and _rule_of(name) not in self._rules.deleted:
+                self._fail(f"{name!r} is not there, the debits that name it are {amount}")
+
+
+def _rule_of(name: str) -> str:
+    return name.partition(MARK)[0]
