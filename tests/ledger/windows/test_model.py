@@ -270,9 +270,9 @@ def test_hosts_that_spend_what_they_have_never_pass_a_limit(
     machine.open()
     for action, host, budget, amount, wait_ms in actions:
         machine.books.clock.advance(wait_ms)
-        machine.books.sweep()
         for each in SIDECARS:
             machine.books.heartbeat(each)
+        machine.books.sweep()
         name = machine.name(budget)
         if action == "ask":
             machine.ask(host, name, amount, amount)
