@@ -7,7 +7,7 @@ had them before have committed. Speed comes from few statements: many rows trave
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -30,6 +30,7 @@ from holdfast_ledger.store.rows import Rows, Value
 from holdfast_ledger.store.rule_rows import Node
 from holdfast_ledger.store.rule_statements import upsert_tail
 from holdfast_ledger.store.statements import SqlReader, SqlWriter
+from holdfast_ledger.store.window_rows import Window
 
 LOCKED_POOLS = "SELECT pool_key FROM pools WHERE pool_key = ANY(?) ORDER BY pool_key FOR NO KEY UPDATE"
 """NO KEY: rows that refer to the pool may be added meanwhile; whoever changes a pool still excludes all others."""
@@ -94,8 +95,14 @@ class PostgresWriter(PostgresReader, SqlWriter):
     for_no_key_update = "FOR NO KEY UPDATE"
     for_key_share = "FOR KEY SHARE"
 
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._locked: set[int] | None = None
+        """Pools and windows that nobody else can change meanwhile; None: `lock` was not called, so nobody else is."""
+
     def lock(self, wanted: Locks) -> None:
         """See `Writer`."""
+        self._locked = self._locked or set()
         if wanted.sidecar_ids:
             sql = "SELECT 1 FROM sidecars WHERE sidecar_id = ANY(?) ORDER BY sidecar_key FOR NO KEY UPDATE"
             self._rows(sql, texts(sorted(wanted.sidecar_ids)))
@@ -107,13 +114,44 @@ class PostgresWriter(PostgresReader, SqlWriter):
             rows = self._rows(sql, texts([name for name, _ in names]), texts([name for _, name in names]))
             keys.update(row[0] for row in rows)
         if keys:
-            self._rows(LOCKED_POOLS, self._keys(keys))
+            self._lock_pools(keys)
+
+    def _lock_pools(self, pool_keys: Collection[int], tail: str = "") -> list[int]:
+        """Locks pools and windows in the order of their keys; returns those that it has."""
+        keys = [row[0] for row in self._rows(LOCKED_POOLS + tail, self._keys(pool_keys))]
+        if self._locked is not None:
+            self._locked.update(keys)
+        return keys
+
+    def _check_locked(self, pool_keys: Collection[int]) -> None:
+        """Raises `Aborted` for one that was not there yet when `lock` looked for it: it may have changed since read."""
+        if self._locked is not None and not self._locked.issuperset(pool_keys):
+            raise Aborted("another replica has just made a pool or window that was to be changed")
+
+    def insert_pool(self, pool: Pool) -> int:
+        """See `Writer`."""
+        key = super().insert_pool(pool)
+        if self._locked is not None:
+            self._locked.add(key)
+        return key
+
+    def save_pools(self, pools: Iterable[Pool]) -> None:
+        """See `Writer`."""
+        pools = list(pools)
+        self._check_locked([pool.pool_key for pool in pools])
+        super().save_pools(pools)
+
+    def save_windows(self, windows: Iterable[Window]) -> None:
+        """See `WindowWriter`."""
+        windows = list(windows)
+        self._check_locked([window.pool_key for window in windows])
+        super().save_windows(windows)
 
     def grants_due(self, now_ms: int, limit: int, pool_keys: Collection[int] | None) -> list[Grant]:
         """See `Writer`."""
         if pool_keys is None:
             found = {grant.pool_key for grant in super().grants_due(now_ms, limit, None)}
-            pool_keys = [row[0] for row in self._rows(LOCKED_POOLS + " SKIP LOCKED", self._keys(found))]
+            pool_keys = self._lock_pools(found, " SKIP LOCKED")
         return super().grants_due(now_ms, limit, pool_keys)
 
     def lives_due(self, now_ms: int, limit: int) -> list[Life]:
@@ -126,13 +164,13 @@ class PostgresWriter(PostgresReader, SqlWriter):
         sql = """SELECT DISTINCT l.pool_key FROM unnest(?, ?) AS life (sidecar_key, birth_epoch)
             JOIN leases l USING (sidecar_key, birth_epoch)"""
         pools = self._rows(sql, self._keys([x.sidecar_key for x in lives]), self._keys([x.birth_epoch for x in lives]))
-        self._rows(LOCKED_POOLS, self._keys([row[0] for row in pools]))
+        self._lock_pools([row[0] for row in pools])
         return lives
 
     def windows_due(self, now_ms: int, limit: int) -> list[int]:
         """See `WindowWriter`."""
         found = super().windows_due(now_ms, limit)
-        return [row[0] for row in self._rows(LOCKED_POOLS + " SKIP LOCKED", self._keys(found))]
+        return self._lock_pools(found, " SKIP LOCKED")
 
     def share_rules(self, account_key: int) -> None:
         """See `WindowWriter`. Whoever changes rules raises their version in this row first."""

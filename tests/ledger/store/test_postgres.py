@@ -587,3 +587,20 @@ def test_everything_is_told_again_now_and_then(one: PostgresStore, monkeypatch: 
     stop = one.listen(ear.hear)
     wait_until(lambda: ear.all_count > 3)
     stop()
+
+
+def test_a_pool_that_was_made_after_the_locks_were_taken_is_not_changed(postgres_url: str) -> None:
+    mine, other = PostgresStore(postgres_url), Books(PostgresStore(postgres_url), Clock())
+    locks = Locks(pools=frozenset({("a", "general")}))
+    with mine.writing() as writer:
+        writer.lock(locks)
+        other.open_pool()
+        pool = writer.pool("a", "general")
+        assert pool is not None
+        with pytest.raises(Aborted):
+            writer.save_pools([pool])
+    with mine.writing() as writer:
+        writer.lock(locks)
+        writer.save_pools([pool])
+    other.store.close()
+    mine.close()
