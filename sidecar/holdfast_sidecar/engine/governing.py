@@ -27,7 +27,7 @@ from holdfast_sidecar.engine.levels import Level, Notes
 from holdfast_sidecar.engine.limits import OPEN_PATH, Budget, ConcurrencyLimit, Path, RateLimit
 from holdfast_sidecar.engine.operations import Charge, Check, Fault, FaultCode, Required, Reserve
 from holdfast_sidecar.engine.partition import FAIL_CLOSED, FAIL_OPEN
-from holdfast_sidecar.engine.rights import rights_left
+from holdfast_sidecar.engine.rights import any_low, rights_left
 from holdfast_sidecar.engine.rules import AccountTerms, FeatureValue, Quantities
 from holdfast_sidecar.engine.state import Hold, Pool, Rights, Window
 from holdfast_sidecar.engine.verdicts import Mode, Reason
@@ -223,6 +223,8 @@ class Governing(Deciding):
         passed = parent.budgets if parent is not None else ()
         if passed:
             passage.budgets = passed + tuple(window for window in path.windows if window not in passed)
+        if not any_low(path.windows, passage.amount):
+            return None
         for budget, window in zip(path.budgets, path.windows, strict=True):
             left = rights_left(window)
             if left - passage.amount >= window.low_water or not window.leased or window in passed:

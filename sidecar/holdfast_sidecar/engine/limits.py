@@ -76,9 +76,10 @@ class RateLimit:
 
     def cost(self, requests: int, amount: int, quantities: Quantities) -> int:
         """Returns what an operation costs of it."""
-        if self.rule.unit is RateUnit.REQUESTS:
+        unit = self.rule.unit
+        if unit is RateUnit.REQUESTS:
             return requests
-        if self.rule.unit is RateUnit.AMOUNT:
+        if unit is RateUnit.AMOUNT:
             return amount
         return sum(quantity for meter, quantity in quantities if meter in self.rule.meters)
 

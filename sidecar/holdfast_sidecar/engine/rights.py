@@ -3,6 +3,8 @@
 Rights and allowances are counted alike, see ledger_sync_service.proto. Amounts in minor units.
 """
 
+from collections.abc import Iterable
+
 from holdfast_sidecar.engine.events import LeaseState
 from holdfast_sidecar.engine.state import STRICT, WINDOW_MARK, Pool, Rights
 
@@ -12,6 +14,16 @@ RATE_WINDOW_END = f"{WINDOW_MARK}r"
 def rights_left(pool: Rights) -> int:
     """Returns the rights neither held nor spent, in minor units; below zero in overdraft."""
     return pool.granted_total - pool.reclaimed_total - pool.returned_total - pool.consumed_total - pool.held
+
+
+def any_low(windows: Iterable[Rights], amount: int) -> bool:
+    """Whether taking `amount` of each would bring any of them below its low-water mark, or below zero."""
+    for window in windows:
+        # As `rights_left`, which to call for each would take half as long again.
+        left = window.granted_total - window.reclaimed_total - window.returned_total
+        if left - window.consumed_total - window.held - amount < window.low_water:
+            return True
+    return False
 
 
 def allowance_left(pool: Pool) -> int:
