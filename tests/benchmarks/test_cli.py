@@ -115,7 +115,7 @@ def test_subjects_are_measured_at_each_count(tmp_path: Path) -> None:
     found = {(measure["name"], measure["active_count"]): measure["value"] for measure in written["measures"]}
     names = {
         "bytes_per_subject", "bytes_per_subject_after_start", "cpu_us_per_check", "cpu_us_per_check_without",
-        "cpu_us_per_operation", "cpu_us_per_operation_without", "start_s", "start_cpu_s",
+        "cpu_us_per_operation", "cpu_us_per_operation_without", "start_s", "start_cpu_s", "start_cpu_s_without",
     }  # fmt: skip
     assert set(found) == {(name, count) for name in names for count in (200, 3000)}
     assert 0 < found["bytes_per_subject", 3000] < 10_000

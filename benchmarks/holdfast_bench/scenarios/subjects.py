@@ -44,6 +44,8 @@ class _Stage:
     start_s: float
     """From the start of the process until its health service says SERVING."""
     start_cpu_s: float
+    """Processor time of that. The folder has the recorded answers and debits of all that was measured, too."""
+    start_cpu_s_without: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def _stage(options: Options, durability: Durability, active_count: int, faults: 
         without.cpu_us_per_operation,
         with_.start_s,
         with_.start_cpu_s,
+        without.start_cpu_s,
     )
 
 
