@@ -69,7 +69,7 @@ def check_pools(reader: Reader, account: Account, said: Sequence[Budget]) -> Non
 
 
 def check_overlaps(said: Sequence[Budget], beside: Sequence[Budget]) -> None:
-    """No two budgets of a subject count the same in periods of the same unit.
+    """No two budgets of a subject count the same in periods of the same unit, or rolling ones of the same length.
 
     Args:
         said: The budgets that are set.
@@ -82,8 +82,8 @@ def check_overlaps(said: Sequence[Budget], beside: Sequence[Budget]) -> None:
             raise InvalidArgument(f"budgets[{place}].period", f"overlaps that of {other}, which counts the same")
 
 
-def _counted(budget: Budget) -> tuple[str, str, str, str, int]:
-    return budget.subject, budget.currency, budget.pool_id, budget.match, budget.period_unit
+def _counted(budget: Budget) -> tuple[str, str, str, str, int, int]:
+    return budget.subject, budget.currency, budget.pool_id, budget.match, budget.period_unit, budget.rolling_ms
 
 
 def check_shares(said: Sequence[Budget], known: Mapping[str, Budget]) -> None:

@@ -137,6 +137,19 @@ async def test_budgets_are_listed_with_their_limits_and_present_periods(tmp_path
         assert periods == [(midnight, midnight + DAY_MS)] * 2 + [(0, 0)]
 
 
+async def test_rolling_budgets_of_several_lengths_may_stand_side_by_side(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool()
+        rules = Rules(ledger)
+        await rules.budgets(budget("5h", period=ROLLING), budget("7d", period=rolling(7 * DAY_MS)))
+        again = rules.budgets(budget("again", period=rolling(7 * DAY_MS)))
+        assert await refused(again) == (INVALID, "BAD_MESSAGE", "budgets[0].period")
+
+
+def rolling(rolling_ms: int) -> api.Period:
+    return api.Period(unit=api.PERIOD_UNIT_ROLLING, rolling_ms=rolling_ms)
+
+
 async def test_a_budget_is_hard_unless_told(tmp_path: Path) -> None:
     async with running(tmp_path) as ledger:
         await ledger.open_pool()
