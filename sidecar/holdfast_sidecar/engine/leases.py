@@ -9,12 +9,13 @@ When another host needs what is not free, the ledger recalls: each round is answ
 waiting call needs here. While it recalls for this host, its answer is `pending` and the calls go on waiting.
 """
 
+from collections import deque
 from itertools import chain
 
 from holdfast_sidecar.engine.accounts import Accounts
 from holdfast_sidecar.engine.amounts import INT64_MAX, NS_PER_MS
 from holdfast_sidecar.engine.changes import Changes
-from holdfast_sidecar.engine.deadlines import Deadlines
+from holdfast_sidecar.engine.deadlines import NEVER_NS
 from holdfast_sidecar.engine.demand import Demand
 from holdfast_sidecar.engine.events import LeaseAsk, LeaseState, LeaseStatus, LeaseWant
 from holdfast_sidecar.engine.gcra import FULL_SHARE
@@ -58,7 +59,8 @@ class Leases:
         """What decisions lacked that did not wait for it."""
         self._reporting: dict[Key, None] = {}
         self._recalled: dict[Key, None] = {}
-        self._idle: Deadlines[Rights] = Deadlines(_idle_check_ns)
+        self._idle: deque[Rights] = deque()
+        """Those with an `idle_check_ns`, earliest first: all are looked at the same while later."""
         self._idle_from_ns = self._idle_until_ns = 0
         self._last_request_id = 0
         self.streaming = False
@@ -103,7 +105,11 @@ class Leases:
 
     def next_ns(self) -> int:
         """Returns when the next look for idle rights is due."""
-        return self._idle.next_ns()
+        if not self._idle:
+            return NEVER_NS
+        check_ns = self._idle[0].idle_check_ns
+        assert check_ns is not None
+        return check_ns
 
     # ── the ledger's word ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -273,7 +279,8 @@ class Leases:
 
     def return_idle(self, now_ns: int) -> None:
         """Gives back the rights of pools in which nothing moved for `lease_idle_ms`."""
-        for pool in self._idle.pop_due(now_ns):
+        while self.next_ns() <= now_ns:
+            pool = self._idle.popleft()
             pool.idle_check_ns = None
             if self._accounts.rights((pool.account_id, pool.pool_id)) is not pool:
                 continue
@@ -323,7 +330,7 @@ class Leases:
                 self._idle_from_ns, self._idle_until_ns = now_ns, now_ns + self._settings.lease_idle_ms * NS_PER_MS
             # One number for all of a batch: a number of their own would be a tenth of what many windows take.
             pool.idle_check_ns = self._idle_until_ns
-            self._idle.push(self._idle_until_ns, pool)
+            self._idle.append(pool)
 
 
 def _returned(pool: Rights) -> int:
@@ -339,7 +346,3 @@ def _demand_of(rights: Rights) -> Demand:
     if demand is None:
         demand = rights.demand = Demand()
     return demand
-
-
-def _idle_check_ns(rights: Rights) -> int | None:
-    return rights.idle_check_ns
