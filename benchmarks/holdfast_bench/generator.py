@@ -38,7 +38,7 @@ class Step:
     template: bytes
     patches: tuple[Patch, ...] = ()
     number_count: int = 1
-    """Numbers that each call of this step takes; no two calls share one."""
+    """Numbers that each call of this step takes; no two calls share one. 0: it has those of the steps before it."""
     stream: bool = False
     """Whether the payload is a message on a bidirectional stream, with one message in flight on each stream."""
     expect: bytes = b""

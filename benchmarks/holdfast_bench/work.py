@@ -53,12 +53,12 @@ def lifecycle(path: PathShape = "empty", pool_count: int = 1) -> tuple[Step, Ste
     return reserve(path, pool_count), settle()
 
 
-def settle(place: int = 1) -> Step:
-    """The settle of the hold that the item's first step opened, or, as the first step itself, another load's."""
+def settle() -> Step:
+    """The settle of the hold that the item's first step opened; it has that one's number, and takes none itself."""
     request = SettleRequest(
-        operation_id=f"s{number(place)}", account_id=ACCOUNT, hold_id=f"r{number(0)}", amount=AMOUNT * 3 // 4
+        operation_id=f"s{number(0)}", account_id=ACCOUNT, hold_id=f"r{number(0)}", amount=AMOUNT * 3 // 4
     )
-    return step_of(SERVICE + "Settle", request)
+    return step_of(SERVICE + "Settle", request, number_count=0)
 
 
 def session(path: PathShape = "empty", pool_count: int = 1, ttl_ms: int = TTL_MS) -> Step:

@@ -20,7 +20,7 @@ from holdfast_bench.options import Durability, Options, PathShape
 from holdfast_bench.results import Figures, Json, Measure, Report, Spread
 from holdfast_bench.rounds import load_of, say
 
-TOUCH_IN_FLIGHT = 500
+TOUCH_IN_FLIGHT = 100
 """Each first call of a subject waits for the ledger twice: for its rules, then for rights of its budget."""
 TOUCH_TIMEOUT_S = 600.0
 STAGE_NUMBERS = 10**10
@@ -100,11 +100,11 @@ def _run(options: Options, durability: Durability, path: PathShape, active_count
     with system.workspace() as folder, system.sink(folder, path=path) as source:
         process = _start(folder, source.target, options, durability)
         try:
-            touches = [loads.run(process.target, load) for load in _touch(active_count, path)]
+            touch = loads.run(process.target, _touch(active_count, path))
             touched_bytes = process.anonymous_bytes
             checks, check_us = _measure(process, options, _check(active_count, path))
             lifecycles, operation_us = _measure(process, options, _reserve(active_count, path), work.settle())
-            found = (figures.fault for figures in (*touches, checks, lifecycles))
+            found = (figures.fault for figures in (touch, checks, lifecycles))
             faults += [f"{active_count} subjects, {path} path: {fault}" for fault in found if fault]
             process.stop()
             begun_s = time.monotonic()
@@ -121,12 +121,10 @@ def _start(folder: Path, ledger_target: str, options: Options, durability: Durab
     return system.sidecar(folder, ledger_target, transport=options.transport, durability=durability, flags=flags)
 
 
-def _touch(active_count: int, path: PathShape) -> tuple[Load, Load]:
-    """A hold for each subject, then their settles: one load each, so that their numbers are the same."""
+def _touch(active_count: int, path: PathShape) -> Load:
+    """A hold for each subject, opened and settled."""
     pacing = Closed(TOUCH_IN_FLIGHT, max_item_count=active_count)
-    steps = (_reserve(active_count, path), work.settle(0))
-    opening, closing = (Load((step,), pacing, 0.0, TOUCH_TIMEOUT_S) for step in steps)
-    return opening, closing
+    return Load((_reserve(active_count, path), work.settle()), pacing, 0.0, TOUCH_TIMEOUT_S)
 
 
 def _measure(process: system.Process, options: Options, *steps: Step) -> tuple[Figures, float]:
