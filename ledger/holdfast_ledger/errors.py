@@ -57,6 +57,12 @@ class WebhookNotFound(NotFound):
     reason: ClassVar[str] = "WEBHOOK_NOT_FOUND"
 
 
+class DeliveryNotFound(NotFound):
+    """The webhook was not to be told of such an event."""
+
+    reason: ClassVar[str] = "DELIVERY_NOT_FOUND"
+
+
 class SidecarNotFound(NotFound):
     """No sidecar of this id has ever said Hello."""
 

@@ -11,11 +11,11 @@ from typing import TypeVar, cast
 from holdfast.v1 import ledger_service_pb2 as wire
 
 from holdfast_ledger import rules
-from holdfast_ledger.errors import WebhookNotFound
+from holdfast_ledger.errors import DeliveryNotFound, WebhookNotFound
 from holdfast_ledger.lookups import find_account
 from holdfast_ledger.paging import page_limit, read_token, write_token
 from holdfast_ledger.store.interface import Delivery, DeliveryState, Reader, Webhook, Writer
-from holdfast_ledger.validation import check_id, check_range
+from holdfast_ledger.validation import check_id, check_optional_id, check_range
 from holdfast_ledger.writer import GroupWriter
 
 SECRET_BYTES = 32
@@ -85,12 +85,40 @@ class WebhookCalls(ABC):
         token = write_token(scope, [rows[limit - 1].delivery_key]) if len(rows) > limit else ""
         return wire.ListDeliveriesResponse(deliveries=map(delivery_message, rows[:limit]), next_page_token=token)
 
+    async def RetryDeliveries(self, request: wire.RetryDeliveriesRequest) -> wire.RetryDeliveriesResponse:
+        """See the contract."""
+        webhook_id, event_id = request.webhook_id, request.event_id
+        check_id("webhook_id", webhook_id)
+        check_optional_id("event_id", event_id)
+        limit, scope = page_limit(request.page_size), ("retries", webhook_id, event_id)
+        key = read_token(scope, request.page_token, [int])
+        after = int(key[0]) if key else 0
+
+        def job(writer: Writer) -> tuple[int, str]:
+            webhook = _find(writer, webhook_id)
+            if event_id:
+                found = [_find_delivery(writer, webhook, event_id)]
+            else:
+                found = writer.dead_deliveries(webhook.webhook_key, after, limit + 1)
+            token = write_token(scope, [found[limit - 1].delivery_key]) if len(found) > limit else ""
+            return writer.retry_deliveries([x.delivery_key for x in found[:limit]], self._now_ms()), token
+
+        retried_count, token = await self._writer.run(job)
+        return wire.RetryDeliveriesResponse(retried_count=retried_count, next_page_token=token)
+
 
 def _find(reader: Reader, webhook_id: str) -> Webhook:
     webhook = reader.webhook(webhook_id)
     if webhook is None:
         raise WebhookNotFound("there is no such webhook", webhook_id=webhook_id)
     return webhook
+
+
+def _find_delivery(reader: Reader, webhook: Webhook, event_id: str) -> Delivery:
+    delivery = reader.delivery(webhook.webhook_key, event_id)
+    if delivery is None:
+        raise DeliveryNotFound("the webhook was not to be told of such an event", event_id=event_id)
+    return delivery
 
 
 def webhook_message(webhook: Webhook) -> wire.Webhook:

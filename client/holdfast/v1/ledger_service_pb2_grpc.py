@@ -146,6 +146,11 @@ class LedgerServiceStub:
                 request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListDeliveriesRequest.SerializeToString,
                 response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListDeliveriesResponse.FromString,
                 _registered_method=True)
+        self.RetryDeliveries = channel.unary_unary(
+                '/holdfast.v1.LedgerService/RetryDeliveries',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.RetryDeliveriesRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.RetryDeliveriesResponse.FromString,
+                _registered_method=True)
         self.ListSidecars = channel.unary_unary(
                 '/holdfast.v1.LedgerService/ListSidecars',
                 request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListSidecarsRequest.SerializeToString,
@@ -350,6 +355,16 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryDeliveries(self, request, context):
+        """Has dead deliveries tried again, at once and then as if their events were new: for 24 h from now, the pauses from
+        5 s on. Goes through them page by page. Those that are pending or delivered stay as they are, so repeated it
+        changes nothing unless one has died again. NOT_FOUND (WEBHOOK_NOT_FOUND); with `event_id` also
+        (DELIVERY_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListSidecars(self, request, context):
         """Lists the sidecars that have ever said Hello.
         """
@@ -503,6 +518,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.ListDeliveries,
                     request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListDeliveriesRequest.FromString,
                     response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListDeliveriesResponse.SerializeToString,
+            ),
+            'RetryDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryDeliveries,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.RetryDeliveriesRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.RetryDeliveriesResponse.SerializeToString,
             ),
             'ListSidecars': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSidecars,
@@ -1109,6 +1129,33 @@ class LedgerService:
             '/holdfast.v1.LedgerService/ListDeliveries',
             holdfast_dot_v1_dot_ledger__service__pb2.ListDeliveriesRequest.SerializeToString,
             holdfast_dot_v1_dot_ledger__service__pb2.ListDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/RetryDeliveries',
+            holdfast_dot_v1_dot_ledger__service__pb2.RetryDeliveriesRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.RetryDeliveriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

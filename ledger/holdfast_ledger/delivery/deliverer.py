@@ -5,7 +5,7 @@ rows that another is about to claim. A replica that dies leaves its claims to ru
 id is the same.
 
     pending ──2xx──► delivered
-    pending ──else──► pending, later ──24 h, or 410──► dead
+    pending ──else──► pending, later ──24 h, or 410──► dead ──RetryDeliveries──► pending
 """
 
 import asyncio
@@ -28,7 +28,7 @@ CLAIM_LIMIT = 32
 
 FIRST_RETRY_MS, LAST_RETRY_MS = 5_000, 3_600_000
 GIVE_UP_MS = 24 * 3_600_000
-"""After the event."""
+"""After the event, or after the latest retry of what was dead."""
 
 MAX_ERROR_CHARS = 256
 
@@ -119,7 +119,7 @@ class Deliverer:
         now_ms = self._now_ms()
         delivery.last_error = str(fault)[:MAX_ERROR_CHARS]
         next_at_ms = now_ms + retry_in_ms(delivery.attempt_count, self._chance())
-        if fault.final or next_at_ms > delivery.event_created_at_ms + GIVE_UP_MS:
+        if fault.final or next_at_ms > delivery.since_ms + GIVE_UP_MS:
             delivery.state, delivery.next_at_ms, delivery.ended_at_ms = DeliveryState.DEAD, NEVER, now_ms
             self._counts.dead += 1
             _log.warning("event %s for webhook %s is dead: %s", delivery.event_id, delivery.webhook_id, fault)

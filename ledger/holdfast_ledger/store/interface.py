@@ -294,7 +294,8 @@ class Delivery:
     secret: str
     event_id: str
     body: str
-    event_created_at_ms: int
+    since_ms: int
+    """From when its age counts: the event's time, or that of the latest retry."""
     state: DeliveryState
     attempt_count: int
     next_at_ms: int
@@ -772,6 +773,12 @@ class Reader(RuleReader, WindowReader, Protocol):
     def deliveries(self, webhook_key: int, state: int, after_key: int, limit: int) -> list[Delivery]:
         """Lists deliveries to a webhook; 0 as the state does not filter."""
 
+    def delivery(self, webhook_key: int, event_id: str) -> Delivery | None:
+        """Returns the delivery of an event to a webhook."""
+
+    def dead_deliveries(self, webhook_key: int, after_key: int, limit: int) -> list[Delivery]:
+        """Lists the deliveries to a webhook that are dead."""
+
     def journal(self, pool_key: int, after_key: int, limit: int) -> list[JournalLine]:
         """Lists the journal of a pool."""
 
@@ -928,6 +935,9 @@ class Writer(Reader, RuleWriter, WindowWriter, Protocol):
 
     def save_delivery(self, delivery: Delivery, claimed_until_ms: int) -> None:
         """Writes what became of a claimed delivery; nothing if it was claimed again since."""
+
+    def retry_deliveries(self, delivery_keys: Collection[int], now_ms: int) -> int:
+        """Makes those of the deliveries that are dead pending, due now, as if never tried; returns how many."""
 
     def insert_correction(self, account_key: int, correction: Correction) -> int:
         """Adds a correction. Raises `Conflict`."""

@@ -103,7 +103,7 @@ _EVENT = """SELECT e.event_id, e.type, e.account_key, a.account_id, coalesce(e.p
  FROM events e JOIN accounts a ON a.account_key = e.account_key LEFT JOIN pools p ON p.pool_key = e.pool_key """
 _WEBHOOK = """SELECT w.webhook_id, coalesce(a.account_id, ''), w.url, w.secret, w.created_at_ms, w.webhook_key
  FROM webhooks w LEFT JOIN accounts a USING (account_key) """
-_DELIVERY = """SELECT d.delivery_key, w.webhook_id, w.url, w.secret, e.event_id, e.body, e.created_at_ms, d.state,
+_DELIVERY = """SELECT d.delivery_key, w.webhook_id, w.url, w.secret, e.event_id, e.body, d.since_ms, d.state,
  d.attempt_count, d.next_at_ms, d.last_error, d.ended_at_ms
  FROM deliveries d JOIN webhooks w USING (webhook_key) JOIN events e USING (event_key) """
 _ACCOUNT_COLUMNS = ("account_id", "display_name", "created_at_ms")
@@ -290,6 +290,16 @@ class SqlReader(SqlRuleReader, WindowStatements):
             where += "AND d.state = ? "
             values.append(state)
         return self._deliveries(f"{where}ORDER BY d.delivery_key LIMIT ?", *values, limit)
+
+    def delivery(self, webhook_key: int, event_id: str) -> Delivery | None:
+        """See `Reader`."""
+        where = "WHERE d.webhook_key = ? AND e.event_id = ?"
+        return next(iter(self._deliveries(where, webhook_key, event_id)), None)
+
+    def dead_deliveries(self, webhook_key: int, after_key: int, limit: int) -> list[Delivery]:
+        """See `Reader`. The state is in the text, as it is in the index."""
+        where = "WHERE d.webhook_key = ? AND d.delivery_key > ? AND d.state = 3 ORDER BY d.delivery_key LIMIT ?"
+        return self._deliveries(where, webhook_key, after_key, limit)
 
     def _journal(self, where: str, *values: Value) -> list[JournalLine]:
         tail = "AND e.entry_key > ? ORDER BY e.entry_key LIMIT ?"
@@ -605,9 +615,10 @@ class SqlWriter(SqlReader, SqlRuleWriter, WindowChanges):
     def insert_deliveries(self, event: Event) -> None:
         """See `Writer`."""
         sql = f"""INSERT INTO deliveries (webhook_key, event_key, state, attempt_count, next_at_ms, last_error,
-            ended_at_ms) SELECT webhook_key, CAST(? AS BIGINT), 1, 0, CAST(? AS BIGINT), '', 0 FROM webhooks
+            ended_at_ms, since_ms)
+            SELECT webhook_key, CAST(? AS BIGINT), 1, 0, CAST(? AS BIGINT), '', 0, CAST(? AS BIGINT) FROM webhooks
             WHERE account_key IS NULL OR account_key = ? ORDER BY webhook_key {self.for_key_share}"""
-        self._rows(sql, event.event_key, event.created_at_ms, event.account_key)
+        self._rows(sql, event.event_key, event.created_at_ms, event.created_at_ms, event.account_key)
 
     def insert_webhook(self, webhook: Webhook, account_key: int | None) -> int:
         """See `Writer`."""
@@ -640,6 +651,16 @@ class SqlWriter(SqlReader, SqlRuleWriter, WindowChanges):
             sql, delivery.state, delivery.next_at_ms, delivery.last_error, delivery.ended_at_ms, delivery.delivery_key,
             delivery.attempt_count, claimed_until_ms,
         )  # fmt: skip
+
+    def retry_deliveries(self, delivery_keys: Collection[int], now_ms: int) -> int:
+        """See `Writer`."""
+        sql = f"""SELECT delivery_key FROM deliveries WHERE delivery_key {self.in_keys} AND state = 3
+            ORDER BY delivery_key {self.for_update}"""
+        keys = [row[0] for row in self._rows(sql, self._keys(delivery_keys))]
+        sql = f"""UPDATE deliveries SET state = 1, attempt_count = 0, next_at_ms = ?, ended_at_ms = 0, since_ms = ?
+            WHERE delivery_key {self.in_keys}"""
+        self._rows(sql, now_ms, now_ms, self._keys(keys))
+        return len(keys)
 
     def insert_correction(self, account_key: int, correction: Correction) -> int:
         """See `Writer`."""

@@ -140,6 +140,78 @@ async def test_a_receiver_that_is_gone_for_good_gets_no_more(tmp_path: Path) -> 
         assert (await deliveries(ledger))[0].state == api.DELIVERY_STATE_DEAD
 
 
+async def kill(ledger: Ledger, receiver: Receiver, count: int = 1) -> list[str]:
+    """Lets so many events die, and returns their ids."""
+    await hook(ledger, receiver.url)
+    await cross(ledger, count)
+    receiver.status = 410
+    assert await ledger.server.deliverer.turn() == count
+    return [delivery.event_id for delivery in await deliveries(ledger, state=api.DELIVERY_STATE_DEAD)]
+
+
+async def retry(ledger: Ledger, **fields: Any) -> api.RetryDeliveriesResponse:
+    request = api.RetryDeliveriesRequest(**({"webhook_id": "w"} | fields))
+    answer: api.RetryDeliveriesResponse = await ledger.api.RetryDeliveries(request)
+    return answer
+
+
+async def test_what_was_dead_is_tried_again_as_if_it_were_new(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (ledger, receiver):
+        (event_id,) = await kill(ledger, receiver)
+        ledger.clock.advance(3 * GIVE_UP_MS)
+        assert await retry(ledger, event_id=event_id) == api.RetryDeliveriesResponse(retried_count=1)
+        (delivery,) = await deliveries(ledger)
+        assert (delivery.state, delivery.attempt_count) == (api.DELIVERY_STATE_PENDING, 0)
+        assert (delivery.next_attempt_at_unix_ms, delivery.ended_at_unix_ms) == (ledger.clock.now_ms(), 0)
+        receiver.status = 503
+        assert await ledger.server.deliverer.turn() == 1
+        (delivery,) = await deliveries(ledger, state=api.DELIVERY_STATE_PENDING)
+        wait_ms = delivery.next_attempt_at_unix_ms - ledger.clock.now_ms()
+        assert 0.8 * FIRST_RETRY_MS <= wait_ms <= 1.2 * FIRST_RETRY_MS, "old as the event is, it is not given up"
+        assert (await retry(ledger)).retried_count == 0, "it is under way"
+        assert await deliveries(ledger) == [delivery]
+        ledger.clock.advance(GIVE_UP_MS)
+        assert await ledger.server.deliverer.turn() == 1
+        assert (await deliveries(ledger))[0].state == api.DELIVERY_STATE_DEAD, "its age counts from the retry"
+        assert (await retry(ledger)).retried_count == 1
+        receiver.status = 204
+        assert await ledger.server.deliverer.turn() == 1
+        assert (await retry(ledger, event_id=event_id)).retried_count == 0, "it was taken"
+        assert await ledger.server.deliverer.turn() == 0
+        assert {request.headers["webhook-id"] for request in receiver.requests} == {event_id}
+
+
+async def test_dead_deliveries_are_retried_page_by_page(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (ledger, receiver):
+        event_ids = await kill(ledger, receiver, 5)
+        first = await retry(ledger, page_size=2)
+        assert first.retried_count == 2
+        assert await ledger.server.deliverer.turn() == 2, "they die again, and the next page does not begin with them"
+        again = await retry(ledger, page_size=2, page_token=first.next_page_token)
+        last = await retry(ledger, page_size=2, page_token=again.next_page_token)
+        assert (again.retried_count, last.retried_count, last.next_page_token) == (2, 1, "")
+        receiver.status = 204
+        assert await ledger.server.deliverer.turn() == 3
+        taken = [x.event_id for x in await deliveries(ledger, state=api.DELIVERY_STATE_DELIVERED)]
+        assert taken == event_ids[2:]
+
+
+async def test_a_retry_of_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (ledger, receiver):
+        (event_id,) = await kill(ledger, receiver)
+        await hook(ledger, receiver.url, "later")
+        for fields, code, told in (
+            ({"webhook_id": ""}, grpc.StatusCode.INVALID_ARGUMENT, "BAD_MESSAGE"),
+            ({"webhook_id": "none"}, grpc.StatusCode.NOT_FOUND, "WEBHOOK_NOT_FOUND"),
+            ({"event_id": "none"}, grpc.StatusCode.NOT_FOUND, "DELIVERY_NOT_FOUND"),
+            ({"webhook_id": "later", "event_id": event_id}, grpc.StatusCode.NOT_FOUND, "DELIVERY_NOT_FOUND"),
+            ({"page_size": 1_001}, grpc.StatusCode.INVALID_ARGUMENT, "BAD_MESSAGE"),
+        ):
+            with pytest.raises(grpc.RpcError) as caught:
+                await retry(ledger, **fields)
+            assert fault_of(caught.value)[:2] == (code, told)
+
+
 async def test_a_webhook_of_one_account_hears_of_no_other(tmp_path: Path) -> None:
     async with ready(tmp_path) as (ledger, receiver):
         await ledger.api.CreateAccount(api.CreateAccountRequest(account=api.Account(account_id="b")))

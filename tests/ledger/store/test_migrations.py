@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from holdfast_bench.postgres import Server
 from holdfast_ledger.bootstrap import open_store
+from holdfast_ledger.store.interface import DeliveryState
 from holdfast_ledger.store.postgres import PostgresStore
 from holdfast_ledger.store.postgres_session import connect
 from holdfast_ledger.store.sqlite import SqliteStore
@@ -35,6 +36,21 @@ def test_an_earlier_format_opens_audits_and_goes_on(tmp_path: Path, dump: Path) 
     books.audit()
     assert books.pool().spent_total == 92
     store.close()
+
+
+def test_events_and_deliveries_of_an_earlier_format_are_what_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript((FIXTURES / "sqlite_format_5.sql").read_text("utf-8"))
+    connection.close()
+    store = open_store(str(path))
+    with store.reading() as reader:
+        events, found = reader.events(None, 0, 10), reader.deliveries(1, 0, 0, 10)
+    store.close()
+    assert [event.event_key for event in events] == [1, 2]
+    assert [x.delivery_key for x in found] == [1, 2]
+    assert [x.state for x in found] == [DeliveryState.DEAD, DeliveryState.PENDING]
+    assert [x.since_ms for x in found] == [event.created_at_ms for event in events], "their age counts on"
 
 
 def test_a_postgresql_of_an_earlier_format_opens_audits_and_goes_on(postgres: Server) -> None:
