@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from holdfast_ledger.delivery.deliverer import DeliveryCounts
-from holdfast_ledger.store.interface import CurrencyTotal
+from holdfast_ledger.store.interface import CurrencyTotal, EventTotals
 from holdfast_ledger.writer import COMMIT_BOUNDS_US, WriterStatistics
 
 GAUGES = (
@@ -27,6 +27,8 @@ COUNTERS = (
     ("late_amount", "Spend of settles whose hold was no longer open, in minor units.", "late_total"),
     ("unleased_amount", "Spend beyond what was leased for no other reason, in minor units.", "unleased_total"),
     ("expired_leased_amount", "Amounts that expired while rights to them were out.", "expired_leased_total"),
+    ("voided_amount", "Amounts of grants that were voided unspent, in minor units.", "voided_total"),
+    ("corrected_amount", "Spend that corrections gave back, in minor units.", "corrected_total"),
     ("recall_rounds", "Rounds in which rights were called back for another sidecar.", "recall_round_count"),
 )
 """The same, of what only grows."""
@@ -47,6 +49,7 @@ class LedgerStatistics:
     """Leases with rights out."""
     currencies: tuple[CurrencyTotal, ...]
     deliveries: DeliveryCounts
+    events: EventTotals
 
 
 class LedgerCollector(Collector):
@@ -74,6 +77,7 @@ class LedgerCollector(Collector):
         for outcome in ("delivered", "failed", "dead"):
             deliveries.add_metric([outcome], getattr(now.deliveries, outcome))
         yield deliveries
+        yield from self._events(now.events)
         counters = (
             ("post_jobs", "Runs of debits posted.", now.post_job_count),
             ("transactions", "Transactions.", now.writer.transaction_count),
@@ -91,6 +95,18 @@ class LedgerCollector(Collector):
             yield GaugeMetricFamily(f"holdfast_ledger_{name}", text, value=value)
         yield from self._amounts(now.currencies)
         yield self._durations(now.writer)
+
+    def _events(self, totals: EventTotals) -> Iterator[Metric]:
+        made = CounterMetricFamily("holdfast_ledger_events", "Events made, by type.", labels=["type"])
+        for kind, count in totals.made:
+            made.add_metric([kind], count)
+        yield made
+        held = GaugeMetricFamily(
+            "holdfast_ledger_deliveries_held", "Deliveries to webhooks that are not made, by state.", labels=["state"]
+        )
+        held.add_metric(["pending"], totals.pending_delivery_count)
+        held.add_metric(["dead"], totals.dead_delivery_count)
+        yield held
 
     def _amounts(self, currencies: tuple[CurrencyTotal, ...]) -> Iterator[Metric]:
         for name, text, field in GAUGES:

@@ -205,6 +205,7 @@ class LedgerServer:
         counters = self._sync.counters
         with self._store.reading() as reader:
             lease_count, currencies = reader.lease_count(), tuple(reader.currency_totals())
+            events = reader.event_totals()
         return LedgerStatistics(
             writer=self._writer.statistics(),
             posted_debit_count=counters.debit_count,
@@ -216,6 +217,7 @@ class LedgerServer:
             lease_count=lease_count,
             currencies=currencies,
             deliveries=replace(self._deliveries),
+            events=events,
         )
 
     async def stop(self) -> None:

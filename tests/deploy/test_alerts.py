@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
+from holdfast_ledger.delivery.deliverer import DeliveryCounts
+from holdfast_ledger.metrics import LedgerCollector, LedgerStatistics
+from holdfast_ledger.store.interface import EventTotals
+from holdfast_ledger.writer import COMMIT_BOUNDS_US, WriterStatistics
 from holdfast_sidecar.observe.collector import SidecarCollector
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,6 +18,20 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.sidecar.observe.snapshots import sources
 
 ALERTS = Path(__file__).resolve().parents[2] / "deploy" / "prometheus" / "alerts.yaml"
+
+LEDGER = LedgerStatistics(
+    writer=WriterStatistics(0, 0, 0, 0, 0, 0, (0,) * (len(COMMIT_BOUNDS_US) + 1), 0),
+    posted_debit_count=0,
+    dropped_debit_count=0,
+    duplicate_debit_count=0,
+    quarantined_debit_count=0,
+    post_job_count=0,
+    stream_count=0,
+    lease_count=0,
+    currencies=(),
+    deliveries=DeliveryCounts(),
+    events=EventTotals((), 0, 0),
+)
 
 
 def rules() -> Sequence[Mapping[str, Any]]:
@@ -24,9 +42,10 @@ def rules() -> Sequence[Mapping[str, Any]]:
 
 @pytest.fixture(scope="module")
 def published() -> Mapping[str, set[str]]:
-    """The series that a sidecar publishes, as Prometheus names them, with their labels."""
+    """The series that a sidecar and a ledger publish, as Prometheus names them, with their labels."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(SidecarCollector(sources()))
+    registry.register(LedgerCollector(lambda: LEDGER))
     text = generate_latest(registry).decode()
     series: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):

@@ -70,6 +70,7 @@ async def test_metrics_tell_what_became_of_debits(tmp_path: Path) -> None:
             'holdfast_ledger_overdraft_bound_amount{currency="credits"} 50.0',
             'holdfast_ledger_unleased_amount_total{currency="credits"} 100.0',
             'holdfast_ledger_recall_rounds_total{currency="credits"} 0.0',
+            'holdfast_ledger_deliveries_held{state="pending"} 0.0',
             "holdfast_ledger_transaction_seconds_count",
         ):
             assert line in text

@@ -1,5 +1,6 @@
 """LedgerService over a real channel: every call, every rule for a field, every list page by page."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -398,6 +399,9 @@ async def test_a_debit_is_corrected(tmp_path: Path) -> None:
         assert (done.balance.spent_total, done.balance.corrected_total, done.balance.free) == (10, 20, 90)
         await stream.told_until(lambda lease: lease.pool_free == 90)
         assert await ledger.api.CorrectDebit(api.CorrectDebitRequest(**good)) == done
+        await ledger.api.VoidGrant(api.VoidGrantRequest(account_id="a", pool_id="general", grant_id="g"))
+        (total,) = (await asyncio.to_thread(ledger.server.statistics)).currencies
+        assert (total.voided_total, total.corrected_total) == (90, 20)
         entry = (await ledger.entries(operation_id="op-1"))[-1]
         assert (entry.type, entry.correction_id, entry.sequence) == (api.ENTRY_TYPE_CORRECTION, "c", 1)
         assert (entry.from_book, entry.to_book) == ("spend", "grant:g")

@@ -689,6 +689,17 @@ class CurrencyTotal(NamedTuple):
     overdraft_bound: float
     """Sum of what `leasing.bound` says of each pool."""
     recall_round_count: int
+    voided_total: float
+    corrected_total: float
+
+
+class EventTotals(NamedTuple):
+    """What was told, and what became of it."""
+
+    made: tuple[tuple[str, int], ...]
+    """Events ever made, by type; also those that are deleted by now."""
+    pending_delivery_count: int
+    dead_delivery_count: int
 
 
 BurnPosition = tuple[int, int, int, int, str]
@@ -821,6 +832,9 @@ class Reader(RuleReader, WindowReader, Protocol):
 
     def currency_totals(self) -> list[CurrencyTotal]:
         """Sums the pools of each currency."""
+
+    def event_totals(self) -> EventTotals:
+        """Counts events and the deliveries that are yet to be made or were given up."""
 
     def book_lines(self) -> list[BookLine]:
         """Sums the whole journal."""

@@ -28,6 +28,7 @@ from holdfast_ledger.store.interface import (
     EntryRow,
     EntryType,
     Event,
+    EventTotals,
     FlagSum,
     Grant,
     GrantState,
@@ -398,9 +399,17 @@ class SqlReader(SqlRuleReader, WindowStatements):
         sql = f"""SELECT currency, {_total("leased")}, {_total("overdraft")}, count(nullif(overdraft, 0)),
             {_total("allowance_leased")}, {_total("allowance_spent_total")}, {_total("fail_open_total")},
             {_total("over_hold_total")}, {_total("late_total")}, {_total("unleased_total")},
-            {_total("expired_leased_total")}, {_total(bound)}, {_sum("recall_round")}
+            {_total("expired_leased_total")}, {_total(bound)}, {_sum("recall_round")},
+            {_total("voided_total")}, {_total("corrected_total")}
             FROM pools WHERE is_window = 0 GROUP BY currency ORDER BY currency"""
         return [CurrencyTotal(*row) for row in self._rows(sql)]
+
+    def event_totals(self) -> EventTotals:
+        """See `Reader`. Each count reads an index of the rows that it counts, however many others there are."""
+        made = tuple((row[0], row[1]) for row in self._rows("SELECT type, made_count FROM event_counts ORDER BY type"))
+        sql = f"""SELECT (SELECT count(*) FROM deliveries WHERE next_at_ms < {NEVER}),
+            (SELECT count(*) FROM deliveries WHERE state = 3)"""
+        return EventTotals(made, *self._rows(sql).fetchone())
 
     def book_lines(self) -> list[BookLine]:
         """See `Reader`."""
@@ -610,6 +619,9 @@ class SqlWriter(SqlReader, SqlRuleWriter, WindowChanges):
         pool_key = event.pool_key or None
         values = (event.event_id, event.type, event.account_key, pool_key, event.body, event.created_at_ms)
         event.event_key = self._insert("events", "event_key", columns, values)
+        sql = """INSERT INTO event_counts (type, made_count) VALUES (?, 1)
+            ON CONFLICT (type) DO UPDATE SET made_count = event_counts.made_count + 1"""
+        self._rows(sql, event.type)
         return event.event_key
 
     def insert_deliveries(self, event: Event) -> None:

@@ -20,6 +20,7 @@ from holdfast_ledger.delivery.deliverer import (
     retry_in_ms,
 )
 from holdfast_ledger.delivery.signing import make_secret, signed_headers
+from holdfast_ledger.store.interface import EventTotals
 
 from tests.ledger.delivery.receiver import Receiver, receiving
 from tests.ledger.harness import START_MS, Ledger, debit, fault_of, instance, running
@@ -194,6 +195,19 @@ async def test_dead_deliveries_are_retried_page_by_page(tmp_path: Path) -> None:
         assert await ledger.server.deliverer.turn() == 3
         taken = [x.event_id for x in await deliveries(ledger, state=api.DELIVERY_STATE_DELIVERED)]
         assert taken == event_ids[2:]
+
+
+async def test_operators_see_what_was_told_and_what_was_given_up(tmp_path: Path) -> None:
+    async with ready(tmp_path) as (ledger, receiver):
+        await kill(ledger, receiver, 3)
+        assert (await asyncio.to_thread(ledger.server.statistics)).events == EventTotals(
+            made=(("pool.threshold_crossed", 3),), pending_delivery_count=0, dead_delivery_count=3
+        )
+        await retry(ledger, page_size=2)
+        receiver.status = 503
+        assert await ledger.server.deliverer.turn() == 2
+        again = (await asyncio.to_thread(ledger.server.statistics)).events
+        assert (again.pending_delivery_count, again.dead_delivery_count) == (2, 1)
 
 
 async def test_a_retry_of_what_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from holdfast_bench.postgres import Server
 from holdfast_ledger.bootstrap import open_store
-from holdfast_ledger.store.interface import DeliveryState
+from holdfast_ledger.store.interface import DeliveryState, EventTotals
 from holdfast_ledger.store.postgres import PostgresStore
 from holdfast_ledger.store.postgres_session import connect
 from holdfast_ledger.store.sqlite import SqliteStore
@@ -46,7 +46,9 @@ def test_events_and_deliveries_of_an_earlier_format_are_what_they_were(tmp_path:
     store = open_store(str(path))
     with store.reading() as reader:
         events, found = reader.events(None, 0, 10), reader.deliveries(1, 0, 0, 10)
+        totals = reader.event_totals()
     store.close()
+    assert totals == EventTotals((("pool.threshold_crossed", 2),), pending_delivery_count=1, dead_delivery_count=1)
     assert [event.event_key for event in events] == [1, 2]
     assert [x.delivery_key for x in found] == [1, 2]
     assert [x.state for x in found] == [DeliveryState.DEAD, DeliveryState.PENDING]
