@@ -1,4 +1,4 @@
-"""The calls of LedgerService that take back: grants are voided, debits corrected.
+"""The calls of LedgerService that take back: grants are voided, debits corrected; and what was corrected.
 
 A part of `service`, whose class adds the others. Downstream: `posting.grants` and `posting.correct` for the rules.
 """
@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from holdfast.v1 import ledger_service_pb2 as wire
 
-from holdfast_ledger.lookups import find_grant, pool_query
+from holdfast_ledger.lookups import find_account, find_grant, pool_query
 from holdfast_ledger.messages import balance_message, correction_message, grant_message
+from holdfast_ledger.paging import page_limit, read_token, write_token
 from holdfast_ledger.posting.correct import Asked, correct
 from holdfast_ledger.posting.grants import take_due, void_grant
 from holdfast_ledger.store.interface import MAX_AMOUNT, Correction, Grant, Locks, Pool, Reader, Writer
@@ -73,3 +74,20 @@ class AmendingCalls(ABC):
         pool, made, touched = await self._writer.run(job, locks)
         self._registry.pools_changed(touched)
         return wire.CorrectDebitResponse(correction=correction_message(pool, made), balance=balance_message(pool))
+
+    async def ListCorrections(self, request: wire.ListCorrectionsRequest) -> wire.ListCorrectionsResponse:
+        """See the contract."""
+        account_id = request.account_id
+        check_id("account_id", account_id)
+        limit, scope = page_limit(request.page_size), ("corrections", account_id)
+        key = read_token(scope, request.page_token, [int])
+        after = int(key[0]) if key else 0
+
+        def query(reader: Reader) -> tuple[list[Correction], dict[int, Pool]]:
+            rows = reader.corrections(find_account(reader, account_id).account_key, after, limit + 1)
+            return rows, reader.pools_by_key({row.pool_key for row in rows})
+
+        rows, pools = await self._read(query)
+        token = write_token(scope, [rows[limit - 1].correction_key]) if len(rows) > limit else ""
+        told = [correction_message(pools[row.pool_key], row) for row in rows[:limit]]
+        return wire.ListCorrectionsResponse(corrections=told, next_page_token=token)

@@ -419,6 +419,45 @@ async def test_a_debit_is_corrected(tmp_path: Path) -> None:
             )  # fmt: skip
 
 
+async def test_corrections_are_listed_by_account_in_the_order_of_their_making(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(100)
+        await ledger.open_pool(100, pool_id="other")
+        stream = ledger.sync()
+        await stream.hello()
+        await stream.debits(debit(1, 30), debit(2, 20, pool_id="other"))
+        await stream.acked(2)
+        made = []
+        for amount, correction_id, pool_id in ((1, "z", "other"), (2, "a", "general"), (3, "m", "general")):
+            request = api.CorrectDebitRequest(
+                account_id="a",
+                pool_id=pool_id,
+                operation_id="op-2" if pool_id == "other" else "op-1",
+                correction_id=correction_id,
+                amount=amount,
+            )
+            made.append((await ledger.api.CorrectDebit(request)).correction)
+        assert [x.correction_id for x in made] == ["z", "a", "m"]
+        assert made[0].pool_id == "other"
+        whole = await ledger.api.ListCorrections(api.ListCorrectionsRequest(account_id="a"))
+        assert whole == api.ListCorrectionsResponse(corrections=made)
+        first = await ledger.api.ListCorrections(api.ListCorrectionsRequest(account_id="a", page_size=2))
+        assert list(first.corrections) == made[:2]
+        rest = api.ListCorrectionsRequest(account_id="a", page_size=2, page_token=first.next_page_token)
+        assert await ledger.api.ListCorrections(rest) == api.ListCorrectionsResponse(corrections=made[2:])
+        await ledger.api.CreateAccount(api.CreateAccountRequest(account=api.Account(account_id="b")))
+        empty = await ledger.api.ListCorrections(api.ListCorrectionsRequest(account_id="b"))
+        assert empty == api.ListCorrectionsResponse()
+        for fields, code, reason, field in (
+            ({"account_id": ""}, INVALID, "BAD_MESSAGE", "account_id"),
+            ({"account_id": "none"}, NOT_FOUND, "ACCOUNT_NOT_FOUND", ""),
+            ({"page_token": "x"}, INVALID, "BAD_MESSAGE", "page_token"),
+        ):
+            values: dict[str, Any] = {"account_id": "a"} | fields
+            call = ledger.api.ListCorrections(api.ListCorrectionsRequest(**values))
+            assert await refused(call) == (code, reason, field)
+
+
 async def test_metadata_is_kept_with_a_grant(tmp_path: Path) -> None:
     async with running(tmp_path) as ledger:
         await ledger.open_pool()

@@ -91,6 +91,11 @@ class LedgerServiceStub:
                 request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.CorrectDebitRequest.SerializeToString,
                 response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.CorrectDebitResponse.FromString,
                 _registered_method=True)
+        self.ListCorrections = channel.unary_unary(
+                '/holdfast.v1.LedgerService/ListCorrections',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListCorrectionsRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListCorrectionsResponse.FromString,
+                _registered_method=True)
         self.ListGrants = channel.unary_unary(
                 '/holdfast.v1.LedgerService/ListGrants',
                 request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListGrantsRequest.SerializeToString,
@@ -265,6 +270,13 @@ class LedgerServiceServicer:
         or goes back to the grants that have repaid it, the latest first. The sidecar's rights do not move: what comes back
         is free. Repeated with the same id and content it changes nothing. NOT_FOUND (DEBIT_NOT_FOUND); INVALID_ARGUMENT
         with more than is left of the debit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCorrections(self, request, context):
+        """Lists what corrections gave back in an account.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -463,6 +475,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.CorrectDebit,
                     request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.CorrectDebitRequest.FromString,
                     response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.CorrectDebitResponse.SerializeToString,
+            ),
+            'ListCorrections': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCorrections,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListCorrectionsRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListCorrectionsResponse.SerializeToString,
             ),
             'ListGrants': grpc.unary_unary_rpc_method_handler(
                     servicer.ListGrants,
@@ -832,6 +849,33 @@ class LedgerService:
             '/holdfast.v1.LedgerService/CorrectDebit',
             holdfast_dot_v1_dot_ledger__service__pb2.CorrectDebitRequest.SerializeToString,
             holdfast_dot_v1_dot_ledger__service__pb2.CorrectDebitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCorrections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/ListCorrections',
+            holdfast_dot_v1_dot_ledger__service__pb2.ListCorrectionsRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.ListCorrectionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -766,6 +766,9 @@ class Reader(RuleReader, WindowReader, Protocol):
     def correction(self, account_key: int, correction_id: str) -> Correction | None:
         """Returns a correction."""
 
+    def corrections(self, account_key: int, after_key: int, limit: int) -> list[Correction]:
+        """Lists the corrections of an account."""
+
     def thresholds(self, pool_keys: Collection[int]) -> list[Threshold]:
         """Returns the thresholds of pools, also those that are not in use, in the order of their making."""
 

@@ -99,6 +99,8 @@ _DUPLICATES = f"""SELECT a.account_id, p.operation_id,
  JOIN debits p ON p.debit_key = d.debit_key JOIN leases pl ON pl.lease_key = p.lease_key
  JOIN sidecars ps ON ps.sidecar_key = pl.sidecar_key JOIN pools pp ON pp.pool_key = pl.pool_key
  JOIN accounts a ON a.account_key = p.account_key """
+_CORRECTION = """SELECT c.correction_id, d.operation_id, l.pool_key, c.debit_key, c.amount, c.asked_amount,
+ c.posted_at_ms, c.correction_key FROM corrections c JOIN debits d USING (debit_key) JOIN leases l USING (lease_key) """
 _EVENT = """SELECT e.event_id, e.type, e.account_key, a.account_id, coalesce(e.pool_key, 0), coalesce(p.pool_id, ''),
  e.body, e.created_at_ms, e.event_key
  FROM events e JOIN accounts a ON a.account_key = e.account_key LEFT JOIN pools p ON p.pool_key = e.pool_key """
@@ -245,10 +247,13 @@ class SqlReader(SqlRuleReader, WindowStatements):
 
     def correction(self, account_key: int, correction_id: str) -> Correction | None:
         """See `Reader`."""
-        sql = """SELECT c.correction_id, d.operation_id, l.pool_key, c.debit_key, c.amount, c.asked_amount,
-            c.posted_at_ms, c.correction_key FROM corrections c JOIN debits d USING (debit_key)
-            JOIN leases l USING (lease_key) WHERE c.account_key = ? AND c.correction_id = ?"""
+        sql = f"{_CORRECTION}WHERE c.account_key = ? AND c.correction_id = ?"
         return next((Correction(*row) for row in self._rows(sql, account_key, correction_id)), None)
+
+    def corrections(self, account_key: int, after_key: int, limit: int) -> list[Correction]:
+        """See `Reader`."""
+        sql = f"{_CORRECTION}WHERE c.account_key = ? AND c.correction_key > ? ORDER BY c.correction_key LIMIT ?"
+        return [Correction(*row) for row in self._rows(sql, account_key, after_key, limit)]
 
     def thresholds(self, pool_keys: Collection[int]) -> list[Threshold]:
         """See `Reader`."""
