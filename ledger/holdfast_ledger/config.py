@@ -102,6 +102,13 @@ class LedgerConfig(BaseSettings):
         description="whether webhooks may have private addresses and plain http; else their URLs are https and every "
         "address of their names is public, since a caller chooses them and the ledger stands in your network",
     )
+    event_retention_ms: int = Field(
+        90 * 86_400_000,
+        ge=86_400_000,
+        le=3_660 * 86_400_000,
+        description="time for which events are kept, and what became of their deliveries, at least a day: longer than "
+        "anyone who lists them is away; what is yet to be delivered is kept longer",
+    )
     shutdown_grace_ms: int = Field(
         5_000, ge=0, le=60_000, description="time for calls under way after SIGTERM; Kubernetes gives 30 s in all"
     )

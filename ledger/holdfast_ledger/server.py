@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -16,6 +17,7 @@ from holdfast.v1 import governance_service_pb2, ledger_service_pb2, ledger_sync_
 
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.crash import CrashPlan
+from holdfast_ledger.delivery import retention
 from holdfast_ledger.delivery.deliverer import Deliverer, DeliveryCounts
 from holdfast_ledger.delivery.posting import Poster
 from holdfast_ledger.errors import LedgerError, ShuttingDown
@@ -162,7 +164,7 @@ class LedgerServer:
             del self._streams[stream]
 
     async def _sweep(self) -> None:
-        """Expires grants, lets others take effect, reclaims leases, clears windows; tells the sidecars concerned."""
+        """Expires grants, lets others begin, reclaims leases, clears windows, deletes old events; tells sidecars."""
         while True:
             await asyncio.sleep(self._config.sweep_interval_ms / 1_000)
             try:
@@ -174,7 +176,8 @@ class LedgerServer:
         """One turn of the sweep, in as many transactions as it takes. Raises `Unavailable`, `StoreError`."""
         self._registry.pools_changed(self._sync.moved_pools | self._registry.waiting_pools())
         self._sync.moved_pools.clear()
-        for sweep in (grants.sweep, rights.sweep, clearing.sweep):
+        forget = partial(retention.sweep, retention_ms=self._config.event_retention_ms)
+        for sweep in (grants.sweep, rights.sweep, clearing.sweep, forget):
             await self._sweep_with(sweep)
         await self._sweep_needs()
 

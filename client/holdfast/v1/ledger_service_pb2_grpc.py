@@ -327,7 +327,9 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListEvents(self, request, context):
-        """Lists events. None is ever added before one that was listed, so whoever keeps a token finds all that came since.
+        """Lists events. None is ever added before one that was listed, so whoever keeps a token finds all that came since,
+        as far as it is kept: an event is deleted after the ledger's retention, 90 days unless it is configured otherwise,
+        with its deliveries, but not while one of them is pending. A token of what is deleted goes on with what is there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -338,8 +340,8 @@ class LedgerServiceServicer:
         with the headers `webhook-id` (the event's id, the same each time), `webhook-timestamp` and `webhook-signature` of
         Standard Webhooks. A 2xx within 10 s takes it. Else it is tried again, after 5 s and then twice as long each time
         up to an hour, each give or take a fifth, until 24 h after the event, or until a 410; then it is dead and stays
-        listed. Unless the ledger is configured otherwise the URL is https, and one whose name resolves to an address that
-        is not public is not posted to. Redirects are not followed.
+        listed as long as its event. Unless the ledger is configured otherwise the URL is https, and one whose name
+        resolves to an address that is not public is not posted to. Redirects are not followed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -956,6 +956,12 @@ class Writer(Reader, RuleWriter, WindowWriter, Protocol):
     def retry_deliveries(self, delivery_keys: Collection[int], now_ms: int) -> int:
         """Makes those of the deliveries that are dead pending, due now, as if never tried; returns how many."""
 
+    def delete_events(self, until_ms: int, limit: int) -> int:
+        """Deletes events made at or before a time of which no delivery is pending, the oldest first; returns how many.
+
+        Leaves out those that another has locked. No key of theirs, or of their deliveries, is ever given out again.
+        """
+
     def insert_correction(self, account_key: int, correction: Correction) -> int:
         """Adds a correction. Raises `Conflict`."""
 

@@ -679,6 +679,20 @@ class SqlWriter(SqlReader, SqlRuleWriter, WindowChanges):
         self._rows(sql, now_ms, now_ms, self._keys(keys))
         return len(keys)
 
+    def delete_events(self, until_ms: int, limit: int) -> int:
+        """See `Writer`. What is pending is looked at again once it is locked: it may have been retried meanwhile."""
+        sql = f"""SELECT event_key FROM events e WHERE created_at_ms <= ? AND NOT EXISTS
+             (SELECT 1 FROM deliveries d WHERE d.event_key = e.event_key AND d.state = 1)
+            ORDER BY created_at_ms LIMIT ? {self.skip_locked}"""
+        keys = {row[0] for row in self._rows(sql, until_ms, limit)}
+        sql = f"""SELECT event_key, state FROM deliveries WHERE event_key {self.in_keys}
+            ORDER BY delivery_key {self.for_update}"""
+        locked = self._rows(sql, self._keys(keys))
+        keys.difference_update(key for key, state in locked if state == DeliveryState.PENDING)
+        for table in ("deliveries", "events"):
+            self._rows(f"DELETE FROM {table} WHERE event_key {self.in_keys}", self._keys(keys))
+        return len(keys)
+
     def insert_correction(self, account_key: int, correction: Correction) -> int:
         """See `Writer`."""
         columns = ("account_key", "correction_id", "debit_key", "amount", "asked_amount", "posted_at_ms")
