@@ -6,7 +6,6 @@ used is in windows (`state.Window`), counted as pools are.
 
 from bisect import bisect_right
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import TypeVar
 
 from holdfast_sidecar.engine.gcra import FULL_SHARE, Gcra
@@ -25,7 +24,7 @@ from holdfast_sidecar.engine.state import WINDOW_MARK, Window
 
 NO_TERMS = AccountTerms()
 FOREVER_UNIX_MS = 2**63 - 1
-L = TypeVar("L")
+L = TypeVar("L", "Budget", "RateLimit", "ConcurrencyLimit")
 LOCAL_END = f"{WINDOW_MARK}l"
 """Ends the names of windows that the ledger never hears of."""
 
@@ -173,9 +172,9 @@ OPEN_PATH = Path(0, 0, True, NO_TERMS, until_unix_ms=FOREVER_UNIX_MS)
 
 def join(nodes: list[Node], shape: int, known: bool) -> Path:
     """Returns the path through nodes, the account's own first."""
-    budgets = _joined([node.budgets for node in nodes if node.budgets])
-    rates = _joined([node.rates for node in nodes if node.rates])
-    slots = _joined([node.slots for node in nodes if node.slots])
+    budgets = _joined([(node.version, node.budgets) for node in nodes if node.budgets])
+    rates = _joined([(node.version, node.rates) for node in nodes if node.rates])
+    slots = _joined([(node.version, node.slots) for node in nodes if node.slots])
     currencies = {budget.rule.currency for budget in budgets}
     is_plain = (
         len(currencies) <= 1
@@ -189,9 +188,28 @@ def join(nodes: list[Node], shape: int, known: bool) -> Path:
     return Path(version, shape, known, terms, budgets, rates, slots, is_plain, currency)
 
 
-def _joined(parts: list[tuple[L, ...]]) -> tuple[L, ...]:
-    """Returns parts as one; where only one node has limits, which is often so, that one's own tuple."""
-    return parts[0] if len(parts) == 1 else tuple(chain.from_iterable(parts))
+def _joined(parts: list[tuple[int, tuple[L, ...]]]) -> tuple[L, ...]:
+    """Returns the limits of nodes as one; where only one node has limits, which is often so, that one's own tuple.
+
+    A limit that moved between nodes is at both until each was told anew: then the one of the later version counts.
+
+    Args:
+        parts: The version of each node, and its limits.
+    """
+    if len(parts) == 1:
+        return parts[0][1]
+    latest: dict[str, int] = {}
+    for version, limits in parts:
+        for name in map(_name, limits):
+            latest[name] = max(version, latest.get(name, 0))
+    joined: dict[str, L] = {}
+    for version, limits in parts:
+        joined.update({_name(limit): limit for limit in limits if version == latest[_name(limit)]})
+    return tuple(joined.values())
+
+
+def _name(limit: Budget | RateLimit | ConcurrencyLimit) -> str:
+    return limit.budget_id if isinstance(limit, Budget) else limit.rule.limit_id
 
 
 def budget_window_name(budget: Budget, start_unix_ms: int) -> str:

@@ -1,7 +1,7 @@
 """Check and Reserve: may this amount be held?"""
 
 from holdfast_sidecar.engine.accounts import Account
-from holdfast_sidecar.engine.amounts import NS_PER_MS
+from holdfast_sidecar.engine.amounts import NS_PER_MS, ms_until
 from holdfast_sidecar.engine.deciding import Wait
 from holdfast_sidecar.engine.describing import parent_level, pool_level
 from holdfast_sidecar.engine.governing import Blocked, Passage
@@ -151,6 +151,10 @@ class Reserving(Rating):
     ) -> bytes:
         ttl_ms = op.ttl_ms or self._settings.default_hold_ttl_ms
         deadline_ns = self._now_ns + ttl_ms * NS_PER_MS
+        if parent is not None and not self._lease_valid():
+            # The ledger counts on what is held to end within the longest time to live after the lease, and this was.
+            deadline_ns = min(deadline_ns, parent.deadline_ns)
+            ttl_ms = ms_until(deadline_ns, self._now_ns)
         hold = Hold(0, op.operation_id, pool, granted, 0, deadline_ns, ttl_ms, op.subject, op.dimensions, *unleased)
         hold.opened_at_ns = self._now_ns
         hold.budgets, hold.slots = passage.budgets, passage.slots

@@ -216,6 +216,22 @@ def test_a_budget_may_move_to_the_subject_above() -> None:
     assert host.one(reserve("d", 39, subject="research")).granted_amount == 39
 
 
+def test_a_budget_that_moves_counts_once_until_all_is_told() -> None:
+    host = governed(100)
+    host.ledger.govern("research")
+    host.ledger.govern("research/ann", budgets=[budget("team", 100)])
+    host.one(reserve("hold", 50, subject="research/ann"))
+    host.one(settle("a", "hold", 10))
+    host.ledger.govern("research", budgets=[budget("team", 90)])
+    host.ledger.govern("research/ann")
+    host.push(POOL)
+    host.one(check(1, subject="research"))
+    host.one(charge("b", 10, subject="research/ann"))
+    debits = [Debit.FromString(data) for _, data in host.store.read_debits(0, 9, 1 << 20)]
+    assert [list(debit.windows) for debit in debits] == [["team\x1f0"]] * 2
+    assert host.one(reserve("c", 81, subject="research")).denied_by.level == "budget/team"
+
+
 def test_rules_are_asked_for_by_a_call_that_does_not_wait_for_them() -> None:
     host = governed(100)
     host.one(release("a", host.one(reserve("hold", 500)) and "hold"))

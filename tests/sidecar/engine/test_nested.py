@@ -103,6 +103,17 @@ def test_once_the_outer_one_has_ended_an_inner_one_gets_no_more_of_anything() ->
     assert host.one(extend("f", "step", add_amount=1)).reason == decision.REASON_PARENT_EXHAUSTED
 
 
+def test_past_the_lease_it_ends_no_later_than_the_outer_one() -> None:
+    host = nested()
+    host.one(extend("longer", "run", ttl_ms=60_000))
+    host.disconnect()
+    host.advance(40_000)
+    answer = host.one(reserve("step", 60, parent_hold_id="run", ttl_ms=60_000))
+    assert (answer.granted_amount, answer.remaining_ttl_ms) == (60, 20_000)
+    host.advance(20_000)
+    assert host.one(balance()).held == 0, "by then the ledger may reclaim"
+
+
 def test_the_outer_one_must_be_open_and_of_the_same_pool() -> None:
     host = nested()
     host.ledger.create(("acme", "other"), 100)
