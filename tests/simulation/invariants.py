@@ -46,6 +46,7 @@ class Invariants:
         knobs: Knobs,
         fail: Callable[[str], None],
         hosts: list[Host],
+        now_ns: Callable[[], int],
     ) -> None:
         self._database = database
         self._record = record
@@ -60,7 +61,7 @@ class Invariants:
         cannot reach the ledger for so long are posted later as `unleased` is the bound's own exception."""
         self._taken: dict[tuple[str, int, Key, str], int] = {}
         """By process and pool: what was taken of rights and of allowance when it was last looked."""
-        self.windows = WindowChecks(database, record, rules, self.excuses, fail, hosts, self._spent_unposted)
+        self.windows = WindowChecks(database, record, rules, self.excuses, fail, hosts, self._spent_unposted, now_ns)
         self.check_count = 0
 
     # ── after each transaction of the ledger ────────────────────────────────────────────────────────────────────────
@@ -84,6 +85,7 @@ class Invariants:
             self._check_lease(key, lease, before.get(key))
         for pool in self.pools.values():
             self._check_pool(pool, pools_before.get(pool.pool_key), leased[pool.pool_key], allowance[pool.pool_key])
+        self.windows.after_all()
 
     def _check_pool(self, pool: PoolRow, before: PoolRow | None, leased: int, allowance: int) -> None:
         name = pool.pool_id

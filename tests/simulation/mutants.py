@@ -4,10 +4,8 @@ Each one undoes a single thing on which a promise rests, by replacing the functi
 catches says that a check is missing, or that nothing drives the code there.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import Any
 
 from holdfast.v1 import ledger_sync_service_pb2 as wire
@@ -29,55 +27,14 @@ from holdfast_sidecar.engine.events import LeaseState
 from holdfast_sidecar.engine.leases import Leases
 from holdfast_sidecar.engine.partition import COVERED, FAIL_CLOSED, Unleased, go_on
 from holdfast_sidecar.engine.settling import Settling
-from holdfast_sidecar.engine.state import Debit, Pool, Writes
+from holdfast_sidecar.engine.state import Debit, Pool, Window, Writes
 from holdfast_sidecar.engine.verdicts import Reason
 from holdfast_sidecar.loop import DecisionLoop
 from holdfast_sidecar.uplink.protocol import UplinkProtocol
 
+from tests.simulation import governed_mutants
+from tests.simulation.mutation import MUTANTS, Mutant, applied, everywhere, mutant
 from tests.simulation.patching import replaced
-
-Break = Callable[[], AbstractContextManager[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One way to break the code."""
-
-    break_it: Break
-    seed_count: int
-    """Seeds, from the first, within which it must be caught."""
-
-
-MUTANTS: dict[str, Mutant] = {}
-
-
-def mutant(seed_count: int) -> Callable[[Callable[[], Iterator[None]]], Callable[[], Iterator[None]]]:
-    """Enters a mutant under its function's name."""
-
-    def enter(make: Callable[[], Iterator[None]]) -> Callable[[], Iterator[None]]:
-        MUTANTS[make.__name__.replace("_", "-")] = Mutant(contextmanager(make), seed_count)
-        return make
-
-    return enter
-
-
-@contextmanager
-def applied(name: str) -> Iterator[None]:
-    """Breaks the code for as long as the context lasts."""
-    with MUTANTS[name].break_it():
-        yield
-
-
-@contextmanager
-def _everywhere(module: object, name: str, value: object) -> Iterator[None]:
-    """Replaces a function of a module wherever it was imported by name."""
-    original = module.__dict__[name]
-    with ExitStack() as stack:
-        for other in list(sys.modules.values()):
-            if getattr(other, "__dict__", {}).get(name) is original:
-                stack.enter_context(replaced(other, name, value))
-        yield
-
 
 # ── the sidecar: durability and the outbox ──────────────────────────────────────────────────────────────────────────
 
@@ -112,12 +69,13 @@ def debits_trimmed_before_ack() -> Iterator[None]:
 @mutant(10)
 def settle_drops_over_hold() -> Iterator[None]:
     """What a settle spends above its hold is answered and not debited."""
-    debit_of = Settling._debit
+    debit_it = Settling._debit
 
-    def only_held(self: Any, pool: Pool, op: Any, *rest: Any, **flags: Any) -> None:
-        op.amount -= flags["over_hold"]
-        debit_of(self, pool, op, *rest, **{**flags, "over_hold": 0})
-        op.amount += flags["over_hold"]
+    def only_held(self: Any, pool: Pool, op: Any, debit: Debit, windows: tuple[Window, ...]) -> None:
+        debit.amount -= debit.over_hold_amount
+        debit.over_hold_amount = 0
+        if debit.amount:
+            debit_it(self, pool, op, debit, windows)
 
     with replaced(Settling, "_debit", only_held):
         yield
@@ -141,9 +99,9 @@ def over_hold_not_flagged() -> Iterator[None]:
 def _debit_changed(change: Callable[[Debit], None]) -> Iterator[None]:
     debit_it = Changes.debit
 
-    def changed(self: Changes, pool: Pool, debit: Debit) -> None:
+    def changed(self: Changes, pool: Pool, debit: Debit, windows: tuple[Window, ...] = ()) -> None:
         change(debit)
-        debit_it(self, pool, debit)
+        debit_it(self, pool, debit, windows)
 
     with replaced(Changes, "debit", changed):
         yield
@@ -217,7 +175,7 @@ def totals_added() -> Iterator[None]:
         apply(pool, lease)
         pool.granted_total = before + lease.granted_total
 
-    with _everywhere(sidecar_rights, "apply_lease", add):
+    with everywhere(sidecar_rights, "apply_lease", add):
         yield
 
 
@@ -225,7 +183,7 @@ def totals_added() -> Iterator[None]:
 def returned_rights_kept() -> Iterator[None]:
     """Rights that were given back are still counted as here."""
     left = sidecar_rights.rights_left
-    with _everywhere(sidecar_rights, "rights_left", lambda pool: left(pool) + pool.returned_total):
+    with everywhere(sidecar_rights, "rights_left", lambda pool: left(pool) + pool.returned_total):
         yield
 
 
@@ -305,7 +263,7 @@ def mark_taken_from_sidecar() -> Iterator[None]:
             writer.save_acked(sidecar.sidecar_key, hello.last_sequence, "")
         return sidecar
 
-    with _everywhere(lives, "admit", believe):
+    with everywhere(lives, "admit", believe):
         yield
 
 
@@ -368,7 +326,7 @@ def _postponed(wait_ms: Callable[[LeaseTerms, Sidecar], int]) -> Iterator[None]:
         postpone(sidecar, from_ms, terms)
         sidecar.reclaim_at_ms = from_ms + wait_ms(terms, sidecar)
 
-    with _everywhere(lives, "postpone", sooner):
+    with everywhere(lives, "postpone", sooner):
         yield
 
 
@@ -418,4 +376,4 @@ def claims_not_taken_over() -> Iterator[None]:
         yield
 
 
-__all__ = ["MUTANTS", "Mutant", "applied"]
+__all__ = ["MUTANTS", "Mutant", "applied", "governed_mutants"]

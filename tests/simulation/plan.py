@@ -27,7 +27,7 @@ LEDGER_FATES = (
 """How a ledger's transaction ends; lose and keep: unknown to the ledger, in truth undone or done."""
 WORK = ("session", "charge", "family")
 """Kinds of actions that are clients' work."""
-GOVERNED_SHARE = 0.6
+GOVERNED_SHARE = 0.55
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ CHANGES: tuple[Fault, ...] = (
     ("subjects", 1, lambda m: ()),
     ("terms", 1, lambda m: (m.rng.randrange(2),)),
     ("void", 1, lambda m: (m.pool(),)),
-    ("correct", 3, lambda m: (m.rng.choice((0, 0, 1, 7)),)),
+    ("correct", 4, lambda m: (m.rng.choice((0, 0, 1, 7)),)),
 )
 """What operators do to rules and to what is posted, in governed runs."""
 
@@ -186,7 +186,7 @@ def _govern(seed: int, maker: _Maker, horizon_ns: int) -> RulesPlan:
     maker.rng = rng = Random(f"rules {seed}")
     governed = rng.random() < GOVERNED_SHARE
     rules = draw_rules(rng) if governed else RulesPlan()
-    changed = rng.choice((0, 0, 1, 2, 4)) if governed else 0
+    changed = rng.choice((0, 0, 1, 3, 5)) if governed else 0
     maker.actions = [
         replace(action, args=(*action.args, *_subject(rng, governed))) if action.kind in WORK else action
         for action in maker.actions
@@ -195,10 +195,23 @@ def _govern(seed: int, maker: _Maker, horizon_ns: int) -> RulesPlan:
         ttl_ms = rng.randint(max(1, maker.knobs.max_ttl_ms // 3), maker.knobs.max_ttl_ms)
         shape = rng.choice((10, 60, 200)), ttl_ms, rng.randint(3, 14)
         maker.add(rng.randrange(horizon_ns), "family", maker.host(), maker.pool(), *shape, *_subject(rng, governed))
+    if governed and rng.random() < 0.3:
+        _strand(maker, horizon_ns)
     for _ in range(changed):
         kind, _, draw = rng.choices(CHANGES, [weight for _, weight, _ in CHANGES])[0]
         maker.add(rng.randrange(horizon_ns), kind, *draw(maker))
     return rules
+
+
+def _strand(maker: _Maker, horizon_ns: int) -> None:
+    """Cuts a host off until its rights are reclaimed, with holds opened inside one another as its leases run out."""
+    rng, knobs, host = maker.rng, maker.knobs, maker.host()
+    at_ns = rng.randrange(max(1, horizon_ns - knobs.validity_ms * MS))
+    silent_ms = (knobs.validity_ms + 2 * knobs.max_ttl_ms + knobs.slack_ms) * 11 // 10
+    maker.add(at_ns, "partition", host, "both", silent_ms)
+    begin_ms = max(0, knobs.validity_ms - rng.randint(knobs.heartbeat_ms, knobs.heartbeat_ms + knobs.max_ttl_ms))
+    shape = rng.choice((10, 60)), knobs.max_ttl_ms, rng.randint(6, 14)
+    maker.add(at_ns + begin_ms * MS, "family", host, maker.pool(), *shape, *_subject(rng, True))
 
 
 def _subject(rng: Random, governed: bool) -> tuple[str, str]:
@@ -253,7 +266,7 @@ def _knobs(rng: Random) -> Knobs:
         max_ttl_ms=max_ttl_ms,
         # Both clocks may be 1 % off, each its own way, over the whole time; and each of them counts in whole ms.
         slack_ms=(allowance_validity_ms + max_ttl_ms) * 3 // 100 + 5,
-        sweep_ms=rarely(rng.randint(50, 200), 10),
+        sweep_ms=rarely(rng.randint(50, 200), 25),
         allowance_validity_ms=allowance_validity_ms,
         recall_timeout_ms=rarely(100, 10, 300),
         snapshot_ms=rarely(50, 10, 200),

@@ -251,7 +251,8 @@ class Rules:
     changed: set[str] = field(default_factory=set)
     """Ids of rules that were ever another than at the beginning."""
     deleted: set[str] = field(default_factory=set)
-    """Ids of rules that were ever not there: what counted against them meanwhile may be counted nowhere."""
+    """Ids of rules that were ever not there, or had other periods: what counted against them meanwhile may be counted
+    nowhere."""
 
     unshared: set[str] = field(default_factory=set)
     """Ids of limits that each host had for itself at some time."""
@@ -270,6 +271,8 @@ class Rules:
         self.changed.add(rule.rule_id)
         match rule:
             case BudgetPlan():
+                if rule.anchor_ms != self.budgets.get(rule.rule_id, rule).anchor_ms:
+                    self.deleted.add(rule.rule_id)
                 self.budgets[rule.rule_id] = rule
             case RatePlan():
                 self.rates[rule.rule_id] = rule

@@ -4,21 +4,53 @@ A part of `invariants`. What may go beyond a window's rights is told apart on th
 above their holds, work that a lenient partition mode lets go on, and what the ledger reclaimed.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from holdfast_sidecar.engine.partition import FAIL_CLOSED
 from holdfast_sidecar.engine.state import Window
 from holdfast_sidecar.engine.verdicts import Mode
 
+from tests.simulation.clock import MS
 from tests.simulation.host import Host
 from tests.simulation.ledger import SimDatabase
 from tests.simulation.record import Record
 from tests.simulation.rows import Excuses, LeaseKey, LeaseRow, PoolRow
 from tests.simulation.rules import MARK, Rules
 
+_ROLLING = """SELECT p.pool_id, w.rolling_ms, w.left_total, p.spent_total, p.corrected_total FROM windows w
+ JOIN pools p USING (pool_key) WHERE w.rolling_ms > 0"""
+_LIMITS = """SELECT p.pool_id, p.granted_total, b.limit_amount FROM windows w JOIN pools p USING (pool_key)
+ JOIN budgets b ON b.account_key = p.account_key AND b.budget_id = w.rule_id
+ WHERE w.kind = 1 AND NOT w.closed AND w.ends_at_ms > ?"""
+_CORRECTED = """SELECT s.sidecar_id, d.sequence, d.operation_id, d.amount, c.amount FROM corrections c
+ JOIN debits d USING (debit_key) JOIN leases l USING (lease_key) JOIN sidecars s USING (sidecar_key)"""
 _COUNTED = """SELECT p.pool_id, w.left_total, p.spent_total, p.corrected_total FROM windows w
  JOIN pools p USING (pool_key)"""
+
+CLOCKS_SHARE = 0.022
+"""By how much the clocks of two replicas may differ, as a share of the time since they started; see `Knobs`."""
+CLOCKS_MS = 25
+
+
+@dataclass(slots=True)
+class _Rolling:
+    """What was posted against a rolling window, in its order, as (time, amount)."""
+
+    posted: deque[tuple[int, int]] = field(default_factory=deque)
+    posted_total: int = 0
+    left_total: int = 0
+
+
+class _Owed(NamedTuple):
+    """By how much the rights to a window were passed when it was last looked, and what explains that."""
+
+    owed: int
+    reclaimed: int
+    beyond: int
+    start_count: int
 
 
 class WindowChecks:
@@ -33,6 +65,7 @@ class WindowChecks:
         fail: Callable[[str], None],
         hosts: list[Host],
         spent_unposted: Mapping[str, int],
+        now_ns: Callable[[], int],
     ) -> None:
         """`spent_unposted`: by window, what was spent and not posted when the ledger reclaimed the rights to it."""
         self._database = database
@@ -46,10 +79,12 @@ class WindowChecks:
         self._lowered: dict[str, int] = defaultdict(int)
         """By window: by how much its limit was lowered, in all."""
         self._spent_unposted = spent_unposted
+        self._now_ns = now_ns
+        self._rolling: dict[str, _Rolling] = defaultdict(_Rolling)
         self._most: dict[str, int] = defaultdict(int)
         """By window: the largest limit that it ever had."""
-        self._owed: dict[tuple[str, int, str], tuple[int, int, int]] = {}
-        """By process and window: by how much its rights were passed, reclaimed, and spent above holds."""
+        self._owed: dict[tuple[int, str], _Owed] = {}
+        """By line and window."""
 
     @property
     def _excused(self) -> bool:
@@ -70,6 +105,25 @@ class WindowChecks:
         if -window.free > explained:
             self._fail(f"the limit of {name!r} is passed by {-window.free}, explained are {explained}: {window}")
 
+    def after_all(self) -> None:
+        """What was spent against a rolling window stays in it for its whole period."""
+        if self._excused or not any(budget.rolling_ms for budget in self._rules.plan.budgets):
+            return
+        now_ms = self._now_ns() // MS
+        for name, rolling_ms, left_total, spent, corrected in self._database.connection.execute(_ROLLING):
+            there, posted_total = self._rolling[name], spent + left_total + corrected
+            if posted_total > there.posted_total:
+                there.posted.append((now_ms, posted_total - there.posted_total))
+            leaving = left_total - there.left_total
+            there.posted_total, there.left_total = posted_total, left_total
+            while leaving > 0 and not corrected:
+                at_ms, amount = there.posted.popleft()
+                if now_ms - at_ms < rolling_ms - now_ms * CLOCKS_SHARE - CLOCKS_MS:
+                    self._fail(f"{name!r} forgets {amount} after {now_ms - at_ms} ms, its period is {rolling_ms} ms")
+                if amount > leaving:
+                    there.posted.appendleft((at_ms, amount - leaving))
+                leaving -= amount
+
     # ── after each round of a sidecar ───────────────────────────────────────────────────────────────────────────────
 
     def after_round(self, host: Host, leases: dict[LeaseKey, LeaseRow]) -> None:
@@ -79,7 +133,11 @@ class WindowChecks:
             self._fail(f"{host.name}: {seen.wrong}")
         if process is None:
             return
-        for account in process.engine._accounts.by_id.values():
+        accounts = process.engine._accounts
+        for held_key, held in seen.held.items():
+            if held and MARK in held_key[1] and accounts.rights(held_key) is None:
+                self._fail(f"I-1: {host.name} has no {held_key[1]!r}, open holds count {held} against it")
+        for account in accounts.by_id.values():
             for name, window in account.windows.items():
                 held = seen.held.get((account.account_id, name), 0)
                 if window.held != held:
@@ -101,14 +159,15 @@ class WindowChecks:
             if totals.rights > out:
                 self._fail(f"rights doubled: {key} has {totals}, the ledger {lease}")
         owed = max(0, seen.held.get(key[2:], 0) - totals.rights)
-        place, beyond = (host.name, host.start_count, name), self._record.beyond[host.folder.line, name]
-        now = owed, totals.reclaimed_total, beyond
-        before = self._owed.get(place, now)
+        place, beyond = (host.folder.line, name), self._record.beyond[host.folder.line, name]
+        now = _Owed(owed, totals.reclaimed_total, beyond, host.start_count)
+        before = self._owed.get(place, _Owed(0, 0, 0, host.start_count))
         self._owed[place] = now
-        more = owed - before[0] - (totals.reclaimed_total - before[1]) - (beyond - before[2])
+        more = owed - before.owed - (now.reclaimed - before.reclaimed) - (beyond - before.beyond)
         if more <= 0 or self._excused:
             return
-        if not self._is_lenient(host):
+        # Of what a process did in the round in which it died it is not known whether it was cut off.
+        if not self._is_lenient(host) and before.start_count == host.start_count:
             self._fail(f"{host.name} passes its rights of {name!r} by {more}: {totals}, before {before}")
         self._let_on[name] += more
 
@@ -171,10 +230,27 @@ class WindowChecks:
             total, rule_id = spent + left + corrected, _rule_of(name)
             if total != expected[name] and not (rule_id in self._rules.deleted and total < expected[name]):
                 self._fail(f"{name!r} counted {total}, the debits that name it are {expected[name]}")
+            if corrected > self._corrected(name):
+                self._fail(f"{name!r} got {corrected} back, corrected was {self._corrected(name)}")
         there = {name for name, *_ in rows}
         for name, amount in expected.items():
             if name not in there and amount and _rule_of(name) not in self._rules.deleted:
                 self._fail(f"{name!r} is not there, the debits that name it are {amount}")
+
+    def _corrected(self, name: str) -> int:
+        """Returns what was corrected of the debits that name a window."""
+        total = 0
+        for sidecar_id, sequence, operation_id, amount, corrected in self._database.connection.execute(_CORRECTED):
+            made = self._record.by_sequence.get((sidecar_id, sequence), [])
+            named = (row.windows for row in made if (row.operation_id, row.amount) == (operation_id, amount))
+            total += corrected if name in next(named, ()) else 0
+        return total
+
+    def limits(self, now_ms: int) -> None:
+        """Windows whose period goes on have the limits that their budgets say."""
+        for name, granted, limit in self._database.connection.execute(_LIMITS, (now_ms,)):
+            if granted != limit:
+                self._fail(f"the limit of {name!r} is {granted}, its budget says {limit}")
 
 
 def _rule_of(name: str) -> str:

@@ -46,6 +46,8 @@ CONVERGENCE_NS = 5 * SECOND
 """Within so long after everything works again all hosts and the ledger agree."""
 LOOK_NS = 50 * MS
 REST_NS = 300 * MS
+CLOCKS_OFF_MS = 500
+"""By how much a replica's clock may be off at the end of a run."""
 EXPECTED_ENDINGS = frozenset({"UNAVAILABLE", "SHUTTING_DOWN", "REPLACED"})
 """How the ledger may end a stream of a sidecar that does all right, in the absence of copies and restores."""
 BEHIND_ENDINGS = frozenset({"RIGHTS_UNKNOWN", "LEDGER_BEHIND", "SEQUENCE_GAP"})
@@ -111,7 +113,9 @@ class World:
         self.hosts = [self._host(index, f"host-{index}", shared) for index in range(knobs.host_count)]
         self.spare = self._host(knobs.host_count, "spare", shared)
         all_hosts = [*self.hosts, self.spare]
-        self.invariants = Invariants(self.replicas.database, self.record, self.rules, knobs, self.fail, all_hosts)
+        self.invariants = Invariants(
+            self.replicas.database, self.record, self.rules, knobs, self.fail, all_hosts, lambda: self.loop.now_ns
+        )
         self.invariants.excuses.optimistic = any(pool.enforcement == OPTIMISTIC for pool in knobs.pools)
         self.clients = Clients(self.loop, self.history, self.hosts, plan.seed)
         self.faults = Faults(
@@ -157,8 +161,10 @@ class World:
         """Returns what is decided now counts against, as long as the rules are as they were at the beginning."""
         if not self.rules.constant or self._is_open:
             return None
-        at_ms = START_UNIX_NS // MS + self.loop.now_ns // MS
-        return self.rules.windows_of(pool_id, subject, dict(dimensions).get("model", ""), at_ms)
+        return self.rules.windows_of(pool_id, subject, dict(dimensions).get("model", ""), self._unix_ms())
+
+    def _unix_ms(self) -> int:
+        return START_UNIX_NS // MS + self.loop.now_ns // MS
 
     def _passed(self, line: int, subject: str, amount: int) -> None:
         if self.rules.constant and not self._is_open:
@@ -282,6 +288,7 @@ class World:
                 self.fail(f"at rest there is no agreement: {difference}")
             self.invariants.at_rest(present)
             self.invariants.books()
+            self.invariants.windows.limits(self._unix_ms() + CLOCKS_OFF_MS)
             self._look_up(present)
 
     def _look_up(self, hosts: list[Host]) -> None:
@@ -294,7 +301,7 @@ class World:
                     host.call(Check(ACCOUNT, "pool-0", 1, 0, "", subject, ()), lambda _: None)
             self._go(self.loop.now_ns + REST_NS)
         database = self.replicas.database
-        differs = rules_differ(database, self._present(), START_UNIX_NS // MS + self.loop.now_ns // MS)
+        differs = rules_differ(database, self._present(), self._unix_ms())
         if differs and not self.violation:
             self.fail(f"rules are out of step: {differs}")
 

@@ -1,0 +1,50 @@
+"""Ways to break the code, by name: each replaces what does a thing for as long as a context lasts."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+
+from tests.simulation.patching import replaced
+
+Break = Callable[[], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One way to break the code."""
+
+    break_it: Break
+    seed_count: int
+    """Seeds, from the first, within which it must be caught."""
+
+
+MUTANTS: dict[str, Mutant] = {}
+
+
+def mutant(seed_count: int) -> Callable[[Callable[[], Iterator[None]]], Callable[[], Iterator[None]]]:
+    """Enters a mutant under its function's name."""
+
+    def enter(make: Callable[[], Iterator[None]]) -> Callable[[], Iterator[None]]:
+        MUTANTS[make.__name__.replace("_", "-")] = Mutant(contextmanager(make), seed_count)
+        return make
+
+    return enter
+
+
+@contextmanager
+def applied(name: str) -> Iterator[None]:
+    """Breaks the code for as long as the context lasts."""
+    with MUTANTS[name].break_it():
+        yield
+
+
+@contextmanager
+def everywhere(module: object, name: str, value: object) -> Iterator[None]:
+    """Replaces a function of a module wherever it was imported by name."""
+    original = module.__dict__[name]
+    with ExitStack() as stack:
+        for other in list(sys.modules.values()):
+            if getattr(other, "__dict__", {}).get(name) is original:
+                stack.enter_context(replaced(other, name, value))
+        yield
