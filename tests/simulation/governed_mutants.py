@@ -215,7 +215,7 @@ def local_slots_taken_for_leased_ones() -> Iterator[None]:
 # ── the ledger ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@mutant(60)
+@mutant(150)
 def limit_raised_twice() -> Iterator[None]:
     """A limit that is raised is raised by twice as much."""
     follow = following.follow

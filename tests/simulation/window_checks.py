@@ -18,7 +18,7 @@ from tests.simulation.host import Host
 from tests.simulation.ledger import SimDatabase
 from tests.simulation.record import Record
 from tests.simulation.rows import Excuses, LeaseKey, LeaseRow, PoolRow
-from tests.simulation.rules import MARK, Rules
+from tests.simulation.rules import MARK, BudgetPlan, Rules
 
 _ROLLING = """SELECT p.pool_id, w.rolling_ms, w.left_total, p.spent_total, p.corrected_total FROM windows w
  JOIN pools p USING (pool_key) WHERE w.rolling_ms > 0"""
@@ -98,6 +98,8 @@ class WindowChecks:
         self._most[name] = max(self._most[name], window.granted_total)
         if before is not None:
             self._lowered[name] += max(0, before.granted_total - window.granted_total)
+            if before.granted_total != window.granted_total:
+                self.limits(0, name)
         if self._excused or _rule_of(name) in self._rules.lenient or window.free >= 0:
             return
         explained = self._let_on[name] + self._lowered[name] + self._spent_unposted.get(name, 0)
@@ -205,6 +207,9 @@ class WindowChecks:
         What is posted beyond its rights the ledger grants after the fact, and tells when it is asked next.
         """
         name = window.pool_id
+        if not self._is_there(name):
+            # What is given back of it, before the host has heard that the rule is gone, nobody wants.
+            return ""
         if lease.posted_total != window.consumed_total:
             return f"consumed {window.consumed_total} of {name!r}: {lease}"
         mine = (window.reclaimed_total, window.returned_total)
@@ -212,6 +217,11 @@ class WindowChecks:
         if mine != (lease.reclaimed_total, lease.returned_total) or max(0, left) != lease.outstanding:
             return f"has {left} of {name!r}: {window}, {lease}"
         return ""
+
+    def _is_there(self, name: str) -> bool:
+        """Whether the rule of a window is there, and shared."""
+        rule = next((rule for rule in self._rules.all if rule.rule_id == _rule_of(name)), None)
+        return isinstance(rule, BudgetPlan) or (rule is not None and rule.shared)
 
     def counted(self, posted: Iterable[tuple[str, int, str, int]]) -> None:
         """Each window has counted each posted debit that names it, once.
@@ -246,10 +256,10 @@ class WindowChecks:
             total += corrected if name in next(named, ()) else 0
         return total
 
-    def limits(self, now_ms: int) -> None:
-        """Windows whose period goes on have the limits that their budgets say."""
+    def limits(self, now_ms: int, changed: str = "") -> None:
+        """Windows whose period goes on, or the one that was changed, have the limits that their budgets say."""
         for name, granted, limit in self._database.connection.execute(_LIMITS, (now_ms,)):
-            if granted != limit:
+            if granted != limit and changed in ("", name):
                 self._fail(f"the limit of {name!r} is {granted}, its budget says {limit}")
 
 
