@@ -35,6 +35,7 @@ _SERVICE = pb.DESCRIPTOR.services_by_name["LedgerSyncService"].full_name
 _METHOD = f"/{_SERVICE}/Sync"
 _DETAILS_KEY = "grpc-status-details-bin"
 _LEAVING = "SHUTTING_DOWN"
+_INTERNAL: int = grpc.StatusCode.INTERNAL.value[0]
 """Reason with which a replica that stops ends its streams."""
 
 _UNDER_WAY = OPEN | {State.CONNECTING}
@@ -70,6 +71,14 @@ class _Ending:
     status: int
     reason: str
     message: str
+
+    @property
+    def may_be_leaving(self) -> bool:
+        """Whether the replica said that it is shutting down, or said what a write that met the stream's end hides.
+
+        gRPC then tells an internal error of its own in place of the status (`Internal error from Core`).
+        """
+        return self.reason == _LEAVING or (self.status == _INTERNAL and not self.reason)
 
 
 class Uplink:
@@ -223,7 +232,7 @@ class Uplink:
             await channel.close()
         was = self._protocol.closing_reason
         now_ns = self._now_ns()
-        at_once = self._replicas.move_on(now_ns, ending.reason == _LEAVING)
+        at_once = self._replicas.move_on(now_ns, ending.may_be_leaving)
         jitter = 0.0 if at_once else self._rng.random()
         self._protocol.stream_closed(now_ns, ending.status, ending.reason, ending.message, jitter)
         _log.warning("no stream to the ledger at %s: %s", target, was or ending.message or ending.status)

@@ -12,7 +12,7 @@ from grpc_status import rpc_status
 from holdfast.v1 import ledger_sync_service_pb2 as pb
 from holdfast.v1 import ledger_sync_service_pb2_grpc as pb_grpc
 
-FAILED_PRECONDITION, UNAVAILABLE = 9, 14
+FAILED_PRECONDITION, INTERNAL, UNAVAILABLE = 9, 13, 14
 
 
 class Ledger(pb_grpc.LedgerSyncServiceServicer):

@@ -32,7 +32,7 @@ from holdfast_sidecar.uplink.lifecycle import State
 from holdfast_sidecar.uplink.limits import UplinkLimits
 
 from tests.sidecar.uplink.host import Host, boottime_ns, make_debit
-from tests.sidecar.uplink.ledger import UNAVAILABLE, Ledger
+from tests.sidecar.uplink.ledger import INTERNAL, UNAVAILABLE, Ledger
 from tests.sidecar.uplink.proxy import CuttingProxy
 
 ASK = LeaseAsk(1, (LeaseWant("acme", "general", 10, 5, 0, 0, 0),))
@@ -172,13 +172,20 @@ def test_a_replica_that_takes_connections_and_says_nothing_is_passed_over(ledger
             host.until(lambda: host.acked() == 10)
 
 
-def test_a_replica_that_shuts_down_is_left_for_the_other_without_a_pause(replicas: tuple[Ledger, Ledger]) -> None:
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [("SHUTTING_DOWN", UNAVAILABLE), ("", INTERNAL)],
+    ids=["said", "hidden by a write that met the end"],
+)
+def test_a_replica_that_shuts_down_is_left_for_the_other_without_a_pause(
+    replicas: tuple[Ledger, Ledger], reason: str, code: int
+) -> None:
     never = UplinkLimits(backoff_min_ms=60_000, backoff_max_ms=60_000, stable_ms=60_000)
     with Host(targets(replicas), never) as host:
         host.settle(10)
         host.until(lambda: host.acked() == 10)
         (serving,) = (one for one in replicas if one.stream_count)
-        serving.refusal, serving.refusal_code = ("SHUTTING_DOWN", "this replica is stopping"), UNAVAILABLE
+        serving.refusal, serving.refusal_code = (reason, "this replica is stopping"), code
         serving.cut()
         host.settle(10)
         host.until(lambda: host.acked() == 20)
