@@ -90,6 +90,7 @@ def test_values_are_read_alike_from_every_source(tmp_path: Path, monkeypatch: py
         (["--hold-limit", "0"], r"flag: hold_limit = '0': .*greater than or equal to 1"),
         (["--hold-limit", "-1"], r"flag: hold_limit = '-1': .*greater than or equal to 1"),
         (["--hold-limit", str(2**64)], r"flag: hold_limit = .*less than or equal to"),
+        (["--lease-wait-ms", "0"], r"flag: lease_wait_ms = .0.: .*greater than or equal to 1"),
         (["--lease-wait-ms", "1.5"], r"flag: lease_wait_ms = '1.5': .*integer"),
         (["--transport", "carrier-pigeon"], r"flag: transport = .*'auto', 'native' or 'portable'"),
         (["--durability", "none"], r"flag: durability = .*'host' or 'process'"),
@@ -201,11 +202,11 @@ def test_defaults_agree_with_those_of_the_parts() -> None:
 
 def test_each_part_gets_what_is_set() -> None:
     """Values reach the parts under the right names."""
-    flags = ["--listen-unix", "/run/h.sock", "--allowed-uids", "7", "--max-batch-items", "9", "--lease-wait-ms", "0"]
+    flags = ["--listen-unix", "/run/h.sock", "--allowed-uids", "7", "--max-batch-items", "9", "--lease-wait-ms", "5"]
     config = load([*MINIMAL, *flags])
     transport = config.transport_config((Method("/a/B"),))
     assert (transport.unix_path, transport.allowed_uids, transport.max_batch_items) == ("/run/h.sock", (7,), 9)
-    assert config.engine_settings().lease_wait_ms == 0
+    assert config.engine_settings().lease_wait_ms == 5
 
 
 def test_help_names_every_setting_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
