@@ -210,7 +210,7 @@ class SidecarConfig(BaseSettings):
     max_list_page: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = MAX_PAGE_ITEMS
     """Holds in one page of ListHolds, whatever a caller asks for. Default and most 1000, for the same reason."""
     lease_wait_ms: Annotated[int, Field(ge=1, le=10 * SECOND_MS)] = 1_000
-    """Longest wait of a decision for the ledger, in ms; at least 1, since the ledger is asked for what a call waits for.
+    """Longest wait of a decision for the ledger, in ms; not 0, since the ledger is asked for what a call waits for.
     Default: other hosts are asked for what they can spare within it, even busy ones, and to deny work that there are
     credits for costs more than a second."""
     lease_horizon_ms: Milliseconds = 10_000

@@ -5,6 +5,7 @@ the account's version grows, the paths in use are asked for again, and go on as 
 this host decides by is always something that it could load whole.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -44,6 +45,8 @@ ABSENT_LIMIT = 10_000
 """Subjects remembered that the ledger does not have; callers can make up any number of them."""
 STRANGER_PATHS_LIMIT = 10_000
 """Paths kept at hand of subjects that have no node; callers can make up any number of those too."""
+PATHS_LIMIT = 20_000
+"""Paths kept at hand of subjects that have a node; another one is put together when it is needed."""
 SHARED_RULES_LIMIT = 10_000
 """Contents of budgets of which one object is kept; of others each budget has its own."""
 RETIRE_LIMIT = 1000
@@ -93,6 +96,7 @@ class Governance:
         self._ends: dict[int, list[Budget]] = {}
         """Budgets whose window is in use, by the end of its period."""
         self._retired: dict[Window, None] = {}
+        self._with_path: deque[Node] = deque()
         self._contents: dict[BudgetRule, BudgetRule] = {}
         self.node_count = 0
         self.window_count = 0
@@ -158,7 +162,7 @@ class Governance:
             node = below
         path = join(nodes, account.shape, end == len(subject))
         if path.known:
-            node.path = path
+            self._keep(node, path)
         else:
             if absent_version is not None:
                 path.version = min(path.version, absent_version)
@@ -166,6 +170,13 @@ class Governance:
                 account.paths.clear()
             account.paths[subject] = path
         return path
+
+    def _keep(self, node: Node, path: Path) -> None:
+        """Keeps a path at hand; of the nodes that have one, the one that has it longest gives way."""
+        node.path = path
+        self._with_path.append(node)
+        if len(self._with_path) > PATHS_LIMIT:
+            self._with_path.popleft().path = None
 
     def turn(self, account: Account, path: Path, now_unix_ms: int) -> bool:
         """Brings the windows of a path to the periods under way; False: a calendar is over that this host has."""
@@ -189,7 +200,8 @@ class Governance:
             return None
         self._let_go(budget)
         budget.from_unix_ms, budget.until_unix_ms = period
-        window = budget.window = self._window(account, budget_window_name(budget, period[0]), leased=budget.is_hard)
+        window = self._window(account, budget_window_name(budget, period[0]), leased=budget.is_hard)
+        budget.use(window)
         window.user_count += 1
         self._await_end(budget)
         return window
@@ -200,7 +212,7 @@ class Governance:
 
     def _let_go(self, budget: Budget) -> None:
         """A budget has no more use of its window, if it has one: the period is over, or there is another one for it."""
-        window, budget.window = budget.window, None
+        window = budget.let_go()
         if window is not None:
             self._unuse(window)
 
@@ -333,9 +345,9 @@ class Governance:
         made = Budget(rule.budget_id, content, subject, periods)
         former = known.get(rule.budget_id)
         if former is not None and former.periods is periods and former.window is not None:
-            made.window = former.window
-            made.window.user_count += 1
-            made.window.leased = made.is_hard
+            made.use(former.window)
+            former.window.user_count += 1
+            former.window.leased = made.is_hard
             made.from_unix_ms, made.until_unix_ms = former.from_unix_ms, former.until_unix_ms
             self._await_end(made)
         return made

@@ -40,7 +40,8 @@ class Periods:
 class Budget:
     """A budget with the window of its present period, valid from `from_unix_ms` until before `until_unix_ms`."""
 
-    budget_id: str
+    own_id: str
+    """Its id, empty while it has a window, whose name begins with it: there are as many of these as active subjects."""
     rule: BudgetRule
     """What it says, without its id: one object serves all budgets that say the same."""
     subject: str
@@ -49,6 +50,21 @@ class Budget:
     window: Window | None = None
     from_unix_ms: int = 0
     until_unix_ms: int = 0
+
+    @property
+    def budget_id(self) -> str:
+        """Its id, unique within the account."""
+        return self.own_id if self.window is None else self.window.pool_id.partition(WINDOW_MARK)[0]
+
+    def use(self, window: Window) -> None:
+        """From now on it counts in this window."""
+        self.window = window
+        self.own_id = ""
+
+    def let_go(self) -> Window | None:
+        """From now on it has no window; returns the one that it had."""
+        window, self.own_id, self.window = self.window, self.budget_id, None
+        return window
 
     @property
     def is_hard(self) -> bool:

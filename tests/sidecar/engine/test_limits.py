@@ -1,6 +1,8 @@
 """Rate limits, concurrency limits, entitlements: what denies before any money is looked at."""
 
+import pytest
 from holdfast.v1 import decision_pb2 as decision
+from holdfast_sidecar.engine import governance
 from holdfast_sidecar.engine.operations import Call, Required, Reserve
 from holdfast_sidecar.engine.settings import EngineSettings
 
@@ -318,3 +320,23 @@ def test_a_pool_in_shadow_mode_lets_everything_through_and_says_so() -> None:
     assert (answer.verdict, answer.granted_amount, answer.unleased_amount) == (decision.VERDICT_ALLOW, 60, 20)
     assert [level.level for level in answer.shadow_denials] == ["pool/general"]
     assert host.one(charge("c", 60)).debited_amount == 60
+
+
+def test_paths_are_put_together_again_when_there_are_too_many_to_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(governance, "PATHS_LIMIT", 2)
+    ledger = Ledger()
+    ledger.create(POOL, 10_000)
+    ledger.govern()
+    for name in ("a", "b", "c"):
+        ledger.govern(name, budgets=[budget(f"of-{name}", 10)])
+    host = Host(ledger)
+    for turn in range(3):
+        for name in ("a", "b", "c"):
+            assert host.one(reserve(f"{name}{turn}", 3, subject=name)).granted_amount == 3
+    nodes = host.engine._accounts.by_id["acme"].nodes.values()
+    assert sum(node.path is not None for node in nodes) <= 2
+    assert [host.one(reserve(f"{name}-more", 2, subject=name)).denied_level for name in ("a", "b", "c")] == [
+        "budget/of-a",
+        "budget/of-b",
+        "budget/of-c",
+    ]
