@@ -1,8 +1,7 @@
-"""The decision on one amount: the steps of DESIGN §4 in their order, on one snapshot, changing nothing.
+"""The last step of the decision on one amount (DESIGN §4): the pool, or the hold around a nested one. Changes nothing.
 
-1 and 2 (who may call, is the request well-formed, is it a repetition) are behind us when this is called.
-3 rate limits and 4 budgets of every subject on the path: a path has none yet; they step in here, before the pool.
-5 the pool: what is leased, then the permitted overdraft.
+The steps before it are behind us when this is called: who may call and what is a repetition, and in `governing` the
+entitlement, the subject, rate limits, concurrency and budgets.
 """
 
 from holdfast_sidecar.engine.rights import posted, rights_left
