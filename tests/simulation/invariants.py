@@ -278,7 +278,7 @@ class Invariants:
             for pool in host.process.engine._accounts.leased():
                 key = (host.folder.sidecar_id, meta.birth_epoch, pool.account_id, pool.pool_id)
                 lease = self.leases.get(key)
-                if lease is None and isinstance(pool, Window) and not pool.granted_total:
+                if lease is None and isinstance(pool, Window) and not self.windows.may_be_leased(pool):
                     continue
                 if lease is None:
                     return f"{host.name} has a pool without a lease: {key}"

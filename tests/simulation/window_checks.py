@@ -207,8 +207,11 @@ class WindowChecks:
         What is posted beyond its rights the ledger grants after the fact, and tells when it is asked next.
         """
         name = window.pool_id
-        if not self._is_there(name):
+        if not self.is_there(name):
             # What is given back of it, before the host has heard that the rule is gone, nobody wants.
+            return ""
+        if not window.granted_total and not lease.outstanding:
+            # One that was forgotten and came back hears of its totals when it asks: neither side has any rights out.
             return ""
         if lease.posted_total != window.consumed_total:
             return f"consumed {window.consumed_total} of {name!r}: {lease}"
@@ -218,7 +221,14 @@ class WindowChecks:
             return f"has {left} of {name!r}: {window}, {lease}"
         return ""
 
-    def _is_there(self, name: str) -> bool:
+    def may_be_leased(self, window: Window) -> bool:
+        """Whether a host may rightly believe that it has a lease of a window.
+
+        A rule that is gone, or not shared any more, takes its leases with it; hosts hear of it when they use the rule.
+        """
+        return window.granted_total > 0 and self.is_there(window.pool_id)
+
+    def is_there(self, name: str) -> bool:
         """Whether the rule of a window is there, and shared."""
         rule = next((rule for rule in self._rules.all if rule.rule_id == _rule_of(name)), None)
         return isinstance(rule, BudgetPlan) or (rule is not None and rule.shared)
