@@ -29,7 +29,7 @@ from holdfast_sidecar.engine.operations import Charge, Check, Fault, FaultCode, 
 from holdfast_sidecar.engine.partition import FAIL_CLOSED, FAIL_OPEN
 from holdfast_sidecar.engine.rights import any_low, rights_left
 from holdfast_sidecar.engine.rules import AccountTerms, FeatureValue, Quantities
-from holdfast_sidecar.engine.state import Hold, Pool, Rights, Window
+from holdfast_sidecar.engine.state import WINDOW_MARK, Hold, Pool, Rights, Window
 from holdfast_sidecar.engine.verdicts import Mode, Reason
 from holdfast_sidecar.engine.waterfall import decide
 
@@ -281,11 +281,15 @@ class Governing(Deciding):
             if left >= passage.amount or not window.leased or (parent is not None and window in parent.budgets):
                 continue
             budget = _budget_of(path, window)
-            if budget is None:
-                # The period is over, or the budget is gone: what is leased still counts, and no more is given.
-                if left < least and not self._is_lenient(hold.pool):
-                    return Blocked(Reason.BUDGET_EXCEEDED, None)
-                passage.amount = max(min(passage.amount, left), least)
+            if budget is None or (budget.window is not window and (budget.rule.shadow or self._is_lenient(hold.pool))):
+                # The budget is gone, or denies nothing.
+                continue
+            if budget.window is not window:
+                # The period is over: what is leased of it still counts, and no more is given.
+                if left < least:
+                    level = budget_level(budget, window, passage.amount, self._now_unix_ms)
+                    return Blocked(Reason.BUDGET_EXCEEDED, level)
+                passage.amount = left
                 continue
             short = self._short(budget, window, hold.pool, left, least, passage)
             if short is not None:
@@ -372,9 +376,11 @@ def _counts(hold: Hold | None, window: Window) -> bool:
 
 
 def _budget_of(path: Path | None, window: Window) -> Budget | None:
+    """Returns the budget that a window is of, in the present period or one before; None if it is gone."""
     if path is None:
         return None
-    return next((budget for budget in path.budgets if budget.window is window), None)
+    budget_id = window.pool_id.partition(WINDOW_MARK)[0]
+    return next((budget for budget in path.budgets if budget.budget_id == budget_id), None)
 
 
 def _suffices(value: FeatureValue, required: Required) -> bool:

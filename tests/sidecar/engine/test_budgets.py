@@ -423,3 +423,29 @@ def test_a_settle_after_the_hold_expired_counts_where_the_hold_did_also_after_a_
     assert {each.key: each.value for each in debit.dimensions} == {"model": "gpt-5", "region": "eu"}
     host.post_all()
     assert host.ledger.pools["acme", "team\x1f0"].posted == 40
+
+
+def test_more_of_a_hold_whose_period_is_over_is_denied_by_name() -> None:
+    host = governed(100, calendar_id="hour/UTC")
+    host.one(reserve("a", 100, subject="research", ttl_ms=2 * HOUR_MS // 3))
+    host.wall_offset_ms = HOUR_MS
+    host.one(check(1, subject="research"))
+    denied = host.one(extend("b", "a", add_amount=1))
+    assert (denied.reason, denied.denied_by.level) == (decision.REASON_BUDGET_EXCEEDED, "budget/team")
+
+
+def test_more_of_a_hold_whose_shadow_period_is_over_is_not_denied() -> None:
+    host = governed(100, calendar_id="hour/UTC", shadow=True)
+    host.one(reserve("a", 100, subject="research", ttl_ms=2 * HOUR_MS // 3))
+    host.wall_offset_ms = HOUR_MS
+    host.one(reserve("c", 1, subject="research"))
+    assert host.one(extend("b", "a", add_amount=500)).added_amount == 500
+
+
+def test_more_of_a_hold_whose_budget_is_gone_is_not_denied() -> None:
+    host = governed(100)
+    host.one(reserve("a", 100, subject="research"))
+    host.ledger.govern("research")
+    host.push(POOL)
+    host.one(check(1, subject="research"))
+    assert host.one(extend("b", "a", add_amount=500)).added_amount == 500
