@@ -64,12 +64,15 @@ class Reserving(Rating):
             if reason is not Reason.PARENT_EXHAUSTED and not (reason is Reason.INSUFFICIENT_BALANCE and connected):
                 reason = self._final_reason(pool, reason)
             level = parent_level(parent, reason) if parent is not None else pool_level(pool, reason)
+            if parent is None and pool.shadow:
+                passage.shadow += (level,)
+                granted, reason, level = passage.amount if amount else 0, Reason.OK, None
         retry_ms = self._retry_ms(reason)
         return self._answer_check(account, pool, op, asked, granted, reason, level, passage, retry_ms, rated_amount)
 
     def _check_pool(self, pool: Pool, asked: int, least: int) -> tuple[int, Reason] | Wait:
         granted, reason = decide(pool, asked, least, self._lease_valid())
-        if reason is not Reason.OK and (pool.shadow or self.mode(pool.partition_after_ms) is Mode.PARTITIONED):
+        if reason is not Reason.OK and not pool.shadow and self.mode(pool.partition_after_ms) is Mode.PARTITIONED:
             granted, _ = self._go_on(pool, asked, least, granted, reason)
         elif reason is Reason.INSUFFICIENT_BALANCE:
             # Reserve would ask the ledger for what is missing; its last word says what that would bring.

@@ -316,6 +316,12 @@ def test_a_pool_in_shadow_mode_lets_everything_through_and_says_so() -> None:
     ledger.pools[POOL].shadow = True
     host = Host(ledger)
     assert not host.one(reserve("a", 60)).shadow_denials
+    assert not host.one(check(40)).shadow_denials
+    checked = host.one(check(60))
+    assert (checked.verdict, checked.granted_amount) == (decision.VERDICT_ALLOW, 60)
+    assert [(level.level, level.reason) for level in checked.shadow_denials] == [
+        ("pool/general", decision.REASON_INSUFFICIENT_BALANCE)
+    ]
     answer = host.one(reserve("b", 60))
     assert (answer.verdict, answer.granted_amount, answer.unleased_amount) == (decision.VERDICT_ALLOW, 60, 20)
     assert [level.level for level in answer.shadow_denials] == ["pool/general"]
