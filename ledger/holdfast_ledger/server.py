@@ -13,7 +13,7 @@ from functools import partial
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from holdfast.v1 import governance_service_pb2, ledger_service_pb2, ledger_sync_service_pb2
+from holdfast.v1 import ledger_sync_service_pb2
 
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.crash import CrashPlan
@@ -21,12 +21,11 @@ from holdfast_ledger.delivery import retention
 from holdfast_ledger.delivery.deliverer import Deliverer, DeliveryCounts
 from holdfast_ledger.delivery.posting import Poster
 from holdfast_ledger.errors import LedgerError, ShuttingDown
-from holdfast_ledger.governance.service import GovernanceServicer
 from holdfast_ledger.handlers import unary_handlers
 from holdfast_ledger.leasing import recall, rights
 from holdfast_ledger.metrics import LedgerStatistics, MetricsServer
 from holdfast_ledger.posting import grants
-from holdfast_ledger.service import LedgerServicer
+from holdfast_ledger.services import Parts, Service, unary_services
 from holdfast_ledger.snapshots import Snapshots
 from holdfast_ledger.status import abort
 from holdfast_ledger.store.interface import Locks, Store, StoreError, Writer
@@ -36,10 +35,7 @@ from holdfast_ledger.sync.stream import Stream, StreamSettings, SyncServices
 from holdfast_ledger.windows import clearing
 from holdfast_ledger.writer import GroupWriter
 
-LEDGER_SERVICE = ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"]
-GOVERNANCE_SERVICE = governance_service_pb2.DESCRIPTOR.services_by_name["GovernanceService"]
 SYNC_SERVICE = ledger_sync_service_pb2.DESCRIPTOR.services_by_name["LedgerSyncService"]
-SERVICE_NAMES = (LEDGER_SERVICE.full_name, GOVERNANCE_SERVICE.full_name, SYNC_SERVICE.full_name)
 
 MAX_METADATA_BYTES = 8_192
 """What peers accept; grpc drops between its soft and its hard limit at random."""
@@ -95,6 +91,7 @@ class LedgerServer:
         self._stop_listening: Callable[[], None] = lambda: None
         self._stopping = False
         self._sync = self._sync_services()
+        self._services: list[Service] = []
         self.port = 0
         self.admin_port = 0
 
@@ -106,16 +103,32 @@ class LedgerServer:
         jobs = SyncJobs(self._now_ms, config.lease_terms)
         return SyncServices(settings, jobs, self._writer, self._snapshots, self._registry, self._crash)
 
+    def _parts(self, loop: asyncio.AbstractEventLoop) -> Parts:
+        return Parts(
+            self._config,
+            self._store,
+            self._snapshots,
+            self._readers,
+            self._writer,
+            self._registry,
+            self._now_ms,
+            loop,
+        )
+
+    @property
+    def service_names(self) -> tuple[str, ...]:
+        """Full names of all services that it serves."""
+        return (*(service.descriptor.full_name for service in self._services), SYNC_SERVICE.full_name)
+
     async def start(self) -> None:
         """Binds the ports and serves. Raises RuntimeError if one is taken."""
         self._loop = asyncio.get_running_loop()
         server = grpc.aio.server(options=_options(self._config), maximum_concurrent_rpcs=self._config.max_calls)
-        servicer = LedgerServicer(self._snapshots, self._writer, self._registry, self._now_ms)
-        governance = GovernanceServicer(self._snapshots, self._readers, self._writer, self._registry, self._now_ms)
+        self._services = unary_services(self._parts(self._loop))
         sync = grpc.method_handlers_generic_handler(
             SYNC_SERVICE.full_name, {"Sync": grpc.stream_stream_rpc_method_handler(self._serve_stream)}
         )
-        unary = (unary_handlers(LEDGER_SERVICE, servicer), unary_handlers(GOVERNANCE_SERVICE, governance))
+        unary = [unary_handlers(service.descriptor, service.servicer) for service in self._services]
         server.add_generic_rpc_handlers((*unary, sync))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         self.port = server.add_insecure_port(self._config.listen)
@@ -141,12 +154,12 @@ class LedgerServer:
     def _admin_server(self) -> grpc.aio.Server:
         admin = grpc.aio.server(options=_options(self._config))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, admin)
-        reflection.enable_server_reflection((*SERVICE_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME), admin)
+        reflection.enable_server_reflection((*self.service_names, health.SERVICE_NAME, reflection.SERVICE_NAME), admin)
         self.admin_port = admin.add_insecure_port(self._config.admin_listen)
         return admin
 
     async def _set_health(self, state: int) -> None:
-        for name in ("", *SERVICE_NAMES):
+        for name in ("", *self.service_names):
             await self._health.set(name, state)
 
     async def _serve_stream(self, _: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:

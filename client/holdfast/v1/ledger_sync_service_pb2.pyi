@@ -1,4 +1,5 @@
 from holdfast.v1 import decision_pb2 as _decision_pb2
+from holdfast.v1 import meter_pb2 as _meter_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -90,7 +91,7 @@ class Hello(_message.Message):
     def __init__(self, sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., instance: _Optional[bytes] = ..., last_sequence: _Optional[int] = ..., acked_sequence: _Optional[int] = ..., max_hold_ttl_ms: _Optional[int] = ..., version: _Optional[str] = ..., birth_epoch: _Optional[int] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("epoch", "birth_epoch", "acked_sequence", "lease_validity_ms", "heartbeat_interval_ms", "window_debit_count", "leases", "claims_wanted", "allowance_validity_ms", "acked_operation_id")
+    __slots__ = ("epoch", "birth_epoch", "acked_sequence", "lease_validity_ms", "heartbeat_interval_ms", "window_debit_count", "leases", "claims_wanted", "allowance_validity_ms", "acked_operation_id", "meters_revision")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     BIRTH_EPOCH_FIELD_NUMBER: _ClassVar[int]
     ACKED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
@@ -101,6 +102,7 @@ class Welcome(_message.Message):
     CLAIMS_WANTED_FIELD_NUMBER: _ClassVar[int]
     ALLOWANCE_VALIDITY_MS_FIELD_NUMBER: _ClassVar[int]
     ACKED_OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    METERS_REVISION_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     birth_epoch: int
     acked_sequence: int
@@ -111,7 +113,8 @@ class Welcome(_message.Message):
     claims_wanted: bool
     allowance_validity_ms: int
     acked_operation_id: str
-    def __init__(self, epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., acked_sequence: _Optional[int] = ..., lease_validity_ms: _Optional[int] = ..., heartbeat_interval_ms: _Optional[int] = ..., window_debit_count: _Optional[int] = ..., leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., claims_wanted: _Optional[bool] = ..., allowance_validity_ms: _Optional[int] = ..., acked_operation_id: _Optional[str] = ...) -> None: ...
+    meters_revision: int
+    def __init__(self, epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., acked_sequence: _Optional[int] = ..., lease_validity_ms: _Optional[int] = ..., heartbeat_interval_ms: _Optional[int] = ..., window_debit_count: _Optional[int] = ..., leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., claims_wanted: _Optional[bool] = ..., allowance_validity_ms: _Optional[int] = ..., acked_operation_id: _Optional[str] = ..., meters_revision: _Optional[int] = ...) -> None: ...
 
 class DebitBatch(_message.Message):
     __slots__ = ("debits",)
@@ -189,14 +192,16 @@ class Heartbeat(_message.Message):
     def __init__(self, heartbeat_id: _Optional[int] = ...) -> None: ...
 
 class HeartbeatAck(_message.Message):
-    __slots__ = ("heartbeat_id", "lease_validity_ms", "allowance_validity_ms")
+    __slots__ = ("heartbeat_id", "lease_validity_ms", "allowance_validity_ms", "meters_revision")
     HEARTBEAT_ID_FIELD_NUMBER: _ClassVar[int]
     LEASE_VALIDITY_MS_FIELD_NUMBER: _ClassVar[int]
     ALLOWANCE_VALIDITY_MS_FIELD_NUMBER: _ClassVar[int]
+    METERS_REVISION_FIELD_NUMBER: _ClassVar[int]
     heartbeat_id: int
     lease_validity_ms: int
     allowance_validity_ms: int
-    def __init__(self, heartbeat_id: _Optional[int] = ..., lease_validity_ms: _Optional[int] = ..., allowance_validity_ms: _Optional[int] = ...) -> None: ...
+    meters_revision: int
+    def __init__(self, heartbeat_id: _Optional[int] = ..., lease_validity_ms: _Optional[int] = ..., allowance_validity_ms: _Optional[int] = ..., meters_revision: _Optional[int] = ...) -> None: ...
 
 class LeaseRequest(_message.Message):
     __slots__ = ("request_id", "wants")
@@ -291,14 +296,16 @@ class Lease(_message.Message):
     def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., status: _Optional[_Union[LeaseStatus, str]] = ..., currency: _Optional[str] = ..., granted_total: _Optional[int] = ..., reclaimed_total: _Optional[int] = ..., posted_total: _Optional[int] = ..., pool_posted: _Optional[int] = ..., pool_free: _Optional[int] = ..., policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ..., recall_round: _Optional[int] = ..., recall_amount: _Optional[int] = ..., pending: _Optional[bool] = ..., allowance_granted_total: _Optional[int] = ..., allowance_reclaimed_total: _Optional[int] = ..., allowance_recall_amount: _Optional[int] = ..., pool_overdraft_bound: _Optional[int] = ..., returned_total: _Optional[int] = ..., allowance_returned_total: _Optional[int] = ..., denied: _Optional[bool] = ..., rules_version: _Optional[int] = ...) -> None: ...
 
 class RulesRequest(_message.Message):
-    __slots__ = ("request_id", "wants", "rate_card_ids")
+    __slots__ = ("request_id", "wants", "rate_card_ids", "meters_wanted")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     WANTS_FIELD_NUMBER: _ClassVar[int]
     RATE_CARD_IDS_FIELD_NUMBER: _ClassVar[int]
+    METERS_WANTED_FIELD_NUMBER: _ClassVar[int]
     request_id: int
     wants: _containers.RepeatedCompositeFieldContainer[RulesWant]
     rate_card_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, request_id: _Optional[int] = ..., wants: _Optional[_Iterable[_Union[RulesWant, _Mapping]]] = ..., rate_card_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    meters_wanted: bool
+    def __init__(self, request_id: _Optional[int] = ..., wants: _Optional[_Iterable[_Union[RulesWant, _Mapping]]] = ..., rate_card_ids: _Optional[_Iterable[str]] = ..., meters_wanted: _Optional[bool] = ...) -> None: ...
 
 class RulesWant(_message.Message):
     __slots__ = ("account_id", "subject")
@@ -309,16 +316,26 @@ class RulesWant(_message.Message):
     def __init__(self, account_id: _Optional[str] = ..., subject: _Optional[str] = ...) -> None: ...
 
 class RulesUpdate(_message.Message):
-    __slots__ = ("request_id", "nodes", "calendars", "rate_cards")
+    __slots__ = ("request_id", "nodes", "calendars", "rate_cards", "meters")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     NODES_FIELD_NUMBER: _ClassVar[int]
     CALENDARS_FIELD_NUMBER: _ClassVar[int]
     RATE_CARDS_FIELD_NUMBER: _ClassVar[int]
+    METERS_FIELD_NUMBER: _ClassVar[int]
     request_id: int
     nodes: _containers.RepeatedCompositeFieldContainer[SubjectRules]
     calendars: _containers.RepeatedCompositeFieldContainer[Calendar]
     rate_cards: _containers.RepeatedCompositeFieldContainer[RateCardContent]
-    def __init__(self, request_id: _Optional[int] = ..., nodes: _Optional[_Iterable[_Union[SubjectRules, _Mapping]]] = ..., calendars: _Optional[_Iterable[_Union[Calendar, _Mapping]]] = ..., rate_cards: _Optional[_Iterable[_Union[RateCardContent, _Mapping]]] = ...) -> None: ...
+    meters: Meters
+    def __init__(self, request_id: _Optional[int] = ..., nodes: _Optional[_Iterable[_Union[SubjectRules, _Mapping]]] = ..., calendars: _Optional[_Iterable[_Union[Calendar, _Mapping]]] = ..., rate_cards: _Optional[_Iterable[_Union[RateCardContent, _Mapping]]] = ..., meters: _Optional[_Union[Meters, _Mapping]] = ...) -> None: ...
+
+class Meters(_message.Message):
+    __slots__ = ("revision", "meters")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    METERS_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    meters: _containers.RepeatedCompositeFieldContainer[_meter_pb2.Meter]
+    def __init__(self, revision: _Optional[int] = ..., meters: _Optional[_Iterable[_Union[_meter_pb2.Meter, _Mapping]]] = ...) -> None: ...
 
 class SubjectRules(_message.Message):
     __slots__ = ("account_id", "subject", "version", "has_children", "account", "budgets", "rate_limits", "concurrency_limits")

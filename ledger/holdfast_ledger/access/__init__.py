@@ -1,0 +1,1 @@
+"""Who may call what: credentials, what each may do, and the trail of changes."""

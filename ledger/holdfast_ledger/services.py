@@ -1,0 +1,49 @@
+"""The services of unary calls that a replica answers, over gRPC and HTTP alike: each part adds its own to the list."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from google.protobuf.descriptor import ServiceDescriptor
+from holdfast.v1 import governance_service_pb2, ledger_service_pb2
+
+from holdfast_ledger.config import LedgerConfig
+from holdfast_ledger.governance.service import GovernanceServicer
+from holdfast_ledger.service import LedgerServicer
+from holdfast_ledger.snapshots import Snapshots
+from holdfast_ledger.store.interface import Store
+from holdfast_ledger.sync.registry import Registry
+from holdfast_ledger.writer import GroupWriter
+
+LEDGER_SERVICE = ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"]
+GOVERNANCE_SERVICE = governance_service_pb2.DESCRIPTOR.services_by_name["GovernanceService"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What servicers are made of."""
+
+    config: LedgerConfig
+    store: Store
+    snapshots: Snapshots
+    readers: ThreadPoolExecutor
+    writer: GroupWriter
+    registry: Registry
+    now_ms: Callable[[], int]
+    loop: asyncio.AbstractEventLoop
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service and what answers its calls: an object with a coroutine method of each call's name."""
+
+    descriptor: ServiceDescriptor
+    servicer: object
+
+
+def unary_services(parts: Parts) -> list[Service]:
+    """Returns the services, ready to be served."""
+    ledger = LedgerServicer(parts.snapshots, parts.writer, parts.registry, parts.now_ms)
+    governance = GovernanceServicer(parts.snapshots, parts.readers, parts.writer, parts.registry, parts.now_ms)
+    return [Service(LEDGER_SERVICE, ledger), Service(GOVERNANCE_SERVICE, governance)]

@@ -1,0 +1,1 @@
+-- Meters, batches of events on their way to the usage store, and what was counted of them.

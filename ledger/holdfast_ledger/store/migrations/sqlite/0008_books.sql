@@ -1,0 +1,1 @@
+-- Closed months, the treatment of revenue, and the hash chain over the journal.

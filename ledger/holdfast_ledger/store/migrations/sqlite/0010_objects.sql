@@ -1,0 +1,1 @@
+-- Objects taken in from object stores, each once.
