@@ -1,4 +1,8 @@
-"""Charge: a debit without a hold, decided like a Reserve of that amount."""
+"""Charge: a debit without a hold, decided like a Reserve of that amount.
+
+What was used already is decided alike, but never denied: where a Charge would be, it is debited whole and flagged late,
+as a settle whose hold is gone. No limit stands in its way, and only budgets count it: a rate says how much happens now.
+"""
 
 from holdfast_sidecar.engine.accounts import Account
 from holdfast_sidecar.engine.amounts import INT64_MAX
@@ -47,7 +51,10 @@ class Charging(Rating):
             amount = rated
         if pool.consumed_total + amount > INT64_MAX:
             return overflow()
-        passage = self._passage(account, pool, op, amount, amount)
+        if op.already_used:
+            passage: Passage | Blocked | Wait | Fault = self._way_of_used(account, pool, op, amount)
+        else:
+            passage = self._passage(account, pool, op, amount, amount)
         if isinstance(passage, Wait | Fault):
             return passage
         if isinstance(passage, Blocked):
@@ -59,6 +66,8 @@ class Charging(Rating):
             if self._ledger_may_help(pool, reason):
                 return Wait((op.account_id, op.pool_id), amount)
             granted, unleased = self._go_on(pool, amount, amount, 0, reason)
+            if not granted and op.already_used:
+                return self._carry_out_charge(account, pool, op, counter, amount, COVERED, passage, late=True)
             final = self._final_reason(pool, reason)
             if not granted:
                 return self._deny_charge(account, pool, op, counter, final, pool_level(pool, final), passage.shadow)
@@ -75,6 +84,8 @@ class Charging(Rating):
         amount: int,
         unleased: Unleased,
         passage: Passage,
+        *,
+        late: bool = False,
     ) -> bytes:
         if counter is not None:
             self._changes.set_counter(account, counter, op.total)
@@ -83,7 +94,11 @@ class Charging(Rating):
             names = tuple([window.pool_id for window in windows])
             debit = self._debit_of(pool, amount, op.operation_id, "", op.subject, op.dimensions, unleased, names)
             debit.quantities = op.quantities
+            debit.late = late
             self._changes.debit(pool, debit, windows)
+        if late:
+            self._tally.late_charge_count += 1
+            self._tally.late_charge_amount += amount
         self._enter(passage, amount, op.quantities)
         self._refill(pool)
         self._count(Reason.OK, unleased)
@@ -154,6 +169,8 @@ class Charging(Rating):
         return counter
 
     def _charge_unseen(self, op: Charge) -> Result | Wait:
+        if op.already_used:
+            return self._unseen_fault(op.account_id, op.pool_id, op.delta)
         unseen = self._unseen(op.account_id, op.pool_id, op.delta)
         if not isinstance(unseen, Reason):
             return unseen

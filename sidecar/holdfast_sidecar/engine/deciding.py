@@ -166,9 +166,9 @@ class Deciding:
             return Reason.PARTITIONED
         return Wait((account_id, pool_id), amount) if self._may_wait else Reason.LEASE_TIMEOUT
 
-    def _unseen_fault(self, account_id: str, pool_id: str) -> Fault | Wait:
+    def _unseen_fault(self, account_id: str, pool_id: str, amount: int = 0) -> Fault | Wait:
         """As `_unseen`, for operations that cannot be denied."""
-        unseen = self._unseen(account_id, pool_id, 0)
+        unseen = self._unseen(account_id, pool_id, amount)
         if not isinstance(unseen, Reason):
             return unseen
         if unseen is Reason.UNKNOWN_ACCOUNT:

@@ -93,6 +93,21 @@ class Governing(Deciding):
             found = self._budgets_pass(account, path, pool, least, parent, passage)
         return passage if found is None else found
 
+    def _way_of_used(self, account: Account, pool: Pool, op: Charge, amount: int) -> Passage | Wait:
+        """As `_passage`, for what was used already: no level denies it, and the budgets that are known count it."""
+        passage = Passage(amount)
+        path = self._path(account, pool, op.subject) if account.rules_version else None
+        if isinstance(path, Wait):
+            return path
+        if not isinstance(path, Path):
+            return passage
+        path = path.for_operation(pool.currency, pool.pool_id, op.dimensions)
+        now_ms = self._now_unix_ms
+        if path.from_unix_ms <= now_ms < path.until_unix_ms or self._governance.turn(account, path, now_ms):
+            passage.budgets = path.windows
+            passage.is_low = any_low(path.windows, amount)
+        return passage
+
     def _notes(self, passage: Passage) -> Notes | None:
         """Returns what the answer says of what was let through; None: nothing."""
         if not passage.shadow and passage.feature_value is None and not passage.rated_amount:

@@ -105,7 +105,10 @@ class Release:
 
 @dataclass(slots=True, eq=False)
 class Charge:
-    """Debits `delta`, or with a `counter_id` what brings that counter to `total`."""
+    """Debits `delta`, or with a `counter_id` what brings that counter to `total`.
+
+    With `already_used` the work is done: nothing denies it, and what no right covers is debited as late.
+    """
 
     operation_id: str
     fingerprint: bytes
@@ -119,6 +122,7 @@ class Charge:
     dimensions: Dimensions
     quantities: Quantities = ()
     required: Required | None = None
+    already_used: bool = False
 
 
 @dataclass(slots=True, eq=False)

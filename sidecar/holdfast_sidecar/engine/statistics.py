@@ -25,6 +25,8 @@ class EngineStatistics:
     settle_count: int
     late_settle_count: int
     late_settle_amount: int
+    late_charge_count: int
+    late_charge_amount: int
     over_hold_count: int
     over_hold_amount: int
     expired_hold_count: int
@@ -81,6 +83,8 @@ class Tally:
     settle_count: int = 0
     late_settle_count: int = 0
     late_settle_amount: int = 0
+    late_charge_count: int = 0
+    late_charge_amount: int = 0
     over_hold_count: int = 0
     over_hold_amount: int = 0
     expired_hold_count: int = 0
@@ -128,6 +132,8 @@ class Tally:
             settle_count=self.settle_count,
             late_settle_count=self.late_settle_count,
             late_settle_amount=self.late_settle_amount,
+            late_charge_count=self.late_charge_count,
+            late_charge_amount=self.late_charge_amount,
             over_hold_count=self.over_hold_count,
             over_hold_amount=self.over_hold_amount,
             expired_hold_count=self.expired_hold_count,

@@ -101,6 +101,8 @@ def engine_metrics(engine: EngineStatistics, now_ns: int) -> Iterator[Metric]:
     yield _counter("settles", "Settles, the late ones and those above their hold included", engine.settle_count)
     yield _counter("late_settles", "Settles of holds that were no longer open", engine.late_settle_count)
     yield _counter("late_settle_amount", "Minor units debited by late settles", engine.late_settle_amount)
+    yield _counter("late_charges", "Charges of what was used already that nothing covered", engine.late_charge_count)
+    yield _counter("late_charge_amount", "Minor units debited by late charges", engine.late_charge_amount)
     yield _counter("over_hold_settles", "Settles above what their hold had left", engine.over_hold_count)
     yield _counter("over_hold_amount", "Minor units debited above what the hold had left", engine.over_hold_amount)
     yield _counter("expired_holds", "Holds reaped at their deadline", engine.expired_hold_count)

@@ -346,11 +346,15 @@ def release(operation_id: str, hold_id: str, **fields: Any) -> op.Release:
     return DECODER.release(pb.ReleaseRequest(operation_id=operation_id, hold_id=hold_id, **fields))
 
 
-def charge(operation_id: str, delta: int = 0, **fields: Any) -> op.Charge:
+def charge(operation_id: str, delta: int = 0, *, already_used: bool = False, **fields: Any) -> op.Charge:
+    """As a caller's request becomes one; with `already_used` as a report does."""
     fields.setdefault("account_id", "acme")
     if delta:
         fields["delta"] = delta
-    return DECODER.charge(pb.ChargeRequest(operation_id=operation_id, **fields))
+    operation = DECODER.charge(pb.ChargeRequest(operation_id=operation_id, **fields))
+    operation.already_used = already_used
+    operation.fingerprint += bytes([already_used])
+    return operation
 
 
 def check(amount: int, **fields: Any) -> op.Check:

@@ -30,6 +30,8 @@ class Model:
     overdraft_limit: dict[str, int] = field(default_factory=dict)
     granted: dict[str, int] = field(default_factory=dict)
     spent: list[tuple[str, int]] = field(default_factory=list)
+    charged_late: int = 0
+    """Sum of what was used already when nothing covered it."""
     holds: dict[str, ModelHold] = field(default_factory=dict)
     opened: dict[str, str] = field(default_factory=dict)
     """Pool by the id of every hold that was ever granted."""
@@ -142,8 +144,8 @@ class Model:
         hold = self.holds.pop(hold_id)
         return self._record(operation_id, content, (hold.amount, *self.balance(hold.pool)))
 
-    def charge(self, operation_id: str, pool: str, delta: int, counter: str, total: int) -> Outcome:
-        content = ("charge", pool, delta, counter, total)
+    def charge(self, operation_id: str, pool: str, delta: int, counter: str, total: int, used: bool = False) -> Outcome:
+        content = ("charge", pool, delta, counter, total, used)
         if (again := self.repeated(operation_id, content)) is not None:
             return again
         before = self.counters.get((pool, counter), 0) if counter else 0
@@ -151,6 +153,9 @@ class Model:
         if amount < 0:
             return ("FAILED_PRECONDITION",)
         _, reason = self._grantable(pool, amount, amount) if amount else (0, OK)
+        if used and reason != OK:
+            self.charged_late += amount
+            reason = OK
         if reason == OK:
             self.spent.append((pool, amount))
             if counter:

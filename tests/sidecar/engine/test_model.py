@@ -95,15 +95,22 @@ class EngineMachine(RuleBasedStateMachine):
     def release(self, operation_id: str, hold_id: str) -> None:
         self.compare(harness.release(operation_id, hold_id), self.model.release(operation_id, hold_id))
 
-    @rule(operation_id=ids, pool=pools, delta=amounts)
-    def charge(self, operation_id: str, pool: str, delta: int) -> None:
-        operation = harness.charge(operation_id, delta, pool_id=pool)
-        self.compare(operation, self.model.charge(operation_id, pool, delta, "", 0))
+    @rule(operation_id=ids, pool=pools, delta=amounts, used=st.booleans())
+    def charge(self, operation_id: str, pool: str, delta: int, used: bool) -> None:
+        operation = harness.charge(operation_id, delta, pool_id=pool, already_used=used)
+        self.compare(operation, self.model.charge(operation_id, pool, delta, "", 0, used))
 
-    @rule(operation_id=ids, pool=pools, counter=st.sampled_from(["job-1", "job-2"]), total=st.integers(0, 60))
-    def charge_set(self, operation_id: str, pool: str, counter: str, total: int) -> None:
-        operation = harness.charge(operation_id, pool_id=pool, set={"counter_id": counter, "total": total})
-        self.compare(operation, self.model.charge(operation_id, pool, 0, counter, total))
+    @rule(
+        operation_id=ids,
+        pool=pools,
+        counter=st.sampled_from(["job-1", "job-2"]),
+        total=st.integers(0, 60),
+        used=st.booleans(),
+    )
+    def charge_set(self, operation_id: str, pool: str, counter: str, total: int, used: bool) -> None:
+        fields = {"set": {"counter_id": counter, "total": total}}
+        operation = harness.charge(operation_id, pool_id=pool, already_used=used, **fields)
+        self.compare(operation, self.model.charge(operation_id, pool, 0, counter, total, used))
 
     @rule(first=ids, second=ids, third=ids, amount=amounts, more=amounts, pool=pools)
     def linked(self, first: str, second: str, third: str, amount: int, more: int, pool: str) -> None:
@@ -173,10 +180,11 @@ class EngineMachine(RuleBasedStateMachine):
 
     @invariant()
     def strict_never_overdrawn_by_decisions(self) -> None:
-        """I-4: rights left are negative only by what late and over-hold settles spent."""
+        """I-4: rights left are negative only by what late and over-hold settles, and late charges, spent."""
         if not hasattr(self, "host"):
             return
         debits = [Debit.FromString(data) for _, data in self.host.store.read_debits(0, 1_000_000, 1 << 40)]
+        assert sum(debit.amount for debit in debits if debit.late and not debit.hold_id) == self.model.charged_late
         general = [debit for debit in debits if debit.pool_id == "general"]
         excess = sum(debit.amount if debit.late else debit.over_hold_amount for debit in general)
         assert self.host.one(balance("general")).lease_left >= -excess
