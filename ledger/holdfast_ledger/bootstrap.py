@@ -11,11 +11,13 @@ from pathlib import Path
 
 import uvloop
 
+from holdfast_ledger.access import command
 from holdfast_ledger.audit import audit
 from holdfast_ledger.clock import SteadyClock
 from holdfast_ledger.config import ConfigError, LedgerConfig, from_arguments, load
 from holdfast_ledger.config import parser as config_parser
 from holdfast_ledger.crash import CrashPlan
+from holdfast_ledger.errors import LedgerError
 from holdfast_ledger.restoring import restored
 from holdfast_ledger.server import LedgerServer
 from holdfast_ledger.store.interface import Store, StoreError, StoreFailed
@@ -33,11 +35,13 @@ SWITCH_INTERVAL_S = 0.0005
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs `holdfast ledger`, plain or with `audit` or `restored`; returns the exit status."""
+    """Runs `holdfast ledger`, plain or with `audit`, `restored` or `credential`; returns the exit status."""
     if argv and argv[0] == "audit":
         return _audit(argv[1:])
     if argv and argv[0] == "restored":
         return _restored(argv[1:])
+    if argv and argv[0] == "credential":
+        return _credential(argv[1:])
     try:
         config = from_arguments(argv)
     except ConfigError as fault:
@@ -77,6 +81,8 @@ async def _serve(config: LedgerConfig) -> int:
         await server.start()
         host = config.listen.rpartition(":")[0]
         sys.stdout.write(f"listening on {host}:{server.port}\n")
+        if server.http_port:
+            sys.stdout.write(f"console on http://{config.http_listen.rpartition(':')[0]}:{server.http_port}/\n")
         sys.stdout.flush()
         await stopping.wait()
     finally:
@@ -134,6 +140,22 @@ def _restored(arguments: Sequence[str]) -> int:
     except StoreError as fault:
         return _complain(str(fault), EXIT_UNAVAILABLE)
     sys.stdout.write(f"generation {state.generation}: no new rights for {wait_ms} ms, sidecars claim what they have\n")
+    return 0
+
+
+def _credential(arguments: Sequence[str]) -> int:
+    said = command.read_arguments(arguments)
+    try:
+        store = open_store(said.database)
+        try:
+            token = command.create(store, said, SteadyClock().now_ms())
+        finally:
+            store.close()
+    except StoreError as fault:
+        return _complain(str(fault), EXIT_UNAVAILABLE)
+    except LedgerError as fault:
+        return _complain(fault.message, EXIT_USAGE)
+    sys.stdout.write(f"{token}\n")
     return 0
 
 

@@ -112,6 +112,30 @@ class LedgerConfig(BaseSettings):
     shutdown_grace_ms: int = Field(
         5_000, ge=0, le=60_000, description="time for calls under way after SIGTERM; Kubernetes gives 30 s in all"
     )
+    http_listen: str = Field(
+        "",
+        pattern=r"^(.+:\d{1,5})?$",
+        description="HOST:PORT of HTTP/JSON and the console; port 0: any free one; empty: none",
+    )
+    http_hosts: str = Field(
+        "",
+        description="names, separated by commas, by which the console is called beside localhost and http_listen's own: "
+        "a request for another name may come from a foreign page whose name was bent to this address; *: any",
+    )
+    require_credentials: bool = Field(
+        False,
+        description="whether calls of operators and back ends need a credential; without it whoever reaches the port "
+        "may do all",
+    )
+    credential_calls_per_s: int = Field(
+        200, ge=1, le=1_000_000, description="calls a second for a credential that does not say another number"
+    )
+    audit_retention_ms: int = Field(
+        3_660 * 86_400_000,
+        ge=86_400_000,
+        le=36_600 * 86_400_000,
+        description="time for which the audit trail is kept: ten years, as books are",
+    )
     read_thread_count: int = Field(2, ge=1, le=64, description="threads that answer reads, each with a connection")
 
     @property

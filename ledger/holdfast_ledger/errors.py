@@ -178,6 +178,33 @@ class WindowExceeded(LedgerError):
     reason: ClassVar[str] = "WINDOW_EXCEEDED"
 
 
+class Unauthenticated(LedgerError):
+    """No credential was sent where one is required, or none has this token."""
+
+    reason: ClassVar[str] = "UNAUTHENTICATED"
+
+
+class PermissionDenied(LedgerError):
+    """The credential may not do this, or not of this account; whether the account is there is not told."""
+
+    reason: ClassVar[str] = "PERMISSION_DENIED"
+
+
+class RateLimited(LedgerError):
+    """The credential makes too many calls; `metadata["retry_after_ms"]` says when it may call again."""
+
+    reason: ClassVar[str] = "RATE_LIMITED"
+
+    def __init__(self, retry_after_ms: int) -> None:
+        super().__init__(f"too many calls; the next one in {retry_after_ms} ms", retry_after_ms=str(retry_after_ms))
+
+
+class CredentialNotFound(NotFound):
+    """No such credential."""
+
+    reason: ClassVar[str] = "CREDENTIAL_NOT_FOUND"
+
+
 class Unavailable(LedgerError):
     """The ledger cannot do it now; what became of the request is unknown until it is repeated."""
 

@@ -5,6 +5,7 @@ Up in the order store, writer, services, listeners; down in reverse.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,6 +16,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from holdfast.v1 import ledger_sync_service_pb2
 
+from holdfast_ledger.access import trail
+from holdfast_ledger.access.gate import Gate
+from holdfast_ledger.access.trail import AuditTrail
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.crash import CrashPlan
 from holdfast_ledger.delivery import retention
@@ -22,7 +26,9 @@ from holdfast_ledger.delivery.deliverer import Deliverer, DeliveryCounts
 from holdfast_ledger.delivery.posting import Poster
 from holdfast_ledger.errors import LedgerError, ShuttingDown
 from holdfast_ledger.handlers import unary_handlers
+from holdfast_ledger.http.server import HttpServer
 from holdfast_ledger.leasing import recall, rights
+from holdfast_ledger.metering.decisions import Decisions
 from holdfast_ledger.metrics import LedgerStatistics, MetricsServer
 from holdfast_ledger.posting import grants
 from holdfast_ledger.services import Parts, Service, unary_services
@@ -91,9 +97,12 @@ class LedgerServer:
         self._stop_listening: Callable[[], None] = lambda: None
         self._stopping = False
         self._sync = self._sync_services()
+        self._decisions = Decisions()
         self._services: list[Service] = []
+        self._http: HttpServer | None = None
         self.port = 0
         self.admin_port = 0
+        self.http_port = 0
 
     def _sync_services(self) -> SyncServices:
         config = self._config
@@ -111,6 +120,7 @@ class LedgerServer:
             self._readers,
             self._writer,
             self._registry,
+            self._decisions,
             self._now_ms,
             loop,
         )
@@ -120,6 +130,22 @@ class LedgerServer:
         """Full names of all services that it serves."""
         return (*(service.descriptor.full_name for service in self._services), SYNC_SERVICE.full_name)
 
+    def _gate(self) -> Gate:
+        config = self._config
+        audit = AuditTrail(self._writer, self._now_ms)
+        required, calls_per_s = config.require_credentials, config.credential_calls_per_s
+        return Gate(self._snapshots, audit, required=required, calls_per_s=calls_per_s, now_ns=time.monotonic_ns)
+
+    async def _start_http(self, gate: Gate) -> None:
+        config = self._config
+        if not config.http_listen:
+            return
+        hosts = frozenset(name.strip().lower() for name in config.http_hosts.split(",") if name.strip())
+        listen, max_bytes = config.http_listen, config.max_message_bytes
+        self._http = HttpServer(self._services, gate, listen=listen, hosts=hosts, max_body_bytes=max_bytes)
+        await self._http.start()
+        self.http_port = self._http.port
+
     async def start(self) -> None:
         """Binds the ports and serves. Raises RuntimeError if one is taken."""
         self._loop = asyncio.get_running_loop()
@@ -128,7 +154,8 @@ class LedgerServer:
         sync = grpc.method_handlers_generic_handler(
             SYNC_SERVICE.full_name, {"Sync": grpc.stream_stream_rpc_method_handler(self._serve_stream)}
         )
-        unary = [unary_handlers(service.descriptor, service.servicer) for service in self._services]
+        gate = self._gate()
+        unary = [unary_handlers(service.descriptor, service.servicer, gate) for service in self._services]
         server.add_generic_rpc_handlers((*unary, sync))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         self.port = server.add_insecure_port(self._config.listen)
@@ -137,6 +164,7 @@ class LedgerServer:
             self._servers.append(self._admin_server())
         for one in self._servers:
             await one.start()
+        await self._start_http(gate)
         if self._config.metrics_port:
             self._metrics = MetricsServer(self._config.metrics_host, self._config.metrics_port, self.statistics)
         self._tasks.append(asyncio.create_task(self._sweep()))
@@ -190,7 +218,8 @@ class LedgerServer:
         self._registry.pools_changed(self._sync.moved_pools | self._registry.waiting_pools())
         self._sync.moved_pools.clear()
         forget = partial(retention.sweep, retention_ms=self._config.event_retention_ms)
-        for sweep in (grants.sweep, rights.sweep, clearing.sweep, forget):
+        forget_calls = partial(trail.sweep, retention_ms=self._config.audit_retention_ms)
+        for sweep in (grants.sweep, rights.sweep, clearing.sweep, forget, forget_calls):
             await self._sweep_with(sweep)
         await self._sweep_needs()
 
@@ -247,6 +276,8 @@ class LedgerServer:
         grace_s = self._config.shutdown_grace_ms / 1_000
         if self._streams:
             await asyncio.wait(self._streams.values(), timeout=grace_s)
+        if self._http is not None:
+            await self._http.stop()
         for server in self._servers:
             await server.stop(grace_s)
         left = [*self._tasks, *self._streams.values()]

@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from google.protobuf.descriptor import ServiceDescriptor
-from holdfast.v1 import governance_service_pb2, ledger_service_pb2
+from holdfast.v1 import access_service_pb2, governance_service_pb2, ledger_service_pb2
 
+from holdfast_ledger.access.service import AccessServicer
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.governance.service import GovernanceServicer
+from holdfast_ledger.metering.decisions import Decisions
 from holdfast_ledger.service import LedgerServicer
 from holdfast_ledger.snapshots import Snapshots
 from holdfast_ledger.store.interface import Store
@@ -17,6 +19,7 @@ from holdfast_ledger.sync.registry import Registry
 from holdfast_ledger.writer import GroupWriter
 
 LEDGER_SERVICE = ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"]
+ACCESS_SERVICE = access_service_pb2.DESCRIPTOR.services_by_name["AccessService"]
 GOVERNANCE_SERVICE = governance_service_pb2.DESCRIPTOR.services_by_name["GovernanceService"]
 
 
@@ -30,6 +33,7 @@ class Parts:
     readers: ThreadPoolExecutor
     writer: GroupWriter
     registry: Registry
+    decisions: Decisions
     now_ms: Callable[[], int]
     loop: asyncio.AbstractEventLoop
 
@@ -46,4 +50,11 @@ def unary_services(parts: Parts) -> list[Service]:
     """Returns the services, ready to be served."""
     ledger = LedgerServicer(parts.snapshots, parts.writer, parts.registry, parts.now_ms)
     governance = GovernanceServicer(parts.snapshots, parts.readers, parts.writer, parts.registry, parts.now_ms)
-    return [Service(LEDGER_SERVICE, ledger), Service(GOVERNANCE_SERVICE, governance)]
+    access = AccessServicer(
+        parts.snapshots, parts.writer, parts.decisions, parts.now_ms, required=parts.config.require_credentials
+    )
+    return [
+        Service(LEDGER_SERVICE, ledger),
+        Service(GOVERNANCE_SERVICE, governance),
+        Service(ACCESS_SERVICE, access),
+    ]

@@ -4,9 +4,10 @@ import logging
 from typing import NoReturn, Protocol
 
 import grpc
-from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.rpc.code_pb2 import Code
-from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from holdfast_ledger import errors
@@ -27,6 +28,9 @@ _CODES: tuple[tuple[type[errors.LedgerError], grpc.StatusCode], ...] = (
     (errors.RightsUnknown, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.Replaced, grpc.StatusCode.ABORTED),
     (errors.WindowExceeded, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (errors.RateLimited, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (errors.Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
+    (errors.PermissionDenied, grpc.StatusCode.PERMISSION_DENIED),
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
 )
 
@@ -50,15 +54,29 @@ def code_of(fault: BaseException) -> grpc.StatusCode:
     return grpc.StatusCode.INTERNAL
 
 
+def known_fault(fault: BaseException) -> errors.LedgerError:
+    """Returns a fault of our types: what is none of them is logged, and told bare."""
+    if isinstance(fault, errors.LedgerError):
+        return fault
+    _log.error("unexpected fault", exc_info=fault)
+    return errors.LedgerError("internal error")
+
+
+def status_of(fault: errors.LedgerError) -> Status:
+    """Returns a fault as a status with its details; when to retry also as a `google.rpc.RetryInfo`."""
+    details: list[Message] = [ErrorInfo(reason=fault.reason, domain=DOMAIN, metadata=fault.metadata)]
+    if retry_after_ms := fault.metadata.get("retry_after_ms"):
+        delay = Duration()
+        delay.FromMilliseconds(int(retry_after_ms))
+        details.append(RetryInfo(retry_delay=delay))
+    result = Status(code=Code.Value(code_of(fault).name), message=fault.message[:MAX_MESSAGE_CHARS])
+    for detail in details:
+        result.details.add().Pack(detail)
+    return result
+
+
 async def abort(context: Abortable, fault: BaseException) -> NoReturn:
     """Ends a call with the status of a fault. What is none of our types is logged and told as INTERNAL, bare."""
-    known = fault if isinstance(fault, errors.LedgerError) else errors.LedgerError("internal error")
-    if known is not fault:
-        _log.error("unexpected fault", exc_info=fault)
-    code = code_of(known)
-    message = known.message[:MAX_MESSAGE_CHARS]
-    info = ErrorInfo(reason=known.reason, domain=DOMAIN, metadata=known.metadata)
-    packed = AnyMessage()
-    packed.Pack(info)
-    details = Status(code=Code.Value(code.name), message=message, details=[packed])
-    await context.abort(code, message, (("grpc-status-details-bin", details.SerializeToString()),))
+    known = known_fault(fault)
+    status = status_of(known)
+    await context.abort(code_of(known), status.message, (("grpc-status-details-bin", status.SerializeToString()),))

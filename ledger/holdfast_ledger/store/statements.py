@@ -55,6 +55,7 @@ from holdfast_ledger.store.interface import (
     threshold_values,
     top_up_values,
 )
+from holdfast_ledger.store.access_statements import SqlAccessReader, SqlAccessWriter
 from holdfast_ledger.store.rows import Value
 from holdfast_ledger.store.rule_statements import SqlRuleReader, SqlRuleWriter
 from holdfast_ledger.store.window_statements import WindowChanges, WindowStatements
@@ -137,7 +138,7 @@ def _total(expression: str) -> str:
     return f"sum(CAST({expression} AS DOUBLE PRECISION))"
 
 
-class SqlReader(SqlRuleReader, WindowStatements):
+class SqlReader(SqlAccessReader, SqlRuleReader, WindowStatements):
     """Reads, within the transaction that its owner has opened."""
 
     greatest: ClassVar[str]
@@ -517,7 +518,7 @@ class SqlReader(SqlRuleReader, WindowStatements):
         return [row[0] for row in self._rows(sql, limit)]
 
 
-class SqlWriter(SqlReader, SqlRuleWriter, WindowChanges):
+class SqlWriter(SqlReader, SqlAccessWriter, SqlRuleWriter, WindowChanges):
     """Reads and writes, within the transaction that its owner has opened."""
 
     skip_locked: ClassVar[str]
