@@ -98,6 +98,12 @@ def is_start(schedule: Schedule, at_ms: int) -> bool:
     return period_at(schedule, at_ms)[0] == at_ms
 
 
+def starts_from(schedule: Schedule, at_ms: int) -> Iterator[int]:
+    """Yields the starts of consecutive periods without end, that of the period of a moment first."""
+    first = period_at(schedule, at_ms)[0]
+    return (start for start in _starts(schedule, first) if start >= first)
+
+
 def calendar(schedule: Schedule, at_ms: int) -> tuple[int, ...]:
     """Returns starts of consecutive periods, from the one at a moment on, as far as the contract says."""
     return _calendar(schedule, period_at(schedule, at_ms)[0])
