@@ -1,1 +1,1 @@
-"""The console's files in `static/`, which `http` serves; built from `ledger/console/`, and not there unless they were."""
+"""The console's files in `static/`, which `http` serves: built from `ledger/console/`, not there unless they were."""
