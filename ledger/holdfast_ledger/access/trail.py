@@ -4,7 +4,6 @@ So there is no change without a record. One whose outcome is UNKNOWN was under w
 outcome could not be written.
 """
 
-import json
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -26,7 +25,6 @@ MAX_REQUEST_CHARS = 16_384
 
 SWEEP_LIMIT = 500
 
-_SECRET = frozenset({"secret", "token"})
 _UNKNOWN: int = grpc.StatusCode.UNKNOWN.value[0]
 _log = logging.getLogger(__name__)
 
@@ -65,18 +63,9 @@ class AuditTrail:
 
 
 def told(request: Message) -> str:
-    """Returns a request as JSON, without what is secret in it."""
-    content = json_format.MessageToDict(request)
-    text = json.dumps(_without_secrets(content), ensure_ascii=False)
+    """Returns a request as JSON. None has a secret in it: the ledger makes them, and tells them in answers."""
+    text = json_format.MessageToJson(request, indent=None, ensure_ascii=False)
     return text if len(text) <= MAX_REQUEST_CHARS else text[:MAX_REQUEST_CHARS] + "…"
-
-
-def _without_secrets(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: "(left out)" if key in _SECRET else _without_secrets(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_secrets(inner) for inner in value]
-    return value
 
 
 def sweep(writer: Writer, now_ms: int, retention_ms: int) -> tuple[set[int], bool]:

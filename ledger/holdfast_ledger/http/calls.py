@@ -41,7 +41,7 @@ def _handler(method: MethodDescriptor, servicer: object, gate: Gate) -> Handler:
         body = await http_request.read()
         try:
             request = json_format.Parse(body, request_class(), max_recursion_depth=MAX_JSON_DEPTH)
-        except (json_format.ParseError, RecursionError) as fault:
+        except (json_format.ParseError, UnicodeDecodeError, RecursionError) as fault:
             return fault_response(InvalidArgument("message", f"cannot be read: {fault}"))
         authorization = http_request.headers.get("Authorization", "")
         try:
