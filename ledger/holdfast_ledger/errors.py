@@ -199,6 +199,21 @@ class RateLimited(LedgerError):
         super().__init__(f"too many calls; the next one in {retry_after_ms} ms", retry_after_ms=str(retry_after_ms))
 
 
+class LedgerBusy(LedgerError):
+    """More events wait to be counted than are kept; `metadata["retry_after_ms"]` says when to come again."""
+
+    reason: ClassVar[str] = "LEDGER_BUSY"
+
+    def __init__(self, retry_after_ms: int) -> None:
+        super().__init__("too many events wait to be counted", retry_after_ms=str(retry_after_ms))
+
+
+class MeterNotFound(NotFound):
+    """No such meter."""
+
+    reason: ClassVar[str] = "METER_NOT_FOUND"
+
+
 class CredentialNotFound(NotFound):
     """No such credential."""
 

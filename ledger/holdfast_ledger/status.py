@@ -29,6 +29,7 @@ _CODES: tuple[tuple[type[errors.LedgerError], grpc.StatusCode], ...] = (
     (errors.Replaced, grpc.StatusCode.ABORTED),
     (errors.WindowExceeded, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.RateLimited, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (errors.LedgerBusy, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
     (errors.PermissionDenied, grpc.StatusCode.PERMISSION_DENIED),
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),

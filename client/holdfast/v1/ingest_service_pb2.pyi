@@ -9,18 +9,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class PushEventsRequest(_message.Message):
-    __slots__ = ("sidecar_id", "birth_epoch", "first_sequence", "event_count", "batch")
+    __slots__ = ("sidecar_id", "birth_epoch", "first_sequence", "event_count", "batch", "origin")
     SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
     BIRTH_EPOCH_FIELD_NUMBER: _ClassVar[int]
     FIRST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     BATCH_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
     sidecar_id: str
     birth_epoch: int
     first_sequence: int
     event_count: int
     batch: bytes
-    def __init__(self, sidecar_id: _Optional[str] = ..., birth_epoch: _Optional[int] = ..., first_sequence: _Optional[int] = ..., event_count: _Optional[int] = ..., batch: _Optional[bytes] = ...) -> None: ...
+    origin: str
+    def __init__(self, sidecar_id: _Optional[str] = ..., birth_epoch: _Optional[int] = ..., first_sequence: _Optional[int] = ..., event_count: _Optional[int] = ..., batch: _Optional[bytes] = ..., origin: _Optional[str] = ...) -> None: ...
 
 class PushEventsResponse(_message.Message):
     __slots__ = ("acked_sequence",)

@@ -87,14 +87,16 @@ class ListIngestSourcesRequest(_message.Message):
     def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class IngestSource(_message.Message):
-    __slots__ = ("origin", "event_count", "last_at_unix_ms")
+    __slots__ = ("origin", "event_count", "last_at_unix_ms", "waiting_event_count")
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     LAST_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     origin: str
     event_count: int
     last_at_unix_ms: int
-    def __init__(self, origin: _Optional[str] = ..., event_count: _Optional[int] = ..., last_at_unix_ms: _Optional[int] = ...) -> None: ...
+    waiting_event_count: int
+    def __init__(self, origin: _Optional[str] = ..., event_count: _Optional[int] = ..., last_at_unix_ms: _Optional[int] = ..., waiting_event_count: _Optional[int] = ...) -> None: ...
 
 class ListIngestSourcesResponse(_message.Message):
     __slots__ = ("sources", "next_page_token")

@@ -73,7 +73,8 @@ class MeteringServiceServicer:
     """
 
     def SetMeter(self, request, context):
-        """Creates or replaces a meter.
+        """Creates or replaces a meter. What its figures are made of stays as it is, also when it was deleted meanwhile:
+        aggregation, quantity, dimension, period and pool; with another one the meter is ALREADY_EXISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,7 +96,7 @@ class MeteringServiceServicer:
 
     def ListRefusedEvents(self, request, context):
         """Lists events that could not be counted, newest first, with the reason: conflicting ids that met at the ledger,
-        accounts and pools that are not there.
+        accounts and pools that are not there. Kept as long as batches of events.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

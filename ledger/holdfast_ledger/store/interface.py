@@ -12,6 +12,8 @@ from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from holdfast_ledger.store.access_rows import AccessReader, AccessWriter
+from holdfast_ledger.store.metering_rows import MeteringReader, MeteringWriter
+from holdfast_ledger.store.object_rows import ObjectReader, ObjectWriter
 from holdfast_ledger.store.rule_rows import RuleReader, RuleWriter
 from holdfast_ledger.store.window_rows import WindowReader, WindowWriter
 
@@ -713,7 +715,7 @@ QuarantinePosition = tuple[int, int]
 """A debit's place in the quarantine: sidecar, sequence."""
 
 
-class Reader(AccessReader, RuleReader, WindowReader, Protocol):
+class Reader(AccessReader, MeteringReader, ObjectReader, RuleReader, WindowReader, Protocol):
     """Reads, on one snapshot. Lists are in the order of creation, after a key, at most `limit` rows."""
 
     def account(self, account_id: str) -> Account | None:
@@ -876,7 +878,7 @@ class Reader(AccessReader, RuleReader, WindowReader, Protocol):
         """Returns keys of debits that were replayed and are not recorded so, or the other way round."""
 
 
-class Writer(Reader, AccessWriter, RuleWriter, WindowWriter, Protocol):
+class Writer(Reader, AccessWriter, MeteringWriter, ObjectWriter, RuleWriter, WindowWriter, Protocol):
     """Reads and writes, in one transaction. Inserts set the key of what they are given and return it."""
 
     def lock(self, wanted: Locks) -> None:

@@ -198,9 +198,12 @@ class PostgresWriter(PostgresReader, SqlWriter):
         if rows:
             self._rows(_update_many_sql(table, key, tuple(columns)), *_columns((*columns, key), rows))
 
+    def _queue_for(self, table: str) -> None:
+        self._rows(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+
     def insert_event(self, event: Event) -> int:
         """See `Writer`. Keys are given out before the commit, so whoever adds an event keeps the others waiting."""
-        self._rows("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE")
+        self._queue_for("events")
         return super().insert_event(event)
 
     def insert_debits(self, rows: Sequence[DebitRow]) -> list[int]:

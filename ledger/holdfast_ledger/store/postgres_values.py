@@ -22,10 +22,13 @@ TEXT_COLUMNS = frozenset(
     (
         "operation_id", "hold_id", "subject", "dimensions", "reason", "display_name", "budget_id",
         "share_of_budget_id", "currency", "pool_id", "match", "alert_bps", "limit_id", "meters",
-        "windows", "quantities",
+        "windows", "quantities", "account_id", "origin", "meter_id", "source", "path", "version", "claim", "error",
     )
 )  # fmt: skip
 """Columns of text in the tables that take many rows at once."""
+
+BYTES_COLUMNS = frozenset(("debit", "event"))
+"""The same of bytes."""
 
 _NULL = struct.pack("!i", -1)
 
@@ -84,7 +87,7 @@ def column_type(name: str) -> str:
     """Returns the type of a column of a table that takes many rows at once."""
     if name in TEXT_COLUMNS:
         return "text"
-    return "bytea" if name == "debit" else "bigint"
+    return "bytea" if name in BYTES_COLUMNS else "bigint"
 
 
 def _head(count: int, oid: int, has_null: bool = False) -> bytes:

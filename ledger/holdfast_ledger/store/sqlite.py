@@ -185,6 +185,9 @@ class SqliteWriter(SqliteReader, SqlWriter):
     def lock(self, wanted: Locks) -> None:
         """See `Writer`. One process writes, one transaction at a time: nobody is there to keep away."""
 
+    def _queue_for(self, table: str) -> None:
+        """One transaction at a time: nobody is there to wait for."""
+
     def share_rules(self, account_key: int) -> None:
         """See `WindowWriter`. As `lock`."""
 

@@ -56,6 +56,8 @@ from holdfast_ledger.store.interface import (
     top_up_values,
 )
 from holdfast_ledger.store.access_statements import SqlAccessReader, SqlAccessWriter
+from holdfast_ledger.store.metering_statements import SqlMeteringReader, SqlMeteringWriter
+from holdfast_ledger.store.object_statements import SqlObjectReader, SqlObjectWriter
 from holdfast_ledger.store.rows import Value
 from holdfast_ledger.store.rule_statements import SqlRuleReader, SqlRuleWriter
 from holdfast_ledger.store.window_statements import WindowChanges, WindowStatements
@@ -138,7 +140,7 @@ def _total(expression: str) -> str:
     return f"sum(CAST({expression} AS DOUBLE PRECISION))"
 
 
-class SqlReader(SqlAccessReader, SqlRuleReader, WindowStatements):
+class SqlReader(SqlAccessReader, SqlMeteringReader, SqlObjectReader, SqlRuleReader, WindowStatements):
     """Reads, within the transaction that its owner has opened."""
 
     greatest: ClassVar[str]
@@ -518,7 +520,7 @@ class SqlReader(SqlAccessReader, SqlRuleReader, WindowStatements):
         return [row[0] for row in self._rows(sql, limit)]
 
 
-class SqlWriter(SqlReader, SqlAccessWriter, SqlRuleWriter, WindowChanges):
+class SqlWriter(SqlReader, SqlAccessWriter, SqlMeteringWriter, SqlObjectWriter, SqlRuleWriter, WindowChanges):
     """Reads and writes, within the transaction that its owner has opened."""
 
     skip_locked: ClassVar[str]
