@@ -21,12 +21,15 @@ from pathlib import Path
 from random import Random
 
 import uvloop
-from holdfast.v1 import enforcement_service_pb2
+from holdfast.v1 import enforcement_service_pb2, usage_service_pb2
 
 from holdfast_sidecar.config import ConfigError, SidecarConfig, load
+from holdfast_sidecar.credentials import Credential, read_credentials
 from holdfast_sidecar.dispatcher.decode import Decoder
 from holdfast_sidecar.dispatcher.dispatcher import METHODS, Dispatcher
 from holdfast_sidecar.dispatcher.encode import Encoder
+from holdfast_sidecar.dispatcher.gate import Gate
+from holdfast_sidecar.dispatcher.usage import UsageCalls
 from holdfast_sidecar.engine.amounts import NS_PER_MS
 from holdfast_sidecar.engine.engine import Engine
 from holdfast_sidecar.engine.events import Connected, Draining, Fenced, UplinkEvent
@@ -62,6 +65,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs a sidecar until it is told to stop; returns the exit status."""
     try:
         config = load(argv)
+        credentials = read_credentials(config.credentials_file) if config.credentials_file else ()
     except ConfigError as error:
         for message in error.messages:
             print(f"holdfast sidecar: {message}", file=sys.stderr)  # noqa: T201 - before there is a log
@@ -84,13 +88,13 @@ def main(argv: Sequence[str]) -> int:
         _log.error("the folder cannot be used: %s", error)
         return EXIT_UNUSABLE
     with contextlib.closing(store):
-        return Sidecar(config, store).run()
+        return Sidecar(config, store, credentials).run()
 
 
 class Sidecar:
     """One running sidecar, put together from its configuration and an open store."""
 
-    def __init__(self, config: SidecarConfig, store: Store) -> None:
+    def __init__(self, config: SidecarConfig, store: Store, credentials: Sequence[Credential]) -> None:
         self._config = config
         self._store = store
         started_s = time.perf_counter()
@@ -113,9 +117,11 @@ class Sidecar:
         self._transport: Transport = open_transport(config.transport_config(METHODS), config.transport)
         self._inbox = Inbox(self._transport.wake)
         self._uplink = self._make_uplink()
+        gate = Gate(boottime_ns, credentials, config.usage_calls_per_s, config.usage_burst)
+        decoder = Decoder(config.max_hold_ttl_ms, config.max_operations, config.max_list_page)
         self._loop = DecisionLoop(
             self._transport,
-            Dispatcher(Decoder(config.max_hold_ttl_ms, config.max_operations, config.max_list_page), self._ready),
+            Dispatcher(decoder, self._ready, UsageCalls(gate, config.max_operations)),
             self._engine,
             store,
             self._inbox,
@@ -210,7 +216,8 @@ class Sidecar:
             endpoint = stack.enter_context(MetricsEndpoint(self._sources(), host.strip("[]"), int(port)))
             _tell(f"metrics on {host}:{endpoint.port}")
         if self._config.admin_address is not None:
-            names = [enforcement_service_pb2.DESCRIPTOR.services_by_name["EnforcementService"].full_name]
+            files = (enforcement_service_pb2, usage_service_pb2)
+            names = [service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values()]
             server, port_bound = await serve_admin(self._config.admin_address, names)
             stack.push_async_callback(server.stop, 0)
             _tell(f"admin on {self._config.admin_address.rpartition(':')[0]}:{port_bound}")

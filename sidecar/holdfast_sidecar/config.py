@@ -59,6 +59,8 @@ _PLACEHOLDERS: Final = {
     "-id": "ID",
     "-unix": "PATH",
     "--config": "FILE",
+    "-file": "FILE",
+    "-per-s": "CALLS",
     "--folder": "DIR",
     "-tcp": "HOST:PORT",
     "-target": "HOST:PORT,...",
@@ -209,6 +211,14 @@ class SidecarConfig(BaseSettings):
     they take."""
     max_list_page: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = MAX_PAGE_ITEMS
     """Holds in one page of ListHolds, whatever a caller asks for. Default and most 1000, for the same reason."""
+    usage_calls_per_s: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Calls of UsageService a second, of each credential that does not say, or of each uid and address where there are
+    no credentials; 0: no limit. Default 0: callers on one host trust each other."""
+    usage_burst: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """How many of those calls at once; 0: those of a second. Default 0."""
+    credentials_file: Path | None = None
+    """TOML file of `[[credentials]]`, the only callers of UsageService then. Default none: whoever may connect may
+    report usage."""
     lease_wait_ms: Annotated[int, Field(ge=1, le=10 * SECOND_MS)] = 1_000
     """Longest wait of a decision for the ledger, in ms; not 0, since the ledger is asked for what a call waits for.
     Default: other hosts are asked for what they can spare within it, even busy ones, and to deny work that there are

@@ -1,4 +1,6 @@
-"""Protobuf's number format, for the two places that splice serialised messages (protobuf encoding guide)."""
+"""Parts of protobuf's wire format, for those that splice serialised messages (protobuf encoding guide)."""
+
+_LENGTH_DELIMITED = 2
 
 
 def varint(value: int) -> bytes:
@@ -9,3 +11,8 @@ def varint(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+def embedded(field: int, message: bytes) -> bytes:
+    """Returns a serialised message as a field of another one."""
+    return varint(field << 3 | _LENGTH_DELIMITED) + varint(len(message)) + message

@@ -11,6 +11,8 @@ from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
 from holdfast_sidecar.dispatcher.decode import Decoder
 from holdfast_sidecar.dispatcher.dispatcher import METHODS, Dispatcher
 from holdfast_sidecar.dispatcher.encode import Encoder
+from holdfast_sidecar.dispatcher.gate import Gate
+from holdfast_sidecar.dispatcher.usage import UsageCalls
 from holdfast_sidecar.engine.engine import Engine
 from holdfast_sidecar.engine.events import (
     Connected,
@@ -63,7 +65,8 @@ class Rig:
         self.inbox = Inbox(self.transport.wake)
         self.notices = Notices()
         self.failure: BaseException | None = None
-        dispatcher = Dispatcher(Decoder(3_600_000, 256), ready=lambda: True)
+        usage = UsageCalls(Gate(boottime_ns), 256)
+        dispatcher = Dispatcher(Decoder(3_600_000, 256), ready=lambda: True, usage=usage)
         self.loop = DecisionLoop(
             self.transport, dispatcher, engine, self.store, self.inbox, self.notices, boottime_ns, unix_ms
         )

@@ -98,12 +98,14 @@ class ReportUsageRequest(_message.Message):
     def __init__(self, operation_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., meter_id: _Optional[str] = ..., delta: _Optional[int] = ..., set: _Optional[_Union[_enforcement_service_pb2.CounterTotal, _Mapping]] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., currency: _Optional[str] = ..., already_used: _Optional[bool] = ...) -> None: ...
 
 class ReportUsageResponse(_message.Message):
-    __slots__ = ("charge", "quantity")
+    __slots__ = ("charge", "quantity", "late")
     CHARGE_FIELD_NUMBER: _ClassVar[int]
     QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    LATE_FIELD_NUMBER: _ClassVar[int]
     charge: _enforcement_service_pb2.ChargeResponse
     quantity: int
-    def __init__(self, charge: _Optional[_Union[_enforcement_service_pb2.ChargeResponse, _Mapping]] = ..., quantity: _Optional[int] = ...) -> None: ...
+    late: bool
+    def __init__(self, charge: _Optional[_Union[_enforcement_service_pb2.ChargeResponse, _Mapping]] = ..., quantity: _Optional[int] = ..., late: _Optional[bool] = ...) -> None: ...
 
 class ReportUsageBulkRequest(_message.Message):
     __slots__ = ("reports",)

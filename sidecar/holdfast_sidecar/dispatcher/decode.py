@@ -72,12 +72,12 @@ class Decoder:
         amount = check_amount("amount", request.amount, 0)
         operation = op.Check(
             check_id("account_id", request.account_id),
-            _pool_id(request.pool_id),
+            pool_id_of(request.pool_id),
             amount,
             check_amount("min_amount", request.min_amount, 0, amount or (INT64_MAX if request.quantities else 0)),
-            _currency(request.currency),
-            _subject(request.subject),
-            _dimensions(request.dimensions),
+            currency_of(request.currency),
+            subject_of(request.subject),
+            dimensions_of(request.dimensions),
         )
         _take_terms(operation, request)
         operation.explain = request.explain
@@ -92,13 +92,13 @@ class Decoder:
             check_id("operation_id", request.operation_id),
             fingerprint(Kind.RESERVE, request),
             check_id("account_id", request.account_id),
-            _pool_id(request.pool_id),
+            pool_id_of(request.pool_id),
             amount,
             check_amount("min_amount", request.min_amount, 0, amount or INT64_MAX),
             check_amount("ttl_ms", request.ttl_ms, 0, self._max_hold_ttl_ms),
-            _currency(request.currency),
-            _subject(request.subject),
-            _dimensions(request.dimensions),
+            currency_of(request.currency),
+            subject_of(request.subject),
+            dimensions_of(request.dimensions),
         )
         _take_terms(operation, request)
         return operation
@@ -142,7 +142,7 @@ class Decoder:
             check_amount("amount", request.amount, 0),
             request.final if request.HasField("final") else True,
             check_id("pool_id", request.pool_id) if request.pool_id else "",
-            _dimensions(request.dimensions),
+            dimensions_of(request.dimensions),
             request.estimated,
             _quantities("quantities", request.quantities),
             request.cut_short,
@@ -177,20 +177,20 @@ class Decoder:
             check_id("operation_id", request.operation_id),
             fingerprint(Kind.CHARGE, request),
             check_id("account_id", request.account_id),
-            _pool_id(request.pool_id),
+            pool_id_of(request.pool_id),
             delta,
             counter_id,
             total,
-            _currency(request.currency),
-            _subject(request.subject),
-            _dimensions(request.dimensions),
+            currency_of(request.currency),
+            subject_of(request.subject),
+            dimensions_of(request.dimensions),
             quantities,
             _required(request.required_feature) if request.HasField("required_feature") else None,
         )
 
     def get_balance(self, request: pb.GetBalanceRequest) -> op.GetBalance:
         """Raises Invalid."""
-        return op.GetBalance(check_id("account_id", request.account_id), _pool_id(request.pool_id))
+        return op.GetBalance(check_id("account_id", request.account_id), pool_id_of(request.pool_id))
 
     def list_holds(self, request: pb.ListHoldsRequest) -> op.ListHolds:
         """Raises Invalid."""
@@ -253,16 +253,19 @@ def _quantities(field: str, entries: Mapping[str, int]) -> Quantities:
     return check_quantities(field, list(entries.items())) if entries else ()
 
 
-def _pool_id(text: str) -> str:
+def pool_id_of(text: str) -> str:
+    """Returns the pool's id, that of the general one for none. Raises Invalid, as all of these."""
     return check_id("pool_id", text) if text else DEFAULT_POOL
 
 
-def _currency(text: str) -> str:
+def currency_of(text: str) -> str:
+    """Returns the currency that is expected; empty: any."""
     return check_text("currency", text, CURRENCY_MAX_BYTES) if text else ""
 
 
 @lru_cache(maxsize=SUBJECTS_CACHED)
-def _subject(text: str) -> str:
+def subject_of(text: str) -> str:
+    """Returns the path of a subject; may be empty."""
     if not text:
         return ""
     if text[0] == "/" or text[-1] == "/" or "//" in text:
@@ -270,7 +273,8 @@ def _subject(text: str) -> str:
     return check_text("subject", text, SUBJECT_MAX_BYTES)
 
 
-def _dimensions(entries: Mapping[str, str]) -> Dimensions:
+def dimensions_of(entries: Mapping[str, str]) -> Dimensions:
+    """Returns dimensions, sorted by key."""
     # Half as long as `entries.items()`, which goes through an abstract class.
     return _checked_dimensions(tuple([(key, entries[key]) for key in entries])) if entries else ()
 

@@ -4,7 +4,6 @@ Upstream: `loop.py` with a transport's batch. Downstream: calls for the engine; 
 """
 
 from collections.abc import Callable, Iterable
-from enum import IntEnum
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError
@@ -12,9 +11,16 @@ from grpc_health.v1 import health_pb2
 from holdfast.v1 import enforcement_service_pb2 as pb
 
 from holdfast_sidecar.dispatcher.decode import Decoder
-from holdfast_sidecar.dispatcher.faults import GARBAGE, fault_of, status_bytes
-from holdfast_sidecar.dispatcher.framing import execute_response, session_error, session_response
+from holdfast_sidecar.dispatcher.faults import GARBAGE, Refusal, fault_of, status_bytes
+from holdfast_sidecar.dispatcher.framing import (
+    Form,
+    execute_response,
+    reports_response,
+    session_error,
+    session_response,
+)
 from holdfast_sidecar.dispatcher.invalid import Invalid
+from holdfast_sidecar.dispatcher.usage import USAGE_METHODS, UsageCalls
 from holdfast_sidecar.engine.operations import Call, Fault, Operation
 from holdfast_sidecar.transport.interface import Item, Method, MethodKind, Reply
 
@@ -23,14 +29,6 @@ _OK = 0
 _SERVING = health_pb2.HealthCheckResponse(status="SERVING").SerializeToString()
 _NOT_SERVING = health_pb2.HealthCheckResponse(status="NOT_SERVING").SerializeToString()
 M = TypeVar("M")
-
-
-class Form(IntEnum):
-    """How the answer to a call is framed."""
-
-    UNARY = 0
-    EXECUTE = 1
-    SESSION = 2
 
 
 METHODS: tuple[Method, ...] = (
@@ -45,10 +43,12 @@ METHODS: tuple[Method, ...] = (
     Method(_ENFORCEMENT + "Execute"),
     Method(_ENFORCEMENT + "Session", MethodKind.BIDI),
     Method("/grpc.health.v1.Health/Check"),
+    *USAGE_METHODS,
 )
 _EXECUTE = 8
 _SESSION = 9
 _HEALTH = 10
+_USAGE = 11
 
 LIVENESS_SERVICE = "liveness"
 """Health name that is SERVING as long as the decision loop turns; any other name asks for readiness."""
@@ -60,11 +60,13 @@ class Dispatcher:
     Args:
         decoder: Checks requests.
         ready: Tells whether decisions can be taken.
+        usage: Reads the calls of UsageService.
     """
 
-    def __init__(self, decoder: Decoder, ready: Callable[[], bool]) -> None:
+    def __init__(self, decoder: Decoder, ready: Callable[[], bool], usage: UsageCalls) -> None:
         self._decoder = decoder
         self._ready = ready
+        self._usage = usage
         self._unary = (
             _reader(pb.CheckRequest.FromString, decoder.check),
             _reader(pb.ReserveRequest.FromString, decoder.reserve),
@@ -89,6 +91,8 @@ class Dispatcher:
                     self._decode_framed(item, calls, replies)
             except Invalid as problem:
                 replies.append(_fault(call_id, fault_of(problem)))
+            except Refusal as refusal:
+                replies.append(_fault(call_id, refusal.fault))
             except DecodeError:
                 replies.append(_fault(call_id, GARBAGE))
         return calls, replies
@@ -100,6 +104,8 @@ class Dispatcher:
             if isinstance(result, Fault):
                 return _fault(call.call_id, result)
             return call.call_id, _OK, result
+        if call.form == Form.REPORTS:
+            return call.call_id, _OK, reports_response(call.results)
         execute = execute_response(call.operations, call.results)
         if call.form == Form.SESSION:
             execute = session_response(call.message_id, execute)
@@ -112,8 +118,11 @@ class Dispatcher:
         return _fault(call.call_id, fault)
 
     def _decode_framed(self, item: Item, calls: list[Call], replies: list[Reply]) -> None:
-        call_id, method, payload, _peer, deadline_ns = item
-        if method == _HEALTH:
+        call_id, method, payload, caller, deadline_ns = item
+        if method >= _USAGE:
+            operations, form = self._usage.read(method - _USAGE, payload, caller)
+            calls.append(Call(call_id, operations, False, deadline_ns, form))
+        elif method == _HEALTH:
             replies.append(self._health(call_id, payload))
         elif method == _EXECUTE:
             operations, linked = self._decoder.execute(pb.ExecuteRequest.FromString(payload))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import cast
 
-from holdfast.v1 import decision_pb2
+from holdfast.v1 import decision_pb2, usage_service_pb2
 from holdfast.v1 import enforcement_service_pb2 as pb
 
 from holdfast_sidecar.engine.amounts import ms_until
@@ -12,6 +12,7 @@ from holdfast_sidecar.engine.operations import Fault
 from holdfast_sidecar.engine.state import Hold, Pool
 from holdfast_sidecar.engine.verdicts import Reason
 from holdfast_sidecar.rule_messages import feature_value_message
+from holdfast_sidecar.varint import embedded
 
 # The engine's numbers are those of the protos; these tables give them the messages' types.
 _VERDICTS = cast("tuple[decision_pb2.Verdict, ...]", tuple(decision_pb2.Verdict.values()))
@@ -19,6 +20,7 @@ _REASONS = cast("tuple[decision_pb2.Reason, ...]", tuple(decision_pb2.Reason.val
 _MODES = cast("tuple[decision_pb2.Mode, ...]", tuple(decision_pb2.Mode.values()))
 _ENFORCEMENTS = cast("tuple[decision_pb2.Enforcement, ...]", tuple(decision_pb2.Enforcement.values()))
 _PARTITION_MODES = cast("tuple[decision_pb2.PartitionMode, ...]", tuple(decision_pb2.PartitionMode.values()))
+_REPORT_CHARGE_FIELD = 1
 _OK = int(Reason.OK)
 _ALLOW = _VERDICTS[1]
 _DENY = _VERDICTS[2]
@@ -214,6 +216,11 @@ class Encoder:
         if notes is not None:
             _add_levels(answer, notes)
         return answer.SerializeToString()
+
+    def report(self, charge: bytes, quantity: int, late: bool) -> bytes:
+        """Returns a serialised `ReportUsageResponse`."""
+        beside = usage_service_pb2.ReportUsageResponse(quantity=quantity, late=late).SerializeToString()
+        return embedded(_REPORT_CHARGE_FIELD, charge) + beside
 
     def balance(
         self,

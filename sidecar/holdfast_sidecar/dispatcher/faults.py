@@ -1,7 +1,8 @@
 """Faults to gRPC statuses: the one place that maps them, with `google.rpc.ErrorInfo` as the detail."""
 
-from google.protobuf.any_pb2 import Any
-from google.rpc.error_details_pb2 import ErrorInfo
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from holdfast_sidecar.dispatcher.invalid import Invalid
@@ -10,6 +11,16 @@ from holdfast_sidecar.engine.operations import Fault, FaultCode
 DOMAIN = "holdfast"
 MESSAGE_MAX_CHARS = 512
 """Statuses travel in trailers, where 8 KB is all there is."""
+RETRY_AFTER = "retry_after_ms"
+"""Of a fault's metadata: the milliseconds after which the same call may be made again."""
+
+
+class Refusal(Exception):
+    """A call that does not get to the engine, and the fault that says why."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
 
 
 def fault_of(problem: Invalid) -> Fault:
@@ -35,9 +46,14 @@ STORE_FAILED = Fault(
 
 
 def status_bytes(fault: Fault) -> bytes:
-    """Returns the serialised `google.rpc.Status` of a fault."""
-    detail = Any()
-    detail.Pack(ErrorInfo(reason=fault.reason, domain=DOMAIN, metadata=dict(fault.metadata)))
-    return Status(
-        code=fault.code.value, message=fault.message[:MESSAGE_MAX_CHARS], details=[detail]
-    ).SerializeToString()
+    """Returns the serialised `google.rpc.Status` of a fault; when to retry also as a `google.rpc.RetryInfo`."""
+    metadata = dict(fault.metadata)
+    details: list[Message] = [ErrorInfo(reason=fault.reason, domain=DOMAIN, metadata=metadata)]
+    if retry_after_ms := metadata.get(RETRY_AFTER):
+        delay = Duration()
+        delay.FromMilliseconds(int(retry_after_ms))
+        details.append(RetryInfo(retry_delay=delay))
+    status = Status(code=fault.code.value, message=fault.message[:MESSAGE_MAX_CHARS])
+    for detail in details:
+        status.details.add().Pack(detail)
+    return status.SerializeToString()

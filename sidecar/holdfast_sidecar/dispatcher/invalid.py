@@ -72,6 +72,13 @@ def check_dimensions(pairs: list[tuple[str, str]]) -> Dimensions:
     return tuple(sorted(pairs))
 
 
+def check_meter(field: str, text: str) -> str:
+    """Returns the name of a meter of rate cards. Raises Invalid if there is no such meter."""
+    if text not in _METERS:
+        raise Invalid(field, f"is not a meter of rate cards; known are {', '.join(Meter)}")
+    return text
+
+
 def check_quantities(field: str, pairs: list[tuple[str, int]]) -> Quantities:
     """Returns the pairs sorted by meter. Raises Invalid for a meter that is not known, or a quantity out of range."""
     if len(pairs) > QUANTITIES_MAX_COUNT:

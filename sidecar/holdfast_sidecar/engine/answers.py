@@ -100,6 +100,9 @@ class Answers(Protocol):
     ) -> bytes:
         """A `ChargeResponse`."""
 
+    def report(self, charge: bytes, quantity: int, late: bool) -> bytes:
+        """A `ReportUsageResponse` around what `charge` returned."""
+
     def balance(
         self,
         pool: Pool,

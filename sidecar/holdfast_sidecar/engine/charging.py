@@ -10,12 +10,12 @@ from holdfast_sidecar.engine.deciding import Wait
 from holdfast_sidecar.engine.describing import pool_level
 from holdfast_sidecar.engine.governing import Blocked, Passage
 from holdfast_sidecar.engine.levels import Level, Notes
-from holdfast_sidecar.engine.operations import Charge, Fault, FaultCode, Result
+from holdfast_sidecar.engine.operations import Charge, Fault, FaultCode, Report, Result
 from holdfast_sidecar.engine.partition import COVERED, Unleased
 from holdfast_sidecar.engine.rating import Rating
 from holdfast_sidecar.engine.refusals import overflow
 from holdfast_sidecar.engine.rights import available, posted
-from holdfast_sidecar.engine.state import Counter, Kind, Pool
+from holdfast_sidecar.engine.state import Counter, Kind, Pool, metered_counter
 from holdfast_sidecar.engine.verdicts import UNRECORDED, Reason
 from holdfast_sidecar.engine.waterfall import decide
 
@@ -29,26 +29,19 @@ class Charging(Rating):
             return self._charge_unseen(op)
         outcome = account.outcomes.get(op.operation_id)
         if outcome is not None:
-            return self._repeat(outcome, Kind.CHARGE, op.fingerprint)
+            return self._repeat(outcome, _kind(op), op.fingerprint)
         pool = account.pools.get(op.pool_id)
         if pool is None:
             return self._charge_unseen(op)
         fault = self._unfit(pool, op.currency) or self._store_full()
         if fault is not None:
             return fault
-        counter = None
-        amount = op.delta
-        if op.counter_id:
-            found = self._counter(account, op)
-            if isinstance(found, Fault):
-                return found
-            counter = found
-            amount = op.total - counter.total
-        elif op.quantities:
-            rated = self._rate(account, pool, op.dimensions, op.quantities, self._now_unix_ms)
-            if not isinstance(rated, int):
-                return rated
-            amount = rated
+        counter = self._counter(account, op) if op.counter_id else None
+        if isinstance(counter, Fault):
+            return counter
+        amount = self._amount(account, pool, op, counter)
+        if not isinstance(amount, int):
+            return amount
         if pool.consumed_total + amount > INT64_MAX:
             return overflow()
         if op.already_used:
@@ -74,6 +67,17 @@ class Charging(Rating):
             if pool.shadow and unleased is not COVERED:
                 passage.shadow += (pool_level(pool, final),)
         return self._carry_out_charge(account, pool, op, counter, amount, unleased, passage)
+
+    def _amount(self, account: Account, pool: Pool, op: Charge, counter: Counter | None) -> int | Fault | Wait:
+        """Returns what it comes to: a delta, what a counter rises by, or what quantities cost."""
+        count = op.delta if counter is None else op.total - counter.total
+        if isinstance(op, Report):
+            op.quantity = count
+            if op.meter_id:
+                op.quantities = ((op.meter_id, count),)
+        if not op.quantities:
+            return count
+        return self._rate(account, pool, op.dimensions, op.quantities, self._now_unix_ms)
 
     def _carry_out_charge(
         self,
@@ -103,7 +107,7 @@ class Charging(Rating):
         self._refill(pool)
         self._count(Reason.OK, unleased)
         return self._answer_charge(
-            account, pool, op, counter, amount, Reason.OK, unleased, 0, None, self._notes(passage)
+            account, pool, op, counter, amount, Reason.OK, unleased, 0, None, self._notes(passage), late=late
         )
 
     def _deny_charge(
@@ -134,6 +138,8 @@ class Charging(Rating):
         retry_ms: int,
         level: Level | None,
         notes: Notes | None,
+        *,
+        late: bool = False,
     ) -> bytes:
         answer = self._answers.charge(
             reason,
@@ -149,16 +155,19 @@ class Charging(Rating):
             sum(unleased),
             notes,
         )
+        if isinstance(op, Report):
+            answer = self._answers.report(answer, op.quantity if reason is Reason.OK else 0, late)
         if reason not in UNRECORDED:
-            self._record(account, op.operation_id, pool.pool_id, Kind.CHARGE, op.fingerprint, answer, self._denied)
+            self._record(account, op.operation_id, pool.pool_id, _kind(op), op.fingerprint, answer, self._denied)
         return answer
 
     def _counter(self, account: Account, op: Charge) -> Counter | Fault:
-        counter = account.counters.get((op.pool_id, op.counter_id))
+        counter_id = metered_counter(op.meter_id, op.counter_id) if isinstance(op, Report) else op.counter_id
+        counter = account.counters.get((op.pool_id, counter_id))
         if counter is None:
             if self._accounts.counter_count >= self._settings.counter_limit:
                 return Fault(FaultCode.RESOURCE_EXHAUSTED, "COUNTER_LIMIT", "too many counters; raise counter_limit")
-            return Counter(op.account_id, op.pool_id, op.counter_id, 0)
+            return Counter(op.account_id, op.pool_id, counter_id, 0)
         if op.total < counter.total:
             return Fault(
                 FaultCode.FAILED_PRECONDITION,
@@ -171,9 +180,14 @@ class Charging(Rating):
     def _charge_unseen(self, op: Charge) -> Result | Wait:
         if op.already_used:
             return self._unseen_fault(op.account_id, op.pool_id, op.delta)
-        unseen = self._unseen(op.account_id, op.pool_id, op.delta)
+        unseen = self._unseen(op.account_id, op.pool_id, 0 if isinstance(op, Report) and op.meter_id else op.delta)
         if not isinstance(unseen, Reason):
             return unseen
         self._count(unseen)
         retry_ms = self._retry_ms(unseen)
-        return self._answers.charge(unseen, "", 0, 0, 0, 0, retry_ms, self._mode, 0, self._retention_ms, 0)
+        answer = self._answers.charge(unseen, "", 0, 0, 0, 0, retry_ms, self._mode, 0, self._retention_ms, 0)
+        return self._answers.report(answer, 0, False) if isinstance(op, Report) else answer
+
+
+def _kind(op: Charge) -> Kind:
+    return Kind.REPORT if isinstance(op, Report) else Kind.CHARGE

@@ -24,7 +24,9 @@ from holdfast_sidecar.engine.operations import (
     GetBalance,
     ListHolds,
     Operation,
+    Refused,
     Release,
+    Report,
     Reserve,
     Result,
     Settle,
@@ -38,7 +40,7 @@ from holdfast_sidecar.engine.settling import Settling
 from holdfast_sidecar.engine.statistics import Tally
 from holdfast_sidecar.engine.verdicts import Reason
 
-READS = frozenset({Check, GetBalance, ListHolds})
+READS = frozenset({Check, GetBalance, ListHolds, Refused})
 """Operations that change nothing, so that their answers need not wait for a commit."""
 
 
@@ -65,6 +67,8 @@ class Decisions(Reserving, Extending, Settling, Charging, Reading):
             Settle: self._settle,
             Release: self._release,
             Charge: self._charge,
+            Report: self._charge,
+            Refused: lambda op: op.fault,
             GetBalance: self._get_balance,
             ListHolds: self._list_holds,
         }

@@ -126,6 +126,22 @@ class Charge:
 
 
 @dataclass(slots=True, eq=False)
+class Report(Charge):
+    """A charge that its answer says more of. With a `meter_id`, `delta` or the rise of the counter is a quantity."""
+
+    meter_id: str = ""
+    quantity: int = 0
+    """What it counts; known once it is rated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """In the place of an operation that was malformed, where each of a call's operations is answered by itself."""
+
+    fault: "Fault"
+
+
+@dataclass(slots=True, eq=False)
 class GetBalance:
     """Reads one pool's figures."""
 
@@ -143,7 +159,7 @@ class ListHolds:
     after_sequence: int
 
 
-Operation: TypeAlias = Check | Reserve | Extend | Settle | Release | Charge | GetBalance | ListHolds
+Operation: TypeAlias = Check | Reserve | Extend | Settle | Release | Charge | Refused | GetBalance | ListHolds
 
 
 class FaultCode(Enum):
@@ -152,10 +168,13 @@ class FaultCode(Enum):
     INVALID_ARGUMENT = 3
     NOT_FOUND = 5
     ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
     RESOURCE_EXHAUSTED = 8
     FAILED_PRECONDITION = 9
     ABORTED = 10
+    UNIMPLEMENTED = 12
     UNAVAILABLE = 14
+    UNAUTHENTICATED = 16
 
 
 @dataclass(frozen=True, slots=True)

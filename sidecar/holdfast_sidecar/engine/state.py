@@ -16,7 +16,7 @@ OPTIMISTIC = 2
 
 
 class Kind(IntEnum):
-    """Which operation an outcome belongs to: the number of its field in `holdfast.v1.Operation`."""
+    """Which operation an outcome belongs to: the number of its field in `holdfast.v1.Operation`, where it has one."""
 
     CHECK = 1
     RESERVE = 2
@@ -24,6 +24,13 @@ class Kind(IntEnum):
     SETTLE = 4
     RELEASE = 5
     CHARGE = 6
+    REPORT = 16
+    """Of UsageService, which Execute does not carry."""
+
+
+def metered_counter(meter_id: str, counter_id: str) -> str:
+    """Returns what tells a counter of quantities from those of other meters and of amounts."""
+    return f"{meter_id}{WINDOW_MARK}{counter_id}" if meter_id else counter_id
 
 
 @dataclass(slots=True)
@@ -192,6 +199,7 @@ class Counter:
     account_id: str
     pool_id: str
     counter_id: str
+    """With the meter before it, where the total is a quantity; see `metered_counter`."""
     total: int
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from holdfast.v1 import enforcement_service_pb2 as pb
+from holdfast.v1 import usage_service_pb2
 from holdfast.v1.ledger_sync_service_pb2 import Debit
 from holdfast_sidecar.dispatcher.decode import Decoder
 from holdfast_sidecar.dispatcher.encode import Encoder
+from holdfast_sidecar.dispatcher.usage import report_of
 from holdfast_sidecar.engine import operations as op
 from holdfast_sidecar.engine.engine import Effects, Engine
 from holdfast_sidecar.engine.events import (
@@ -51,6 +53,7 @@ ANSWERS: dict[type[op.Operation], Any] = {
     op.Settle: pb.SettleResponse,
     op.Release: pb.ReleaseResponse,
     op.Charge: pb.ChargeResponse,
+    op.Report: usage_service_pb2.ReportUsageResponse,
     op.GetBalance: pb.GetBalanceResponse,
     op.ListHolds: pb.ListHoldsResponse,
 }
@@ -357,6 +360,11 @@ def charge(operation_id: str, delta: int = 0, *, already_used: bool = False, **f
     return operation
 
 
+def report(operation_id: str, **fields: Any) -> op.Report:
+    fields.setdefault("account_id", "acme")
+    return report_of(usage_service_pb2.ReportUsageRequest(operation_id=operation_id, **fields))
+
+
 def check(amount: int, **fields: Any) -> op.Check:
     fields.setdefault("account_id", "acme")
     return DECODER.check(pb.CheckRequest(amount=amount, **fields))
@@ -416,6 +424,7 @@ __all__ = [
     "parsed",
     "rate",
     "release",
+    "report",
     "reserve",
     "settle",
 ]

@@ -108,8 +108,8 @@ class EngineMachine(RuleBasedStateMachine):
         used=st.booleans(),
     )
     def charge_set(self, operation_id: str, pool: str, counter: str, total: int, used: bool) -> None:
-        fields = {"set": {"counter_id": counter, "total": total}}
-        operation = harness.charge(operation_id, pool_id=pool, already_used=used, **fields)
+        rise = {"counter_id": counter, "total": total}
+        operation = harness.charge(operation_id, pool_id=pool, already_used=used, set=rise)
         self.compare(operation, self.model.charge(operation_id, pool, 0, counter, total, used))
 
     @rule(first=ids, second=ids, third=ids, amount=amounts, more=amounts, pool=pools)

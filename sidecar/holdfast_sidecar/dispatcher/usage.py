@@ -1,0 +1,115 @@
+"""The calls of UsageService: who may make them, and which operations they come to.
+
+Upstream: `dispatcher.py`. What the ledger serves of this service is refused here with its name, so that who asks at the
+wrong place learns the right one.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from holdfast.v1 import usage_service_pb2 as pb
+
+from holdfast_sidecar.dispatcher.decode import currency_of, dimensions_of, fingerprint, pool_id_of, subject_of
+from holdfast_sidecar.dispatcher.faults import Refusal, fault_of
+from holdfast_sidecar.dispatcher.framing import Form
+from holdfast_sidecar.dispatcher.gate import Gate, check_account
+from holdfast_sidecar.dispatcher.invalid import Invalid, check_amount, check_id, check_meter
+from holdfast_sidecar.engine.operations import Fault, FaultCode, Operation, Refused, Report
+from holdfast_sidecar.engine.state import Kind
+from holdfast_sidecar.transport.interface import Method
+
+_SERVICE = "/holdfast.v1.UsageService/"
+_OF_THE_LEDGER = ("QueryUsage", "TraceUsage", "ListUsageKeys")
+_OWN = ("ReportUsage", "ReportUsageBulk")
+
+USAGE_METHODS: tuple[Method, ...] = tuple(Method(_SERVICE + name) for name in (*_OWN, *_OF_THE_LEDGER))
+
+Read: TypeAlias = tuple[list[Operation], Form]
+"""The operations of a call, and how its answer is framed."""
+
+
+class UsageCalls:
+    """Reads the calls of the service.
+
+    Args:
+        gate: Lets callers through.
+        max_operations: Reports in one call.
+    """
+
+    def __init__(self, gate: Gate, max_operations: int) -> None:
+        self._gate = gate
+        self._max_operations = max_operations
+        self._readers: tuple[Callable[[bytes, str], Read], ...] = (self._report, self._reports)
+
+    def read(self, method: int, payload: bytes, peer: str) -> Read:
+        """Returns the operations of a call.
+
+        Args:
+            method: Index into `USAGE_METHODS`.
+            peer: As in `transport.interface.Item`.
+
+        Raises:
+            Invalid: A field is at fault.
+            Refusal: The caller may not make the call, or not here.
+            DecodeError: The bytes are no such request.
+        """
+        if method >= len(self._readers):
+            raise Refusal(_elsewhere(_OF_THE_LEDGER[method - len(self._readers)]))
+        return self._readers[method](payload, self._gate.admit(peer))
+
+    def _report(self, payload: bytes, scope: str) -> Read:
+        return [report_of(pb.ReportUsageRequest.FromString(payload), scope)], Form.UNARY
+
+    def _reports(self, payload: bytes, scope: str) -> Read:
+        request = pb.ReportUsageBulkRequest.FromString(payload)
+        count = len(request.reports)
+        if not 1 <= count <= self._max_operations:
+            raise Invalid("reports", f"must be 1..{self._max_operations} reports, are {count}")
+        return [_report_or_refused(report, scope) for report in request.reports], Form.REPORTS
+
+
+def report_of(request: pb.ReportUsageRequest, scope: str = "") -> Report:
+    """Returns a report as an operation. Raises Invalid, and Refusal for an account outside the caller's scope."""
+    delta, counter_id, total = 0, "", 0
+    match request.WhichOneof("usage"):
+        case "delta":
+            delta = check_amount("delta", request.delta, 1)
+        case "set":
+            counter_id = check_id("set.counter_id", request.set.counter_id)
+            total = check_amount("set.total", request.set.total, 0)
+        case _:
+            raise Invalid("usage", "one of delta and set must be set")
+    account_id = check_id("account_id", request.account_id)
+    check_account(scope, account_id)
+    return Report(
+        check_id("operation_id", request.operation_id),
+        fingerprint(Kind.REPORT, request),
+        account_id,
+        pool_id_of(request.pool_id),
+        delta,
+        counter_id,
+        total,
+        currency_of(request.currency),
+        subject_of(request.subject),
+        dimensions_of(request.dimensions),
+        already_used=request.already_used,
+        meter_id=check_meter("meter_id", request.meter_id) if request.meter_id else "",
+    )
+
+
+def _report_or_refused(request: pb.ReportUsageRequest, scope: str) -> Operation:
+    try:
+        return report_of(request, scope)
+    except Invalid as problem:
+        return Refused(fault_of(problem))
+    except Refusal as refusal:
+        return Refused(refusal.fault)
+
+
+def _elsewhere(name: str) -> Fault:
+    return Fault(
+        FaultCode.UNIMPLEMENTED,
+        "SERVED_BY_LEDGER",
+        f"{name} is a call of the ledger: ask it there, not a sidecar",
+        (("service", "holdfast.v1.UsageService"), ("served_by", "ledger")),
+    )
