@@ -61,9 +61,7 @@ def put(writer: Writer, batch: Batch, now_ms: int) -> int:
         raise InvalidArgument("batch", f"has {len(batch.content)} bytes, not 1..{MAX_BATCH_BYTES}")
     if batch.event_count < 1:
         raise InvalidArgument("event_count", "is below 1")
-    row = EventBatchRow(
-        0, batch.origin, batch.event_count, now_ms, writer.meters_revision(), batch.content_kind, batch.content
-    )
+    row = EventBatchRow(0, batch.origin, batch.event_count, now_ms, batch.content_kind, batch.content)
     return writer.insert_event_batch(row, hashlib.sha256(batch.content).digest())
 
 

@@ -18,8 +18,6 @@ class EventBatchRow(NamedTuple):
     """ "sidecar:ID", "object:NAME", "kafka:TOPIC" or "ledger"."""
     event_count: int
     accepted_at_ms: int
-    meters_revision: int
-    """Of the meters when it was taken in."""
     content_kind: int
     """As `holdfast_ledger.metering.batches.Content`."""
     content: bytes
@@ -32,6 +30,8 @@ class MeterRevision(NamedTuple):
     meter_id: str
     in_use: int
     """0: it was deleted."""
+    after_batch_key: int
+    """The last batch that is counted without it."""
     content: bytes
     """A serialised `holdfast.v1.Meter`."""
 
@@ -235,7 +235,10 @@ class MeteringWriter(MeteringReader, Protocol):
         """Deletes batches up to a key that were taken in at or before a time, oldest first; returns how many."""
 
     def insert_meter_revision(self, row: MeterRevision) -> None:
-        """Adds a change of a meter. Raises `Conflict` if another one was made meanwhile."""
+        """Adds a change of a meter that holds for batches from now on, whichever it says.
+
+        Raises `Conflict` if another one was made meanwhile.
+        """
 
     def insert_refused_events(self, rows: Sequence[RefusedEventRow]) -> None:
         """Keeps events that could not be counted."""

@@ -50,7 +50,7 @@ class SqlMeteringReader(ABC):
     def event_batches(self, after_key: int, limit: int) -> list[EventBatchRow]:
         """See `MeteringReader`."""
         sql = f"SELECT {_BATCH} FROM event_batches WHERE batch_key > ? ORDER BY batch_key LIMIT ?"
-        return [EventBatchRow(*(*row[:6], bytes(row[6]))) for row in self._rows(sql, after_key, limit)]
+        return [EventBatchRow(*(*row[:5], bytes(row[5]))) for row in self._rows(sql, after_key, limit)]
 
     def last_batch_key(self) -> int:
         """See `MeteringReader`."""
@@ -74,18 +74,18 @@ class SqlMeteringReader(ABC):
     def meter_revisions(self, after_revision: int) -> list[MeterRevision]:
         """See `MeteringReader`."""
         sql = f"SELECT {_REVISION} FROM meter_revisions WHERE revision > ? ORDER BY revision"
-        return [MeterRevision(*(*row[:3], bytes(row[3]))) for row in self._rows(sql, after_revision)]
+        return [MeterRevision(*(*row[:4], bytes(row[4]))) for row in self._rows(sql, after_revision)]
 
     def meters(self, after_id: str, limit: int) -> list[MeterRevision]:
         """See `MeteringReader`."""
         sql = f"""SELECT {_REVISION} FROM meter_revisions m WHERE meter_id > ? AND in_use = 1 AND revision =
             (SELECT max(revision) FROM meter_revisions n WHERE n.meter_id = m.meter_id) ORDER BY meter_id LIMIT ?"""
-        return [MeterRevision(*(*row[:3], bytes(row[3]))) for row in self._rows(sql, after_id, limit)]
+        return [MeterRevision(*(*row[:4], bytes(row[4]))) for row in self._rows(sql, after_id, limit)]
 
     def latest_meter(self, meter_id: str) -> MeterRevision | None:
         """See `MeteringReader`."""
         sql = f"SELECT {_REVISION} FROM meter_revisions WHERE meter_id = ? ORDER BY revision DESC LIMIT 1"
-        return next((MeterRevision(*(*row[:3], bytes(row[3]))) for row in self._rows(sql, meter_id)), None)
+        return next((MeterRevision(*(*row[:4], bytes(row[4]))) for row in self._rows(sql, meter_id)), None)
 
     def ingest_sources(self, after_origin: str, limit: int) -> list[IngestSourceRow]:
         """See `MeteringReader`."""
@@ -170,7 +170,7 @@ class SqlMeteringWriter(SqlMeteringReader):
         """See `MeteringWriter`."""
         self._queue_for("event_batches")
         columns = ("origin", "content_hash", *EventBatchRow._fields[2:])
-        sql = f"""INSERT INTO event_batches ({", ".join(columns)}) VALUES (?, ?, ?, ?, ?, ?, ?)
+        sql = f"""INSERT INTO event_batches ({", ".join(columns)}) VALUES (?, ?, ?, ?, ?, ?)
             ON CONFLICT (origin, content_hash) DO NOTHING RETURNING batch_key"""
         found = next(iter(self._rows(sql, row.origin, content_hash, *row[2:])), None)
         if found is None:
@@ -193,7 +193,9 @@ class SqlMeteringWriter(SqlMeteringReader):
 
     def insert_meter_revision(self, row: MeterRevision) -> None:
         """See `MeteringWriter`."""
-        self._insert("meter_revisions", "revision", MeterRevision._fields, row)
+        self._queue_for("event_batches")
+        after_key = max(self.last_batch_key(), self.metering_totals().metered_batch_key)
+        self._insert("meter_revisions", "revision", MeterRevision._fields, row._replace(after_batch_key=after_key))
 
     def insert_refused_events(self, rows: Sequence[RefusedEventRow]) -> None:
         """See `MeteringWriter`."""

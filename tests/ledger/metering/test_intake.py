@@ -53,14 +53,16 @@ async def test_a_batch_is_kept_once_for_its_origin(store: Store, writer: GroupWr
     assert (backlog.waiting_batch_count, backlog.oldest_at_ms) == (3, START_MS)
 
 
-async def test_a_batch_has_the_revision_of_the_meters(store: Store, writer: GroupWriter) -> None:
-    """Of the time at which it was taken in."""
+async def test_a_meter_holds_for_batches_from_then_on(store: Store, writer: GroupWriter) -> None:
+    """It knows the last batch before it."""
     door = intake(writer)
-    await door.take(batch(1))
-    await writer.run(lambda w: w.insert_meter_revision(MeterRevision(7, "m", 1, b"")))
-    await door.take(batch(2))
+    await writer.run(lambda w: w.insert_meter_revision(MeterRevision(1, "m", 1, 0, b"")))
+    key = await door.take(batch(1))
+    await writer.run(lambda w: w.insert_meter_revision(MeterRevision(7, "m", 0, 0, b"")))
     with store.reading() as reader:
-        assert [row.meters_revision for row in reader.event_batches(0, 10)] == [0, 7]
+        assert [row.after_batch_key for row in reader.meter_revisions(0)] == [0, key]
+        assert (reader.meters_revision(), reader.meters("", 10)) == (7, [])
+        assert reader.latest_meter("m") == MeterRevision(7, "m", 0, key, b"")
 
 
 async def test_what_is_written_beside_is_there_with_the_batch(store: Store, writer: GroupWriter) -> None:
@@ -68,7 +70,7 @@ async def test_what_is_written_beside_is_there_with_the_batch(store: Store, writ
     door = intake(writer)
 
     def note(w: Writer) -> None:
-        w.insert_meter_revision(MeterRevision(w.meters_revision() + 1, "noted", 1, b""))
+        w.insert_meter_revision(MeterRevision(w.meters_revision() + 1, "noted", 1, 0, b""))
 
     def fail(_: Writer) -> None:
         raise InvalidArgument("note", "cannot be")

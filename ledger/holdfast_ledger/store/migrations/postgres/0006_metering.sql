@@ -1,11 +1,13 @@
 -- Events taken in, meters, and what events came to. SQLite's format 7.
 
--- Each change of a meter, as none is forgotten: an event is counted by the meters of the revision of its batch.
+-- Each change of a meter. None is forgotten: an event is counted by the meters that there were when it was taken in.
 CREATE TABLE meter_revisions (
     revision BIGINT PRIMARY KEY,
     meter_id TEXT COLLATE "C" NOT NULL,
     -- 0: it was deleted.
     in_use BIGINT NOT NULL,
+    -- The last batch that is counted without it.
+    after_batch_key BIGINT NOT NULL,
     -- A serialised Meter.
     content BYTEA NOT NULL
 );
@@ -20,8 +22,6 @@ CREATE TABLE event_batches (
     content_hash BYTEA NOT NULL,
     event_count BIGINT NOT NULL CHECK (event_count > 0),
     accepted_at_ms BIGINT NOT NULL,
-    -- Of the meters when it was taken in.
-    meters_revision BIGINT NOT NULL,
     -- As holdfast_ledger.metering.batches.Content: what the content is.
     content_kind BIGINT NOT NULL,
     content BYTEA NOT NULL,

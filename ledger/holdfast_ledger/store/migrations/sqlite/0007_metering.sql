@@ -1,11 +1,13 @@
 -- Events taken in, meters, and what events came to.
 
--- Each change of a meter, as none is forgotten: an event is counted by the meters of the revision of its batch.
+-- Each change of a meter. None is forgotten: an event is counted by the meters that there were when it was taken in.
 CREATE TABLE meter_revisions (
     revision INTEGER PRIMARY KEY,
     meter_id TEXT NOT NULL,
     -- 0: it was deleted.
     in_use INTEGER NOT NULL,
+    -- The last batch that is counted without it.
+    after_batch_key INTEGER NOT NULL,
     -- A serialised Meter.
     content BLOB NOT NULL
 ) STRICT;
@@ -20,8 +22,6 @@ CREATE TABLE event_batches (
     content_hash BLOB NOT NULL,
     event_count INTEGER NOT NULL CHECK (event_count > 0),
     accepted_at_ms INTEGER NOT NULL,
-    -- Of the meters when it was taken in.
-    meters_revision INTEGER NOT NULL,
     -- As holdfast_ledger.metering.batches.Content: what the content is.
     content_kind INTEGER NOT NULL,
     content BLOB NOT NULL,
