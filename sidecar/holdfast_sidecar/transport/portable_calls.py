@@ -171,7 +171,11 @@ def _deadline_ns(context: Context) -> int:
 
 
 def _peer(context: Context) -> str:
-    return _name_peer(context.peer())
+    name = _name_peer(context.peer())
+    for key, value in context.invocation_metadata() or ():
+        if key == "authorization":
+            return f"{name} {value}"
+    return name
 
 
 @lru_cache(maxsize=4096)

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
@@ -41,6 +42,16 @@ impl Peer {
             .get_or_init(py, || PyString::new(py, &self.name).unbind())
             .bind(py)
     }
+
+    /// The Python name of who makes a call with this `authorization`.
+    pub fn caller_name<'py>(
+        &self,
+        py: Python<'py>,
+        authorization: &HeaderValue,
+    ) -> Bound<'py, PyString> {
+        let authorization = String::from_utf8_lossy(authorization.as_bytes());
+        PyString::new(py, &format!("{} {authorization}", self.name))
+    }
 }
 
 /// One request or one message of a stream, on its way to Python.
@@ -48,6 +59,8 @@ pub struct Item {
     pub method: usize,
     pub payload: Bytes,
     pub peer: Arc<Peer>,
+    /// The call's `authorization` metadata, which few calls have.
+    pub authorization: Option<HeaderValue>,
     pub deadline_ns: i64,
 }
 

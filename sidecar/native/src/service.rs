@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
@@ -97,6 +97,7 @@ impl Service {
             method: route.method,
             _in_flight: peer.calls.token(),
             peer,
+            authorization: request.headers().get(http::header::AUTHORIZATION).cloned(),
             deadline,
             arrived,
             finished: false,
@@ -145,6 +146,7 @@ pub struct Call {
     method: usize,
     _in_flight: TaskTrackerToken,
     peer: Arc<Peer>,
+    authorization: Option<HeaderValue>,
     pub deadline: Deadline,
     arrived: Instant,
     finished: bool,
@@ -161,6 +163,7 @@ impl Call {
             method: self.method,
             payload,
             peer: Arc::clone(&self.peer),
+            authorization: self.authorization.clone(),
             deadline_ns: self.deadline.boottime_ns,
         };
         let submitted = self.service.backend.submit(item, reply_to);

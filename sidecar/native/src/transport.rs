@@ -109,7 +109,10 @@ async fn run_exchange(exchange: Arc<Exchange>) {
 
 fn to_python<'py>(py: Python<'py>, call_id: u64, item: &Item) -> PyResult<Bound<'py, PyTuple>> {
     let payload = PyBytes::new(py, &item.payload);
-    let peer = item.peer.python_name(py);
+    let peer = match &item.authorization {
+        None => item.peer.python_name(py).clone(),
+        Some(authorization) => item.peer.caller_name(py, authorization),
+    };
     (call_id, item.method, payload, peer, item.deadline_ns).into_pyobject(py)
 }
 

@@ -50,6 +50,22 @@ def test_a_call_is_an_item_and_its_answer_reaches_the_caller(open_one: Open) -> 
         assert call.result(timeout=10) == b"answer"
 
 
+def test_the_authorization_of_a_call_goes_with_its_peer_and_with_no_other_call(open_one: Open) -> None:
+    transport = open_one()
+    with client_of(transport) as client:
+        calls = [
+            client.call(b"known", metadata=(("authorization", "Bearer secret"),)),
+            client.call(b"other", metadata=(("x-authorization", "Bearer other"),)),
+        ]
+        items = gather(transport, 2)
+        by_payload = {payload: peer.partition(" ") for _, _, payload, peer, _ in items}
+        assert by_payload[b"known"][1:] == (" ", "Bearer secret")
+        assert by_payload[b"other"][1:] == ("", "")
+        assert by_payload[b"known"][0] == by_payload[b"other"][0]
+        echo(transport, items)
+        assert [call.result(timeout=10) for call in calls] == [b"known", b"other"]
+
+
 def test_messages_may_be_empty_both_ways(open_one: Open) -> None:
     transport = open_one()
     with client_of(transport) as client:
