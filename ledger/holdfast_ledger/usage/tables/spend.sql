@@ -25,6 +25,9 @@ CREATE TABLE IF NOT EXISTS spend (
     cost_currency LowCardinality(String),
     subject LowCardinality(String),
     dimensions Map(LowCardinality(String), String),
+    -- 1: the first line of a debit, which is counted by it; 0: another one, or of a debit that was made of events
+    -- (they are counted themselves).
+    debit_count UInt8 CODEC(T64, ZSTD),
     -- 0: of no debit.
     debit_key UInt64 CODEC(Delta, ZSTD),
     -- Empty: not a correction.

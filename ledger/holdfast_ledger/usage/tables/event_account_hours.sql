@@ -1,0 +1,14 @@
+-- Events of an hour by account, less those that were taken back.
+CREATE TABLE IF NOT EXISTS event_account_hours (
+    -- Unix time in hours.
+    hour UInt32 CODEC(Delta, ZSTD),
+    -- Of the time that the hour was summed: `rollup_rolls` says which one counts.
+    roll UInt64 CODEC(Delta, ZSTD),
+    -- Rows of what it sums.
+    row_count UInt64 CODEC(T64, ZSTD),
+    event_count Int64 CODEC(T64, ZSTD),
+    account_id LowCardinality(String)
+) ENGINE = MergeTree
+PARTITION BY intDiv(hour, 8766)
+ORDER BY (account_id, hour, roll)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1

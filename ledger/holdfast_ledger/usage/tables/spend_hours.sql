@@ -1,0 +1,25 @@
+-- What was spent in an hour by all accounts, by what breakdowns ask for most.
+CREATE TABLE IF NOT EXISTS spend_hours (
+    -- Unix time in hours.
+    hour UInt32 CODEC(Delta, ZSTD),
+    -- Of the time that the hour was summed: `rollup_rolls` says which one counts.
+    roll UInt64 CODEC(Delta, ZSTD),
+    -- Rows of what it sums.
+    row_count UInt64 CODEC(T64, ZSTD),
+    amount Int128 CODEC(ZSTD),
+    cost_amount Int128 CODEC(ZSTD),
+    debit_count UInt64 CODEC(T64, ZSTD),
+    pool_id LowCardinality(String),
+    currency LowCardinality(String),
+    category LowCardinality(String),
+    product LowCardinality(String),
+    cost_currency LowCardinality(String),
+    dimension_model LowCardinality(String),
+    dimension_feature LowCardinality(String),
+    dimension_region LowCardinality(String),
+    dimension_provider LowCardinality(String),
+    dimension_environment LowCardinality(String)
+) ENGINE = MergeTree
+PARTITION BY intDiv(hour, 8766)
+ORDER BY (hour, roll)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1

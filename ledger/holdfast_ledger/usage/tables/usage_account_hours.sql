@@ -1,0 +1,15 @@
+-- Quantities of an hour by account and meter.
+CREATE TABLE IF NOT EXISTS usage_account_hours (
+    -- Unix time in hours.
+    hour UInt32 CODEC(Delta, ZSTD),
+    -- Of the time that the hour was summed: `rollup_rolls` says which one counts.
+    roll UInt64 CODEC(Delta, ZSTD),
+    -- Rows of what it sums.
+    row_count UInt64 CODEC(T64, ZSTD),
+    quantity Int128 CODEC(ZSTD),
+    account_id LowCardinality(String),
+    meter_id LowCardinality(String)
+) ENGINE = MergeTree
+PARTITION BY intDiv(hour, 8766)
+ORDER BY (account_id, hour, roll)
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
