@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from holdfast_ledger.store.access_rows import AccessReader, AccessWriter
+from holdfast_ledger.store.feed_rows import FeedReader
 from holdfast_ledger.store.metering_rows import MeteringReader, MeteringWriter
 from holdfast_ledger.store.object_rows import ObjectReader, ObjectWriter
 from holdfast_ledger.store.rule_rows import RuleReader, RuleWriter
@@ -715,7 +716,7 @@ QuarantinePosition = tuple[int, int]
 """A debit's place in the quarantine: sidecar, sequence."""
 
 
-class Reader(AccessReader, MeteringReader, ObjectReader, RuleReader, WindowReader, Protocol):
+class Reader(AccessReader, FeedReader, MeteringReader, ObjectReader, RuleReader, WindowReader, Protocol):
     """Reads, on one snapshot. Lists are in the order of creation, after a key, at most `limit` rows."""
 
     def account(self, account_id: str) -> Account | None:

@@ -49,6 +49,8 @@ class PostgresReader(SqlReader):
 
     in_keys = "= ANY(?)"
     each_key = "LATERAL jsonb_array_elements_text(CAST({} AS jsonb))"
+    each_pair = "LATERAL json_each_text(CAST({} AS json))"
+    month_of = "to_char(to_timestamp(({}) / 1000) AT TIME ZONE 'UTC', 'YYYY-MM')"
     each_node = """unnest(?, ?) AS n (account_key, subject)
         CROSS JOIN LATERAL (SELECT * FROM {table} r WHERE {where} OFFSET 0) r"""
     greatest = "greatest"
@@ -70,6 +72,15 @@ class PostgresReader(SqlReader):
     def _rows_replanned(self, sql: str, *values: Value) -> Rows:
         """Never prepared: a plan that was made while the table was small may have the wrong one of its indexes."""
         return self._execute(sql, values, prepare=False)
+
+    def feed_fence(self) -> int:
+        """See `FeedReader`. A number of its own: a snapshot's xmax is below those of transactions that are under way."""
+        return int(self._rows("SELECT pg_current_xact_id()::text::bigint").fetchone()[0])
+
+    def fence_passed(self, fence: int) -> bool:
+        """See `FeedReader`."""
+        sql = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+        return int(self._rows(sql).fetchone()[0]) >= fence
 
     def pools_named(self, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], Pool]:
         """See `Reader`. In one statement: each is a way to the server and back."""

@@ -119,6 +119,8 @@ class SqliteReader(SqlReader):
 
     in_keys = "IN (SELECT value FROM json_each(?))"
     each_key = "json_each({})"
+    each_pair = "json_each({})"
+    month_of = "strftime('%Y-%m', ({}) / 1000, 'unixepoch')"
     each_node = """(SELECT json_extract(value, '$[0]') AS account_key, json_extract(value, '$[1]') AS subject
         FROM json_each(?)) n CROSS JOIN {table} r ON {where}"""
     greatest = "max"

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from typing import ClassVar
 
+from holdfast_ledger.store.feed_statements import SqlFeedReader
 from holdfast_ledger.store.interface import (
     LEASE_FIGURES,
     NEVER,
@@ -140,7 +141,7 @@ def _total(expression: str) -> str:
     return f"sum(CAST({expression} AS DOUBLE PRECISION))"
 
 
-class SqlReader(SqlAccessReader, SqlMeteringReader, SqlObjectReader, SqlRuleReader, WindowStatements):
+class SqlReader(SqlAccessReader, SqlFeedReader, SqlMeteringReader, SqlObjectReader, SqlRuleReader, WindowStatements):
     """Reads, within the transaction that its owner has opened."""
 
     greatest: ClassVar[str]
