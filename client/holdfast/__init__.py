@@ -12,7 +12,7 @@ minor unit of the pool's currency (credits: 1 credit = 1,000,000); `_ms` are mil
 Importing opens nothing and needs nothing but grpcio and protobuf.
 """
 
-from holdfast import operations
+from holdfast import operations, reports
 from holdfast.aio import AsyncClient
 from holdfast.answers import (
     Answer,
@@ -55,6 +55,7 @@ from holdfast.errors import (
     Unimplemented,
 )
 from holdfast.operations import Operation, RequiredFeature, new_operation_id
+from holdfast.reports import EventOutcome, EventResult, EventsTaken, Reported
 from holdfast.sync import Client
 
 __all__ = [
@@ -71,6 +72,9 @@ __all__ = [
     "Decision",
     "Denied",
     "Enforcement",
+    "EventOutcome",
+    "EventResult",
+    "EventsTaken",
     "Extended",
     "FailedPrecondition",
     "FeatureValue",
@@ -89,6 +93,7 @@ __all__ = [
     "Policy",
     "Reason",
     "Released",
+    "Reported",
     "RequiredFeature",
     "Reserved",
     "ResourceExhausted",
@@ -100,4 +105,5 @@ __all__ = [
     "Unimplemented",
     "new_operation_id",
     "operations",
+    "reports",
 ]

@@ -441,7 +441,8 @@ def _extended(message: ExtendResponse) -> Extended:
     )
 
 
-def _charged(message: ChargeResponse) -> Charged:
+def read_charged(message: ChargeResponse) -> Charged:
+    """Reads the answer to a charge."""
     return Charged(
         *_decided(message),
         message.debited_amount,
@@ -486,7 +487,7 @@ _READERS: dict[str, Callable[..., Answer]] = {
     "extend": _extended,
     "settle": _settled,
     "release": _released,
-    "charge": _charged,
+    "charge": read_charged,
 }
 
 

@@ -58,6 +58,17 @@ class HoldfastError(Exception):
     def __str__(self) -> str:
         return f"{self.message} ({self.reason})" if self.reason else self.message
 
+    @property
+    def retry_after_ms(self) -> int:
+        """Milliseconds after which another try may help, where the sidecar said so; 0: it said nothing of it."""
+        said = self.metadata.get("retry_after_ms", "")
+        return int(said) if said.isascii() and said.isdecimal() else 0
+
+    @property
+    def retry_after(self) -> float:
+        """`retry_after_ms` in seconds, as `time.sleep` takes it."""
+        return self.retry_after_ms / 1000
+
     def of(self, operation_id: str) -> Self:
         """This error as that of one operation: a copy with its id, for faults that end many operations at once."""
         error = _rebuild(type(self), self.args, self.__dict__)
@@ -111,11 +122,6 @@ class Denied(HoldfastError):
     def retry_after_ms(self) -> int:
         """Milliseconds after which another try may help; 0: time alone does not help."""
         return self.decision.retry_after_ms
-
-    @property
-    def retry_after(self) -> float:
-        """`retry_after_ms` in seconds, as `time.sleep` takes it."""
-        return self.decision.retry_after_ms / 1000
 
     @property
     def mode(self) -> Mode:
@@ -173,7 +179,10 @@ class HoldClosed(FailedPrecondition):
 
 
 class ResourceExhausted(HoldfastError):
-    """A limit is reached: a full table, a full map, or a message too large. Helps once there is room again."""
+    """A limit is reached: a full table, a full map, a message too large, or too many reports of usage.
+
+    Helps once there is room again; for reports (reason "RATE_LIMITED") after `retry_after_ms`.
+    """
 
     retryable = True
 

@@ -183,7 +183,7 @@ def check(
     explain: bool = False,
 ) -> Operation:
     """Asks what a reserve would answer; amount 0 without quantities asks whether anything at all may be spent."""
-    request = _build(
+    request = build(
         CheckRequest,
         account_id=account,
         pool_id=pool,
@@ -226,7 +226,7 @@ def reserve(
     Raises:
         TypeError: neither amount nor quantities were given.
     """
-    request = _build(
+    request = build(
         ReserveRequest,
         operation_id=new_operation_id() if operation_id is None else operation_id,
         account_id=account,
@@ -260,7 +260,7 @@ def extend(
     passed_quantities: ByMeter | None = None,
 ) -> Operation:
     """Asks for more on an open hold (more amount, more time, or both), or gives a part of it back."""
-    request = _build(
+    request = build(
         ExtendRequest,
         operation_id=new_operation_id() if operation_id is None else operation_id,
         account_id=account,
@@ -295,7 +295,7 @@ def settle(
     """
     # On the wire an amount of zero with quantities stands for no amount: who says that it cost nothing means it.
     told = None if amount == 0 else quantities
-    request = _build(
+    request = build(
         SettleRequest,
         operation_id=new_operation_id() if operation_id is None else operation_id,
         account_id=account,
@@ -312,7 +312,7 @@ def settle(
 
 def release(account: str, hold_id: str, *, operation_id: str | None = None) -> Operation:
     """Gives a hold back unspent."""
-    request = _build(
+    request = build(
         ReleaseRequest,
         operation_id=new_operation_id() if operation_id is None else operation_id,
         account_id=account,
@@ -345,10 +345,10 @@ def charge(
         raise TypeError("charge takes either amount, or counter and total, or quantities")
     usage: dict[str, object] = {"delta": amount}
     if counter is not None:
-        usage = {"set": _build(CounterTotal, counter_id=counter, total=total)}
+        usage = {"set": build(CounterTotal, counter_id=counter, total=total)}
     elif quantities:
-        usage = {"quantities": _build(Quantities, by_meter=quantities)}
-    request = _build(
+        usage = {"quantities": build(Quantities, by_meter=quantities)}
+    request = build(
         ChargeRequest,
         operation_id=new_operation_id() if operation_id is None else operation_id,
         account_id=account,
@@ -379,7 +379,7 @@ def _needed(feature: str | RequiredFeature | None) -> decision_pb2.RequiredFeatu
     if feature is None:
         return None
     asked = RequiredFeature(feature) if isinstance(feature, str) else feature
-    return _build(decision_pb2.RequiredFeature, feature=asked.feature, quantity=asked.quantity, choice=asked.choice)
+    return build(decision_pb2.RequiredFeature, feature=asked.feature, quantity=asked.quantity, choice=asked.choice)
 
 
 def _given(**fields: object) -> dict[str, object]:
@@ -387,7 +387,8 @@ def _given(**fields: object) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _build(kind: Callable[..., _MessageT], **fields: object) -> _MessageT:
+def build(kind: Callable[..., _MessageT], **fields: object) -> _MessageT:
+    """Makes a message. Raises `InvalidArgument` for a value that the wire cannot carry, TypeError for a None."""
     if None in fields.values():  # protobuf would take it for unset: a settle at None must not debit zero
         raise TypeError(f"{next(name for name, value in fields.items() if value is None)} must not be None")
     try:

@@ -5,7 +5,7 @@ Every limit of the client stands here, with its unit and its reason.
 
 import os
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from holdfast.errors import HoldfastError, Unavailable
@@ -43,9 +43,12 @@ class Settings:
     timeout_ms: int
     retries: int
     on_unavailable: OnUnavailable
+    token: str = field(default="", repr=False)
 
     @classmethod
-    def of(cls, target: str | None, timeout_ms: int, retries: int, on_unavailable: OnUnavailable) -> "Settings":
+    def of(
+        cls, target: str | None, timeout_ms: int, retries: int, on_unavailable: OnUnavailable, token: str = ""
+    ) -> "Settings":
         """Checks the settings; `target` None is taken from the environment, else the default."""
         if timeout_ms <= 0:
             raise ValueError(f"timeout_ms must be above zero, not {timeout_ms}")
@@ -53,7 +56,11 @@ class Settings:
             raise ValueError(f"retries must not be negative, not {retries}")
         check_choice(on_unavailable)
         chosen = target or os.environ.get(TARGET_VARIABLE) or DEFAULT_TARGET
-        return cls(_checked_target(chosen), timeout_ms, retries, on_unavailable)
+        return cls(_checked_target(chosen), timeout_ms, retries, on_unavailable, token)
+
+    def metadata(self, *, takes_token: bool) -> tuple[tuple[str, str], ...] | None:
+        """What goes with a call beside its message; None: nothing."""
+        return (("authorization", f"Bearer {self.token}"),) if takes_token and self.token else None
 
     def timeout_s(self, timeout_ms: int | None) -> float:
         """The deadline of one call in seconds: its own, else the client's."""

@@ -1,4 +1,4 @@
-"""The calls of EnforcementService by name, how their bytes are read, and how a failed one becomes an error."""
+"""The unary calls by name, how their bytes are read, and how a failed one becomes an error."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -7,8 +7,10 @@ from typing import Protocol
 from holdfast.core.details import read_details
 from holdfast.errors import HoldfastError, from_status
 from holdfast.v1 import enforcement_service_pb2 as pb
+from holdfast.v1 import usage_service_pb2 as usage
 
 _SERVICE = "/holdfast.v1.EnforcementService/"
+_USAGE = "/holdfast.v1.UsageService/"
 SESSION_PATH = _SERVICE + "Session"
 
 
@@ -25,6 +27,8 @@ class Method:
 
     path: str
     read: Callable[[bytes], Message]
+    takes_token: bool = False
+    """Whether who calls may have to show a credential."""
 
 
 METHODS: dict[str, Method] = {
@@ -37,6 +41,10 @@ METHODS: dict[str, Method] = {
     "get_balance": Method(_SERVICE + "GetBalance", pb.GetBalanceResponse.FromString),
     "list_holds": Method(_SERVICE + "ListHolds", pb.ListHoldsResponse.FromString),
     "execute": Method(_SERVICE + "Execute", pb.ExecuteResponse.FromString),
+    "report_usage": Method(_USAGE + "ReportUsage", usage.ReportUsageResponse.FromString, takes_token=True),
+    "report_usage_bulk": Method(_USAGE + "ReportUsageBulk", usage.ReportUsageBulkResponse.FromString, takes_token=True),
+    "report_events": Method(_USAGE + "ReportEvents", usage.ReportEventsResponse.FromString, takes_token=True),
+    "void_events": Method(_USAGE + "VoidEvents", usage.VoidEventsResponse.FromString, takes_token=True),
 }
 """By the client's name for it."""
 

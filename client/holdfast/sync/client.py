@@ -19,11 +19,12 @@ from holdfast.errors import ClientClosed, HoldfastError, Unavailable
 from holdfast.operations import Operation, operation_id_of
 from holdfast.sync.calls import Calls
 from holdfast.sync.faults import fault_of
+from holdfast.sync.reporting import Reporting
 from holdfast.sync.session import Session, Stream
 from holdfast.v1 import enforcement_service_pb2 as pb
 
 
-class Client(Calls):
+class Client(Calls, Reporting):
     """Asks the sidecar of this host, from threads.
 
     >>> with holdfast.Client() as client, client.reserve("acme", 2_000_000) as hold:
@@ -38,6 +39,7 @@ class Client(Calls):
         on_unavailable: what check, reserve and extend do without an answer: "raise" `Unavailable`, "allow" (the
             hold is then `unconfirmed`, and its settle debits the pool late), or "deny". Debits always raise.
         credentials: of the channel, for TLS; None: none, as a Unix socket needs.
+        token: a credential, shown with reports of usage; empty: none, the sidecar knows this caller otherwise.
     """
 
     def __init__(
@@ -48,8 +50,9 @@ class Client(Calls):
         retries: int = DEFAULT_RETRIES,
         on_unavailable: OnUnavailable = "raise",
         credentials: grpc.ChannelCredentials | None = None,
+        token: str = "",
     ) -> None:
-        super().__init__(Settings.of(target, timeout_ms, retries, on_unavailable), Counters())
+        super().__init__(Settings.of(target, timeout_ms, retries, on_unavailable, token), Counters())
         self._credentials = credentials
         self._lock = threading.Lock()
         self._opened: _Link | None = None
@@ -134,12 +137,14 @@ class Client(Calls):
 
     def _call(self, name: str, request: Message, timeout_ms: int | None, operation_id: str = "") -> Message:
         deadline = time.monotonic() + self._settings.timeout_s(timeout_ms)
+        metadata = self._settings.metadata(takes_token=METHODS[name].takes_token)
         self._counters.add("calls")
         attempt = 0
         while True:
             attempt += 1
             try:
-                return self._link().call(name)(request, timeout=max(0.0, deadline - time.monotonic()))
+                left_s = max(0.0, deadline - time.monotonic())
+                return self._link().call(name)(request, timeout=left_s, metadata=metadata)
             except grpc.RpcError as cause:
                 error = fault_of(cause, operation_id)
                 delay_s = self._settings.retry_delay_s(error, attempt, deadline - time.monotonic())
