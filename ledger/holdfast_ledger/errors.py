@@ -133,6 +133,12 @@ class RateCardInUse(InUse):
     reason: ClassVar[str] = "RATE_CARD_IN_USE"
 
 
+class PeriodNotOver(LedgerError):
+    """A month cannot be closed yet."""
+
+    reason: ClassVar[str] = "PERIOD_NOT_OVER"
+
+
 class AlreadyExists(LedgerError):
     """The id is taken by other content; `metadata["field"]` is the first field that differs."""
 
@@ -218,6 +224,24 @@ class CredentialNotFound(NotFound):
     """No such credential."""
 
     reason: ClassVar[str] = "CREDENTIAL_NOT_FOUND"
+
+
+class QuestionTooLarge(LedgerError):
+    """A question about usage has too many groups, or needs more memory than it may have."""
+
+    reason: ClassVar[str] = "QUESTION_TOO_LARGE"
+
+
+class QuestionTimeout(LedgerError):
+    """A question about usage took longer than it may."""
+
+    reason: ClassVar[str] = "QUESTION_TIMEOUT"
+
+
+class ServedBySidecar(LedgerError):
+    """Sidecars serve this call, the ledger does not."""
+
+    reason: ClassVar[str] = "SERVED_BY_SIDECAR"
 
 
 class Unavailable(LedgerError):

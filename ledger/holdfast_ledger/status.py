@@ -22,6 +22,7 @@ _CODES: tuple[tuple[type[errors.LedgerError], grpc.StatusCode], ...] = (
     (errors.NotFound, grpc.StatusCode.NOT_FOUND),
     (errors.AlreadyExists, grpc.StatusCode.ALREADY_EXISTS),
     (errors.InUse, grpc.StatusCode.FAILED_PRECONDITION),
+    (errors.PeriodNotOver, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.Fenced, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.SequenceGap, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.LedgerBehind, grpc.StatusCode.FAILED_PRECONDITION),
@@ -32,6 +33,9 @@ _CODES: tuple[tuple[type[errors.LedgerError], grpc.StatusCode], ...] = (
     (errors.LedgerBusy, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
     (errors.PermissionDenied, grpc.StatusCode.PERMISSION_DENIED),
+    (errors.QuestionTooLarge, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (errors.QuestionTimeout, grpc.StatusCode.DEADLINE_EXCEEDED),
+    (errors.ServedBySidecar, grpc.StatusCode.UNIMPLEMENTED),
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
 )
 
