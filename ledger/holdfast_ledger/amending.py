@@ -36,6 +36,7 @@ class AmendingCalls(ABC):
     async def VoidGrant(self, request: wire.VoidGrantRequest) -> wire.VoidGrantResponse:
         """See the contract."""
         check_id("grant_id", request.grant_id)
+        check_range("refunded_amount", request.refunded_amount, 0, MAX_AMOUNT)
         find = pool_query(request.account_id, request.pool_id)
 
         def job(writer: Writer) -> tuple[Pool, Grant, set[int]]:
@@ -43,7 +44,7 @@ class AmendingCalls(ABC):
             touched = take_due(writer, now_ms, [find(writer).pool_key])
             pool = find(writer)
             grant = find_grant(writer, pool, request.grant_id)
-            return pool, grant, touched | void_grant(writer, pool, grant, now_ms)
+            return pool, grant, touched | void_grant(writer, pool, grant, now_ms, request.refunded_amount)
 
         locks = Locks(pools=frozenset({(request.account_id, request.pool_id)}))
         pool, grant, touched = await self._writer.run(job, locks)

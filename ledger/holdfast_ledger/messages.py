@@ -92,6 +92,7 @@ def grant_message(pool: Pool, grant: Grant) -> wire.Grant:
         expires_at_unix_ms=0 if grant.expires_at_ms == NEVER else grant.expires_at_ms,
         cost_amount=grant.cost_amount,
         cost_currency=grant.cost_currency,
+        refunded_amount=grant.refunded_amount,
         remaining=grant.amount if grant.state is GrantState.PENDING else grant.remaining,
         state=cast("wire.GrantState", grant.state),
         created_at_unix_ms=grant.created_at_ms,

@@ -144,7 +144,7 @@ class Books:
 
         self.write(job)
 
-    def void(self, grant_id: str, pool_id: str = "general") -> set[int]:
+    def void(self, grant_id: str, pool_id: str = "general", refunded_amount: int = 0) -> set[int]:
         """Voids a grant; returns the pools that changed."""
         now_ms = self.clock.now_ms()
 
@@ -153,7 +153,7 @@ class Books:
             assert pool is not None
             grant = writer.grant(pool.pool_key, grant_id)
             assert grant is not None
-            return void_grant(writer, pool, grant, now_ms)
+            return void_grant(writer, pool, grant, now_ms, refunded_amount)
 
         return self.write(job)
 

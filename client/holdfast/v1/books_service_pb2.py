@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fholdfast/v1/books_service.proto\x12\x0bholdfast.v1\"\xec\x01\n\rRevenuePolicy\x12-\n\x08\x62reakage\x18\x01 \x01(\x0e\x32\x1b.holdfast.v1.BreakageMethod\x12\x14\n\x0c\x62reakage_bps\x18\x02 \x01(\x05\x12\x36\n\x0bpromotional\x18\x03 \x01(\x0e\x32!.holdfast.v1.PromotionalTreatment\x12 \n\x18promotional_price_amount\x18\x04 \x01(\x03\x12\x1e\n\x16promotional_per_amount\x18\x05 \x01(\x03\x12\x1c\n\x14promotional_currency\x18\x06 \x01(\t\"V\n\x15GetRollForwardRequest\x12\x14\n\x0c\x66irst_period\x18\x01 \x01(\t\x12\x13\n\x0blast_period\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\"\xa8\x02\n\x0fRollForwardLine\x12\x0e\n\x06period\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x16\n\x0eopening_amount\x18\x04 \x01(\x03\x12\x16\n\x0egranted_amount\x18\x05 \x01(\x03\x12\x19\n\x11recognised_amount\x18\x06 \x01(\x03\x12\x17\n\x0f\x62reakage_amount\x18\x07 \x01(\x03\x12\x17\n\x0frefunded_amount\x18\x08 \x01(\x03\x12\x16\n\x0e\x63losing_amount\x18\t \x01(\x03\x12\x1d\n\x15\x63ontra_revenue_amount\x18\n \x01(\x03\x12\x1e\n\x16late_correction_amount\x18\x0b \x01(\x03\x12\x0e\n\x06\x63losed\x18\x0c \x01(\x08\"\x8a\x01\n\x0fPromotionalLine\x12\x0e\n\x06period\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x16\n\x0egranted_amount\x18\x04 \x01(\x03\x12\x15\n\rburned_amount\x18\x05 \x01(\x03\x12\x15\n\rlapsed_amount\x18\x06 \x01(\x03\"~\n\x16GetRollForwardResponse\x12+\n\x05lines\x18\x01 \x03(\x0b\x32\x1c.holdfast.v1.RollForwardLine\x12\x37\n\x11promotional_lines\x18\x02 \x03(\x0b\x32\x1c.holdfast.v1.PromotionalLine\"E\n\x17SetRevenuePolicyRequest\x12*\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.holdfast.v1.RevenuePolicy\"F\n\x18SetRevenuePolicyResponse\x12*\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.holdfast.v1.RevenuePolicy\"\x19\n\x17GetRevenuePolicyRequest\"F\n\x18GetRevenuePolicyResponse\x12*\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.holdfast.v1.RevenuePolicy\"z\n\x0c\x43losedPeriod\x12\x0e\n\x06period\x18\x01 \x01(\t\x12\x19\n\x11\x63losed_at_unix_ms\x18\x02 \x01(\x03\x12\x15\n\rlast_entry_id\x18\x03 \x01(\x03\x12\x12\n\nchain_hash\x18\x04 \x01(\x0c\x12\x14\n\x0c\x66igures_hash\x18\x05 \x01(\x0c\"$\n\x12\x43losePeriodRequest\x12\x0e\n\x06period\x18\x01 \x01(\t\"@\n\x13\x43losePeriodResponse\x12)\n\x06period\x18\x01 \x01(\x0b\x32\x19.holdfast.v1.ClosedPeriod\";\n\x12ListPeriodsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Z\n\x13ListPeriodsResponse\x12*\n\x07periods\x18\x01 \x03(\x0b\x32\x19.holdfast.v1.ClosedPeriod\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa7\x01\n\x14\x45xportEntriesRequest\x12)\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x19.holdfast.v1.ExportFormat\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x14\n\x0c\x66irst_period\x18\x03 \x01(\t\x12\x13\n\x0blast_period\x18\x04 \x01(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"U\n\x15\x45xportEntriesResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x12\n\nline_count\x18\x02 \x01(\x05\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\x16\n\x14VerifyJournalRequest\"\x91\x01\n\x15VerifyJournalResponse\x12\x0e\n\x06intact\x18\x01 \x01(\x08\x12\x13\n\x0b\x65ntry_count\x18\x02 \x01(\x03\x12\x15\n\rlast_entry_id\x18\x03 \x01(\x03\x12\x12\n\nchain_hash\x18\x04 \x01(\x0c\x12\x17\n\x0f\x62roken_entry_id\x18\x05 \x01(\x03\x12\x0f\n\x07message\x18\x06 \x01(\t*n\n\x0e\x42reakageMethod\x12\x1f\n\x1b\x42REAKAGE_METHOD_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x42REAKAGE_METHOD_AT_EXPIRY\x10\x01\x12\x1c\n\x18\x42REAKAGE_METHOD_ESTIMATE\x10\x02*\x8d\x01\n\x14PromotionalTreatment\x12%\n!PROMOTIONAL_TREATMENT_UNSPECIFIED\x10\x00\x12$\n PROMOTIONAL_TREATMENT_NO_REVENUE\x10\x01\x12(\n$PROMOTIONAL_TREATMENT_CONTRA_REVENUE\x10\x02*_\n\x0c\x45xportFormat\x12\x1d\n\x19\x45XPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45XPORT_FORMAT_CSV\x10\x01\x12\x19\n\x15\x45XPORT_FORMAT_PARQUET\x10\x02\x32\xff\x04\n\x0c\x42ooksService\x12Y\n\x0eGetRollForward\x12\".holdfast.v1.GetRollForwardRequest\x1a#.holdfast.v1.GetRollForwardResponse\x12_\n\x10SetRevenuePolicy\x12$.holdfast.v1.SetRevenuePolicyRequest\x1a%.holdfast.v1.SetRevenuePolicyResponse\x12_\n\x10GetRevenuePolicy\x12$.holdfast.v1.GetRevenuePolicyRequest\x1a%.holdfast.v1.GetRevenuePolicyResponse\x12P\n\x0b\x43losePeriod\x12\x1f.holdfast.v1.ClosePeriodRequest\x1a .holdfast.v1.ClosePeriodResponse\x12P\n\x0bListPeriods\x12\x1f.holdfast.v1.ListPeriodsRequest\x1a .holdfast.v1.ListPeriodsResponse\x12V\n\rExportEntries\x12!.holdfast.v1.ExportEntriesRequest\x1a\".holdfast.v1.ExportEntriesResponse\x12V\n\rVerifyJournal\x12!.holdfast.v1.VerifyJournalRequest\x1a\".holdfast.v1.VerifyJournalResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fholdfast/v1/books_service.proto\x12\x0bholdfast.v1\"\xec\x01\n\rRevenuePolicy\x12-\n\x08\x62reakage\x18\x01 \x01(\x0e\x32\x1b.holdfast.v1.BreakageMethod\x12\x14\n\x0c\x62reakage_bps\x18\x02 \x01(\x05\x12\x36\n\x0bpromotional\x18\x03 \x01(\x0e\x32!.holdfast.v1.PromotionalTreatment\x12 \n\x18promotional_price_amount\x18\x04 \x01(\x03\x12\x1e\n\x16promotional_per_amount\x18\x05 \x01(\x03\x12\x1c\n\x14promotional_currency\x18\x06 \x01(\t\"V\n\x15GetRollForwardRequest\x12\x14\n\x0c\x66irst_period\x18\x01 \x01(\t\x12\x13\n\x0blast_period\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\"\xa8\x02\n\x0fRollForwardLine\x12\x0e\n\x06period\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x16\n\x0eopening_amount\x18\x04 \x01(\x03\x12\x16\n\x0egranted_amount\x18\x05 \x01(\x03\x12\x19\n\x11recognised_amount\x18\x06 \x01(\x03\x12\x17\n\x0f\x62reakage_amount\x18\x07 \x01(\x03\x12\x17\n\x0frefunded_amount\x18\x08 \x01(\x03\x12\x16\n\x0e\x63losing_amount\x18\t \x01(\x03\x12\x1d\n\x15\x63ontra_revenue_amount\x18\n \x01(\x03\x12\x1e\n\x16late_correction_amount\x18\x0b \x01(\x03\x12\x0e\n\x06\x63losed\x18\x0c \x01(\x08\"\x8a\x01\n\x0fPromotionalLine\x12\x0e\n\x06period\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x16\n\x0egranted_amount\x18\x04 \x01(\x03\x12\x15\n\rburned_amount\x18\x05 \x01(\x03\x12\x15\n\rlapsed_amount\x18\x06 \x01(\x03\"\x95\x01\n\x16GetRollForwardResponse\x12+\n\x05lines\x18\x01 \x03(\x0b\x32\x1c.holdfast.v1.RollForwardLine\x12\x37\n\x11promotional_lines\x18\x02 \x03(\x0b\x32\x1c.holdfast.v1.PromotionalLine\x12\x15\n\rlast_entry_id\x18\x03 \x01(\x03\"E\n\x17SetRevenuePolicyRequest\x12*\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.holdfast.v1.RevenuePolicy\"F\n\x18SetRevenuePolicyResponse\x12*\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.holdfast.v1.RevenuePolicy\"\x19\n\x17GetRevenuePolicyRequest\"F\n\x18GetRevenuePolicyResponse\x12*\n\x06policy\x18\x01 \x01(\x0b\x32\x1a.holdfast.v1.RevenuePolicy\"z\n\x0c\x43losedPeriod\x12\x0e\n\x06period\x18\x01 \x01(\t\x12\x19\n\x11\x63losed_at_unix_ms\x18\x02 \x01(\x03\x12\x15\n\rlast_entry_id\x18\x03 \x01(\x03\x12\x12\n\nchain_hash\x18\x04 \x01(\x0c\x12\x14\n\x0c\x66igures_hash\x18\x05 \x01(\x0c\"$\n\x12\x43losePeriodRequest\x12\x0e\n\x06period\x18\x01 \x01(\t\"@\n\x13\x43losePeriodResponse\x12)\n\x06period\x18\x01 \x01(\x0b\x32\x19.holdfast.v1.ClosedPeriod\";\n\x12ListPeriodsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Z\n\x13ListPeriodsResponse\x12*\n\x07periods\x18\x01 \x03(\x0b\x32\x19.holdfast.v1.ClosedPeriod\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa7\x01\n\x14\x45xportEntriesRequest\x12)\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x19.holdfast.v1.ExportFormat\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x14\n\x0c\x66irst_period\x18\x03 \x01(\t\x12\x13\n\x0blast_period\x18\x04 \x01(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"U\n\x15\x45xportEntriesResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x12\n\nline_count\x18\x02 \x01(\x05\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"-\n\x14VerifyJournalRequest\x12\x15\n\rexpected_hash\x18\x01 \x01(\x0c\"\xa9\x01\n\x15VerifyJournalResponse\x12\x0e\n\x06intact\x18\x01 \x01(\x08\x12\x13\n\x0b\x65ntry_count\x18\x02 \x01(\x03\x12\x15\n\rlast_entry_id\x18\x03 \x01(\x03\x12\x12\n\nchain_hash\x18\x04 \x01(\x0c\x12\x17\n\x0f\x62roken_entry_id\x18\x05 \x01(\x03\x12\x0f\n\x07message\x18\x06 \x01(\t\x12\x16\n\x0eunsealed_count\x18\x07 \x01(\x03*n\n\x0e\x42reakageMethod\x12\x1f\n\x1b\x42REAKAGE_METHOD_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x42REAKAGE_METHOD_AT_EXPIRY\x10\x01\x12\x1c\n\x18\x42REAKAGE_METHOD_ESTIMATE\x10\x02*\x8d\x01\n\x14PromotionalTreatment\x12%\n!PROMOTIONAL_TREATMENT_UNSPECIFIED\x10\x00\x12$\n PROMOTIONAL_TREATMENT_NO_REVENUE\x10\x01\x12(\n$PROMOTIONAL_TREATMENT_CONTRA_REVENUE\x10\x02*_\n\x0c\x45xportFormat\x12\x1d\n\x19\x45XPORT_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45XPORT_FORMAT_CSV\x10\x01\x12\x19\n\x15\x45XPORT_FORMAT_PARQUET\x10\x02\x32\xff\x04\n\x0c\x42ooksService\x12Y\n\x0eGetRollForward\x12\".holdfast.v1.GetRollForwardRequest\x1a#.holdfast.v1.GetRollForwardResponse\x12_\n\x10SetRevenuePolicy\x12$.holdfast.v1.SetRevenuePolicyRequest\x1a%.holdfast.v1.SetRevenuePolicyResponse\x12_\n\x10GetRevenuePolicy\x12$.holdfast.v1.GetRevenuePolicyRequest\x1a%.holdfast.v1.GetRevenuePolicyResponse\x12P\n\x0b\x43losePeriod\x12\x1f.holdfast.v1.ClosePeriodRequest\x1a .holdfast.v1.ClosePeriodResponse\x12P\n\x0bListPeriods\x12\x1f.holdfast.v1.ListPeriodsRequest\x1a .holdfast.v1.ListPeriodsResponse\x12V\n\rExportEntries\x12!.holdfast.v1.ExportEntriesRequest\x1a\".holdfast.v1.ExportEntriesResponse\x12V\n\rVerifyJournal\x12!.holdfast.v1.VerifyJournalRequest\x1a\".holdfast.v1.VerifyJournalResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'holdfast.v1.books_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BREAKAGEMETHOD']._serialized_start=1995
-  _globals['_BREAKAGEMETHOD']._serialized_end=2105
-  _globals['_PROMOTIONALTREATMENT']._serialized_start=2108
-  _globals['_PROMOTIONALTREATMENT']._serialized_end=2249
-  _globals['_EXPORTFORMAT']._serialized_start=2251
-  _globals['_EXPORTFORMAT']._serialized_end=2346
+  _globals['_BREAKAGEMETHOD']._serialized_start=2066
+  _globals['_BREAKAGEMETHOD']._serialized_end=2176
+  _globals['_PROMOTIONALTREATMENT']._serialized_start=2179
+  _globals['_PROMOTIONALTREATMENT']._serialized_end=2320
+  _globals['_EXPORTFORMAT']._serialized_start=2322
+  _globals['_EXPORTFORMAT']._serialized_end=2417
   _globals['_REVENUEPOLICY']._serialized_start=49
   _globals['_REVENUEPOLICY']._serialized_end=285
   _globals['_GETROLLFORWARDREQUEST']._serialized_start=287
@@ -45,34 +45,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROLLFORWARDLINE']._serialized_end=672
   _globals['_PROMOTIONALLINE']._serialized_start=675
   _globals['_PROMOTIONALLINE']._serialized_end=813
-  _globals['_GETROLLFORWARDRESPONSE']._serialized_start=815
-  _globals['_GETROLLFORWARDRESPONSE']._serialized_end=941
-  _globals['_SETREVENUEPOLICYREQUEST']._serialized_start=943
-  _globals['_SETREVENUEPOLICYREQUEST']._serialized_end=1012
-  _globals['_SETREVENUEPOLICYRESPONSE']._serialized_start=1014
-  _globals['_SETREVENUEPOLICYRESPONSE']._serialized_end=1084
-  _globals['_GETREVENUEPOLICYREQUEST']._serialized_start=1086
-  _globals['_GETREVENUEPOLICYREQUEST']._serialized_end=1111
-  _globals['_GETREVENUEPOLICYRESPONSE']._serialized_start=1113
-  _globals['_GETREVENUEPOLICYRESPONSE']._serialized_end=1183
-  _globals['_CLOSEDPERIOD']._serialized_start=1185
-  _globals['_CLOSEDPERIOD']._serialized_end=1307
-  _globals['_CLOSEPERIODREQUEST']._serialized_start=1309
-  _globals['_CLOSEPERIODREQUEST']._serialized_end=1345
-  _globals['_CLOSEPERIODRESPONSE']._serialized_start=1347
-  _globals['_CLOSEPERIODRESPONSE']._serialized_end=1411
-  _globals['_LISTPERIODSREQUEST']._serialized_start=1413
-  _globals['_LISTPERIODSREQUEST']._serialized_end=1472
-  _globals['_LISTPERIODSRESPONSE']._serialized_start=1474
-  _globals['_LISTPERIODSRESPONSE']._serialized_end=1564
-  _globals['_EXPORTENTRIESREQUEST']._serialized_start=1567
-  _globals['_EXPORTENTRIESREQUEST']._serialized_end=1734
-  _globals['_EXPORTENTRIESRESPONSE']._serialized_start=1736
-  _globals['_EXPORTENTRIESRESPONSE']._serialized_end=1821
-  _globals['_VERIFYJOURNALREQUEST']._serialized_start=1823
-  _globals['_VERIFYJOURNALREQUEST']._serialized_end=1845
-  _globals['_VERIFYJOURNALRESPONSE']._serialized_start=1848
-  _globals['_VERIFYJOURNALRESPONSE']._serialized_end=1993
-  _globals['_BOOKSSERVICE']._serialized_start=2349
-  _globals['_BOOKSSERVICE']._serialized_end=2988
+  _globals['_GETROLLFORWARDRESPONSE']._serialized_start=816
+  _globals['_GETROLLFORWARDRESPONSE']._serialized_end=965
+  _globals['_SETREVENUEPOLICYREQUEST']._serialized_start=967
+  _globals['_SETREVENUEPOLICYREQUEST']._serialized_end=1036
+  _globals['_SETREVENUEPOLICYRESPONSE']._serialized_start=1038
+  _globals['_SETREVENUEPOLICYRESPONSE']._serialized_end=1108
+  _globals['_GETREVENUEPOLICYREQUEST']._serialized_start=1110
+  _globals['_GETREVENUEPOLICYREQUEST']._serialized_end=1135
+  _globals['_GETREVENUEPOLICYRESPONSE']._serialized_start=1137
+  _globals['_GETREVENUEPOLICYRESPONSE']._serialized_end=1207
+  _globals['_CLOSEDPERIOD']._serialized_start=1209
+  _globals['_CLOSEDPERIOD']._serialized_end=1331
+  _globals['_CLOSEPERIODREQUEST']._serialized_start=1333
+  _globals['_CLOSEPERIODREQUEST']._serialized_end=1369
+  _globals['_CLOSEPERIODRESPONSE']._serialized_start=1371
+  _globals['_CLOSEPERIODRESPONSE']._serialized_end=1435
+  _globals['_LISTPERIODSREQUEST']._serialized_start=1437
+  _globals['_LISTPERIODSREQUEST']._serialized_end=1496
+  _globals['_LISTPERIODSRESPONSE']._serialized_start=1498
+  _globals['_LISTPERIODSRESPONSE']._serialized_end=1588
+  _globals['_EXPORTENTRIESREQUEST']._serialized_start=1591
+  _globals['_EXPORTENTRIESREQUEST']._serialized_end=1758
+  _globals['_EXPORTENTRIESRESPONSE']._serialized_start=1760
+  _globals['_EXPORTENTRIESRESPONSE']._serialized_end=1845
+  _globals['_VERIFYJOURNALREQUEST']._serialized_start=1847
+  _globals['_VERIFYJOURNALREQUEST']._serialized_end=1892
+  _globals['_VERIFYJOURNALRESPONSE']._serialized_start=1895
+  _globals['_VERIFYJOURNALRESPONSE']._serialized_end=2064
+  _globals['_BOOKSSERVICE']._serialized_start=2420
+  _globals['_BOOKSSERVICE']._serialized_end=3059
 # @@protoc_insertion_point(module_scope)

@@ -105,12 +105,14 @@ class PromotionalLine(_message.Message):
     def __init__(self, period: _Optional[str] = ..., product: _Optional[str] = ..., currency: _Optional[str] = ..., granted_amount: _Optional[int] = ..., burned_amount: _Optional[int] = ..., lapsed_amount: _Optional[int] = ...) -> None: ...
 
 class GetRollForwardResponse(_message.Message):
-    __slots__ = ("lines", "promotional_lines")
+    __slots__ = ("lines", "promotional_lines", "last_entry_id")
     LINES_FIELD_NUMBER: _ClassVar[int]
     PROMOTIONAL_LINES_FIELD_NUMBER: _ClassVar[int]
+    LAST_ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     lines: _containers.RepeatedCompositeFieldContainer[RollForwardLine]
     promotional_lines: _containers.RepeatedCompositeFieldContainer[PromotionalLine]
-    def __init__(self, lines: _Optional[_Iterable[_Union[RollForwardLine, _Mapping]]] = ..., promotional_lines: _Optional[_Iterable[_Union[PromotionalLine, _Mapping]]] = ...) -> None: ...
+    last_entry_id: int
+    def __init__(self, lines: _Optional[_Iterable[_Union[RollForwardLine, _Mapping]]] = ..., promotional_lines: _Optional[_Iterable[_Union[PromotionalLine, _Mapping]]] = ..., last_entry_id: _Optional[int] = ...) -> None: ...
 
 class SetRevenuePolicyRequest(_message.Message):
     __slots__ = ("policy",)
@@ -203,21 +205,25 @@ class ExportEntriesResponse(_message.Message):
     def __init__(self, content: _Optional[bytes] = ..., line_count: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class VerifyJournalRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("expected_hash",)
+    EXPECTED_HASH_FIELD_NUMBER: _ClassVar[int]
+    expected_hash: bytes
+    def __init__(self, expected_hash: _Optional[bytes] = ...) -> None: ...
 
 class VerifyJournalResponse(_message.Message):
-    __slots__ = ("intact", "entry_count", "last_entry_id", "chain_hash", "broken_entry_id", "message")
+    __slots__ = ("intact", "entry_count", "last_entry_id", "chain_hash", "broken_entry_id", "message", "unsealed_count")
     INTACT_FIELD_NUMBER: _ClassVar[int]
     ENTRY_COUNT_FIELD_NUMBER: _ClassVar[int]
     LAST_ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     CHAIN_HASH_FIELD_NUMBER: _ClassVar[int]
     BROKEN_ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    UNSEALED_COUNT_FIELD_NUMBER: _ClassVar[int]
     intact: bool
     entry_count: int
     last_entry_id: int
     chain_hash: bytes
     broken_entry_id: int
     message: str
-    def __init__(self, intact: _Optional[bool] = ..., entry_count: _Optional[int] = ..., last_entry_id: _Optional[int] = ..., chain_hash: _Optional[bytes] = ..., broken_entry_id: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+    unsealed_count: int
+    def __init__(self, intact: _Optional[bool] = ..., entry_count: _Optional[int] = ..., last_entry_id: _Optional[int] = ..., chain_hash: _Optional[bytes] = ..., broken_entry_id: _Optional[int] = ..., message: _Optional[str] = ..., unsealed_count: _Optional[int] = ...) -> None: ...

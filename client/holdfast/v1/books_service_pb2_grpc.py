@@ -110,8 +110,9 @@ class BooksServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ClosePeriod(self, request, context):
-        """Closes a month that is over, and all before it: its figures are fixed, and what is corrected later counts in the
-        first open month. FAILED_PRECONDITION (PERIOD_NOT_OVER).
+        """Closes a month that is over, and all before it: its figures are fixed, and what is posted later with effect in it
+        counts in the first open month. One that is closed is answered as it is. FAILED_PRECONDITION (PERIOD_NOT_OVER).
+        UNAVAILABLE while another call closes months: nothing is closed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,14 +126,15 @@ class BooksServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportEntries(self, request, context):
-        """Exports journal lines with all that they come from, for auditors.
+        """Exports journal lines with all that they come from, for auditors: those that the chain seals by then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VerifyJournal(self, request, context):
-        """Checks the journal's hash chain, and tells its head. FAILED_PRECONDITION never: a break is in the answer.
+        """Checks the journal's hash chain, and that the figures of closed months follow from the journal; tells the chain's
+        head. It reads the whole journal. FAILED_PRECONDITION never: a break is in the answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -169,7 +169,7 @@ class Rollover(_message.Message):
     def __init__(self, share_bps: _Optional[int] = ..., max_amount: _Optional[int] = ..., lifetime_ms: _Optional[int] = ..., max_times: _Optional[int] = ...) -> None: ...
 
 class Grant(_message.Message):
-    __slots__ = ("grant_id", "account_id", "pool_id", "amount", "category", "priority", "effective_at_unix_ms", "expires_at_unix_ms", "cost_amount", "cost_currency", "remaining", "state", "created_at_unix_ms", "metadata", "expired_amount", "rollover", "rolled_from")
+    __slots__ = ("grant_id", "account_id", "pool_id", "amount", "category", "priority", "effective_at_unix_ms", "expires_at_unix_ms", "cost_amount", "cost_currency", "remaining", "state", "created_at_unix_ms", "metadata", "expired_amount", "rollover", "rolled_from", "refunded_amount")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -194,6 +194,7 @@ class Grant(_message.Message):
     EXPIRED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     ROLLOVER_FIELD_NUMBER: _ClassVar[int]
     ROLLED_FROM_FIELD_NUMBER: _ClassVar[int]
+    REFUNDED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     grant_id: str
     account_id: str
     pool_id: str
@@ -211,7 +212,8 @@ class Grant(_message.Message):
     expired_amount: int
     rollover: Rollover
     rolled_from: str
-    def __init__(self, grant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., category: _Optional[_Union[GrantCategory, str]] = ..., priority: _Optional[int] = ..., effective_at_unix_ms: _Optional[int] = ..., expires_at_unix_ms: _Optional[int] = ..., cost_amount: _Optional[int] = ..., cost_currency: _Optional[str] = ..., remaining: _Optional[int] = ..., state: _Optional[_Union[GrantState, str]] = ..., created_at_unix_ms: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ..., expired_amount: _Optional[int] = ..., rollover: _Optional[_Union[Rollover, _Mapping]] = ..., rolled_from: _Optional[str] = ...) -> None: ...
+    refunded_amount: int
+    def __init__(self, grant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., category: _Optional[_Union[GrantCategory, str]] = ..., priority: _Optional[int] = ..., effective_at_unix_ms: _Optional[int] = ..., expires_at_unix_ms: _Optional[int] = ..., cost_amount: _Optional[int] = ..., cost_currency: _Optional[str] = ..., remaining: _Optional[int] = ..., state: _Optional[_Union[GrantState, str]] = ..., created_at_unix_ms: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ..., expired_amount: _Optional[int] = ..., rollover: _Optional[_Union[Rollover, _Mapping]] = ..., rolled_from: _Optional[str] = ..., refunded_amount: _Optional[int] = ...) -> None: ...
 
 class Entry(_message.Message):
     __slots__ = ("entry_id", "type", "account_id", "pool_id", "from_book", "to_book", "amount", "grant_id", "posted_at_unix_ms", "sidecar_id", "epoch", "sequence", "operation_id", "hold_id", "replayed", "correction_id")
@@ -434,14 +436,16 @@ class GetGrantResponse(_message.Message):
     def __init__(self, grant: _Optional[_Union[Grant, _Mapping]] = ...) -> None: ...
 
 class VoidGrantRequest(_message.Message):
-    __slots__ = ("account_id", "pool_id", "grant_id")
+    __slots__ = ("account_id", "pool_id", "grant_id", "refunded_amount")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_ID_FIELD_NUMBER: _ClassVar[int]
     GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    REFUNDED_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     pool_id: str
     grant_id: str
-    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., grant_id: _Optional[str] = ...) -> None: ...
+    refunded_amount: int
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., grant_id: _Optional[str] = ..., refunded_amount: _Optional[int] = ...) -> None: ...
 
 class VoidGrantResponse(_message.Message):
     __slots__ = ("grant", "balance")

@@ -257,7 +257,7 @@ class LedgerServiceServicer:
     def VoidGrant(self, request, context):
         """Takes what is left of a grant out of its pool, for good. Rights that are out already stay out, and no more are
         given until the pool has recovered. A grant that is pending never takes effect. Repeated, it changes nothing.
-        NOT_FOUND (GRANT_NOT_FOUND).
+        NOT_FOUND (GRANT_NOT_FOUND), ALREADY_EXISTS (it was voided with another refund).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from holdfast_ledger.errors import InvalidArgument
+from holdfast_ledger.errors import AlreadyExists, InvalidArgument
 from holdfast_ledger.posting.alerts import watch
 from holdfast_ledger.store.interface import MAX_AMOUNT, NEVER, EntryRow, EntryType, Grant, GrantState, Pool, Writer
 
@@ -12,6 +12,9 @@ SWEEP_LIMIT = 1_000
 
 BPS = 10_000
 """Basis points of the whole."""
+
+PAID = 2
+"""`GrantCategory.PAID`."""
 
 ROLLOVER_MARK = "~rollover-"
 """Between the id of a grant and the number of times that it rolled over; no caller's id has it."""
@@ -70,14 +73,38 @@ def _take_out(grant: Grant, pool: Pool, state: GrantState) -> int:
     return lost
 
 
-def void_grant(writer: Writer, pool: Pool, grant: Grant, now_ms: int) -> set[int]:
-    """Voids a grant of a pool; returns the keys of the pools that changed."""
+def void_grant(writer: Writer, pool: Pool, grant: Grant, now_ms: int, refunded_amount: int = 0) -> set[int]:
+    """Voids a grant of a pool; returns the keys of the pools that changed.
+
+    Args:
+        writer: The transaction.
+        pool: The pool.
+        grant: The grant.
+        now_ms: Unix time.
+        refunded_amount: What is paid back for it, in the minor unit of its cost's currency.
+
+    Raises:
+        AlreadyExists: It was voided with another refund.
+        InvalidArgument: More is paid back than is not earned yet.
+    """
+    if grant.state is GrantState.VOIDED and refunded_amount != grant.refunded_amount:
+        raise AlreadyExists("refunded_amount", f"the grant was voided with a refund of {grant.refunded_amount}")
+    if grant.state is not GrantState.VOIDED and refunded_amount:
+        if refunded_amount > (most := unearned(grant)):
+            raise InvalidArgument("refunded_amount", f"is more than the {most} that are not earned")
+        grant.refunded_amount = refunded_amount
+        writer.save_refund(grant.grant_key, refunded_amount)
     lines = void(grant, pool, now_ms)
     writer.save_grants([grant])
     writer.insert_entries(lines)
     writer.save_pools([pool])
     watch(writer, [pool], now_ms)
     return {pool.pool_key} if lines else set()
+
+
+def unearned(grant: Grant) -> int:
+    """Returns the part of a grant's cost that nothing has burned, rounded up; 0 for one that was given away."""
+    return -(-grant.cost_amount * grant.remaining // grant.amount) if grant.category == PAID else 0
 
 
 def roll_over(grant: Grant, now_ms: int) -> tuple[Grant, list[EntryRow]] | None:

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from holdfast_ledger.store.access_rows import AccessReader, AccessWriter
+from holdfast_ledger.store.book_rows import BookReader, BookWriter
 from holdfast_ledger.store.feed_rows import FeedReader
 from holdfast_ledger.store.metering_rows import MeteringReader, MeteringWriter
 from holdfast_ledger.store.object_rows import ObjectReader, ObjectWriter
@@ -198,6 +199,8 @@ class Grant:
     rolled_from: str = ""
     """Id of the grant that it is what was left of; empty: none."""
     rollover: Rollover = NO_ROLLOVER
+    refunded_amount: int = 0
+    """What was paid back for it when it was voided, in the minor unit of `cost_currency`."""
 
 
 @dataclass(slots=True)
@@ -716,7 +719,7 @@ QuarantinePosition = tuple[int, int]
 """A debit's place in the quarantine: sidecar, sequence."""
 
 
-class Reader(AccessReader, FeedReader, MeteringReader, ObjectReader, RuleReader, WindowReader, Protocol):
+class Reader(AccessReader, BookReader, FeedReader, MeteringReader, ObjectReader, RuleReader, WindowReader, Protocol):
     """Reads, on one snapshot. Lists are in the order of creation, after a key, at most `limit` rows."""
 
     def account(self, account_id: str) -> Account | None:
@@ -879,7 +882,7 @@ class Reader(AccessReader, FeedReader, MeteringReader, ObjectReader, RuleReader,
         """Returns keys of debits that were replayed and are not recorded so, or the other way round."""
 
 
-class Writer(Reader, AccessWriter, MeteringWriter, ObjectWriter, RuleWriter, WindowWriter, Protocol):
+class Writer(Reader, AccessWriter, BookWriter, MeteringWriter, ObjectWriter, RuleWriter, WindowWriter, Protocol):
     """Reads and writes, in one transaction. Inserts set the key of what they are given and return it."""
 
     def lock(self, wanted: Locks) -> None:

@@ -7,6 +7,8 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from typing import ClassVar
 
+from holdfast_ledger.store.access_statements import SqlAccessReader, SqlAccessWriter
+from holdfast_ledger.store.book_statements import SqlBookReader, SqlBookWriter
 from holdfast_ledger.store.feed_statements import SqlFeedReader
 from holdfast_ledger.store.interface import (
     LEASE_FIGURES,
@@ -56,7 +58,6 @@ from holdfast_ledger.store.interface import (
     threshold_values,
     top_up_values,
 )
-from holdfast_ledger.store.access_statements import SqlAccessReader, SqlAccessWriter
 from holdfast_ledger.store.metering_statements import SqlMeteringReader, SqlMeteringWriter
 from holdfast_ledger.store.object_statements import SqlObjectReader, SqlObjectWriter
 from holdfast_ledger.store.rows import Value
@@ -73,7 +74,7 @@ _POOL = """SELECT p.account_key, a.account_id, p.pool_id, p.currency, p.currency
  FROM pools p JOIN accounts a USING (account_key) """
 _GRANT = """SELECT pool_key, grant_id, amount, category, priority, effective_at_ms, expires_at_ms, cost_amount,
  cost_currency, created_at_ms, remaining, state, due_at_ms, grant_key, metadata, lapsed, rolled_from,
- rollover_share_bps, rollover_max_amount, rollover_lifetime_ms, rollover_count FROM grants """
+ rollover_share_bps, rollover_max_amount, rollover_lifetime_ms, rollover_count, refunded_amount FROM grants """
 _SIDECAR = """SELECT s.sidecar_id, s.epoch, s.birth_epoch, s.instance, s.stream_number, s.acked_sequence,
  s.max_hold_ttl_ms, s.version, s.last_seen_at_ms, l.reclaim_at_ms, l.allowance_reclaim_at_ms, s.generation,
  s.sidecar_key, s.acked_operation_id
@@ -141,7 +142,9 @@ def _total(expression: str) -> str:
     return f"sum(CAST({expression} AS DOUBLE PRECISION))"
 
 
-class SqlReader(SqlAccessReader, SqlFeedReader, SqlMeteringReader, SqlObjectReader, SqlRuleReader, WindowStatements):
+class SqlReader(
+    SqlAccessReader, SqlBookReader, SqlFeedReader, SqlMeteringReader, SqlObjectReader, SqlRuleReader, WindowStatements
+):
     """Reads, within the transaction that its owner has opened."""
 
     greatest: ClassVar[str]
@@ -185,7 +188,7 @@ class SqlReader(SqlAccessReader, SqlFeedReader, SqlMeteringReader, SqlObjectRead
 
     def _grants(self, where: str, *values: Value) -> list[Grant]:
         return [
-            Grant(*(*row[:11], GrantState(row[11]), *row[12:17], Rollover(*row[17:])))
+            Grant(*(*row[:11], GrantState(row[11]), *row[12:17], Rollover(*row[17:21]), row[21]))
             for row in self._rows(_GRANT + where, *values)
         ]
 
@@ -521,7 +524,9 @@ class SqlReader(SqlAccessReader, SqlFeedReader, SqlMeteringReader, SqlObjectRead
         return [row[0] for row in self._rows(sql, limit)]
 
 
-class SqlWriter(SqlReader, SqlAccessWriter, SqlMeteringWriter, SqlObjectWriter, SqlRuleWriter, WindowChanges):
+class SqlWriter(
+    SqlReader, SqlAccessWriter, SqlBookWriter, SqlMeteringWriter, SqlObjectWriter, SqlRuleWriter, WindowChanges
+):
     """Reads and writes, within the transaction that its owner has opened."""
 
     skip_locked: ClassVar[str]
