@@ -17,6 +17,7 @@ from holdfast_ledger.store.feed_rows import FeedReader
 from holdfast_ledger.store.metering_rows import MeteringReader, MeteringWriter
 from holdfast_ledger.store.object_rows import ObjectReader, ObjectWriter
 from holdfast_ledger.store.rule_rows import RuleReader, RuleWriter
+from holdfast_ledger.store.stream_rows import StreamReader, StreamWriter
 from holdfast_ledger.store.window_rows import WindowReader, WindowWriter
 
 NEVER = 2**63 - 1
@@ -719,7 +720,7 @@ QuarantinePosition = tuple[int, int]
 """A debit's place in the quarantine: sidecar, sequence."""
 
 
-class Reader(AccessReader, BookReader, FeedReader, MeteringReader, ObjectReader, RuleReader, WindowReader, Protocol):
+class Reader(AccessReader, BookReader, FeedReader, MeteringReader, ObjectReader, RuleReader, StreamReader, WindowReader, Protocol):
     """Reads, on one snapshot. Lists are in the order of creation, after a key, at most `limit` rows."""
 
     def account(self, account_id: str) -> Account | None:
@@ -882,7 +883,7 @@ class Reader(AccessReader, BookReader, FeedReader, MeteringReader, ObjectReader,
         """Returns keys of debits that were replayed and are not recorded so, or the other way round."""
 
 
-class Writer(Reader, AccessWriter, BookWriter, MeteringWriter, ObjectWriter, RuleWriter, WindowWriter, Protocol):
+class Writer(Reader, AccessWriter, BookWriter, MeteringWriter, ObjectWriter, RuleWriter, StreamWriter, WindowWriter, Protocol):
     """Reads and writes, in one transaction. Inserts set the key of what they are given and return it."""
 
     def lock(self, wanted: Locks) -> None:

@@ -7,9 +7,6 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from typing import ClassVar
 
-from holdfast_ledger.store.access_statements import SqlAccessReader, SqlAccessWriter
-from holdfast_ledger.store.book_statements import SqlBookReader, SqlBookWriter
-from holdfast_ledger.store.feed_statements import SqlFeedReader
 from holdfast_ledger.store.interface import (
     LEASE_FIGURES,
     NEVER,
@@ -58,10 +55,14 @@ from holdfast_ledger.store.interface import (
     threshold_values,
     top_up_values,
 )
+from holdfast_ledger.store.access_statements import SqlAccessReader, SqlAccessWriter
+from holdfast_ledger.store.feed_statements import SqlFeedReader
+from holdfast_ledger.store.book_statements import SqlBookReader, SqlBookWriter
 from holdfast_ledger.store.metering_statements import SqlMeteringReader, SqlMeteringWriter
 from holdfast_ledger.store.object_statements import SqlObjectReader, SqlObjectWriter
 from holdfast_ledger.store.rows import Value
 from holdfast_ledger.store.rule_statements import SqlRuleReader, SqlRuleWriter
+from holdfast_ledger.store.stream_statements import SqlStreamReader, SqlStreamWriter
 from holdfast_ledger.store.window_statements import WindowChanges, WindowStatements
 
 _ACCOUNT = "SELECT account_id, display_name, created_at_ms, account_key, rules_version FROM accounts"
@@ -142,9 +143,7 @@ def _total(expression: str) -> str:
     return f"sum(CAST({expression} AS DOUBLE PRECISION))"
 
 
-class SqlReader(
-    SqlAccessReader, SqlBookReader, SqlFeedReader, SqlMeteringReader, SqlObjectReader, SqlRuleReader, WindowStatements
-):
+class SqlReader(SqlAccessReader, SqlFeedReader, SqlBookReader, SqlMeteringReader, SqlObjectReader, SqlRuleReader, SqlStreamReader, WindowStatements):
     """Reads, within the transaction that its owner has opened."""
 
     greatest: ClassVar[str]
@@ -524,9 +523,7 @@ class SqlReader(
         return [row[0] for row in self._rows(sql, limit)]
 
 
-class SqlWriter(
-    SqlReader, SqlAccessWriter, SqlBookWriter, SqlMeteringWriter, SqlObjectWriter, SqlRuleWriter, WindowChanges
-):
+class SqlWriter(SqlReader, SqlAccessWriter, SqlBookWriter, SqlMeteringWriter, SqlObjectWriter, SqlRuleWriter, SqlStreamWriter, WindowChanges):
     """Reads and writes, within the transaction that its owner has opened."""
 
     skip_locked: ClassVar[str]

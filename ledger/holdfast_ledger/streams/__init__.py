@@ -1,0 +1,1 @@
+"""Kafka: what the ledger tells in streams, and events that it takes from them."""
