@@ -20,6 +20,7 @@ from holdfast_ledger.sync import lives
 from holdfast_ledger.sync.stream import Stream
 from holdfast_sidecar.engine import rights as sidecar_rights
 from holdfast_sidecar.engine.changes import Changes
+from holdfast_sidecar.engine.charging import Charging
 from holdfast_sidecar.engine.deciding import Deciding
 from holdfast_sidecar.engine.decisions import Decisions
 from holdfast_sidecar.engine.engine import Engine
@@ -85,6 +86,31 @@ def settle_drops_over_hold() -> Iterator[None]:
 def late_not_flagged() -> Iterator[None]:
     """A settle of a hold that is over is debited as if the hold were open."""
     with _debit_changed(lambda debit: setattr(debit, "late", False)):
+        yield
+
+
+@mutant(20)
+def used_not_flagged() -> Iterator[None]:
+    """What was used already and nothing covers is debited as if it were covered."""
+    carry_out = Charging._carry_out_charge
+
+    def as_covered(self: Any, *args: Any, late: bool = False) -> bytes:
+        return carry_out(self, *args)
+
+    with replaced(Charging, "_carry_out_charge", as_covered):
+        yield
+
+
+@mutant(20)
+def used_not_debited() -> Iterator[None]:
+    """What was used already and nothing covers is answered as debited and is not."""
+    debit_it = Changes.debit
+
+    def only_covered(self: Changes, pool: Pool, debit: Debit, windows: tuple[Window, ...] = ()) -> None:
+        if not debit.late or debit.hold_id:
+            debit_it(self, pool, debit, windows)
+
+    with replaced(Changes, "debit", only_covered):
         yield
 
 

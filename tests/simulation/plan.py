@@ -25,7 +25,7 @@ LEDGER_FATES = (
     "now",
 )
 """How a ledger's transaction ends; lose and keep: unknown to the ledger, in truth undone or done."""
-WORK = ("session", "charge", "family")
+WORK = ("session", "charge", "family", "report")
 """Kinds of actions that are clients' work."""
 GOVERNED_SHARE = 0.55
 
@@ -177,6 +177,7 @@ def make_plan(seed: int) -> Plan:
         kind, _, draw = rng.choices(liked, [weight for _, weight, _ in liked])[0]
         maker.add(rng.randrange(horizon_ns), kind, *draw(maker))
     rules = _govern(seed, maker, horizon_ns)
+    _report(seed, maker, horizon_ns, governed=rules.governed)
     actions = tuple(sorted(maker.actions, key=lambda action: (action.at_ns, action.number)))
     return Plan(seed, knobs, horizon_ns, actions, rules)
 
@@ -201,6 +202,18 @@ def _govern(seed: int, maker: _Maker, horizon_ns: int) -> RulesPlan:
         kind, _, draw = rng.choices(CHANGES, [weight for _, weight, _ in CHANGES])[0]
         maker.add(rng.randrange(horizon_ns), kind, *draw(maker))
     return rules
+
+
+def _report(seed: int, maker: _Maker, horizon_ns: int, *, governed: bool) -> None:
+    """Has a third of the runs report what was used already, up to several times what a pool has.
+
+    Not those of the seeds that are kept, so that they go on to find what they are kept for.
+    """
+    maker.rng = rng = Random(f"reports {seed}")
+    for _ in range(rng.randint(1, 12) if seed % 11 % 3 == 0 else 0):
+        amount = rng.choice((1, 10, 100, 1_000)) + rng.randint(0, 9)
+        work = maker.host(), maker.pool(), amount, rng.randint(0, 3)
+        maker.add(rng.randrange(horizon_ns), "report", *work, *_subject(rng, governed))
 
 
 def _strand(maker: _Maker, horizon_ns: int) -> None:

@@ -15,6 +15,15 @@ Operation: TypeAlias = tuple[str, str]
 """(account_id, operation_id)."""
 
 
+USED_MARK = "u"
+"""Begins the operation ids of charges for what was used already: no limit stands in their way."""
+
+
+def is_used(debit: Debit) -> bool:
+    """Whether it is of such a charge."""
+    return debit.operation_id.startswith(USED_MARK)
+
+
 @dataclass(frozen=True, slots=True)
 class Committed:
     """A debit that a sidecar made durable."""
@@ -69,7 +78,8 @@ class Record:
         self.acked: dict[Operation, list[Acked]] = defaultdict(list)
         self.violations: list[str] = []
         self.beyond: dict[tuple[int, str], int] = defaultdict(int)
-        """By line and window: what settles spent of it above their holds, drawn from the holds around them or not."""
+        """By line and window: what settles spent of it above their holds, drawn from the holds around them or not, and
+        what was used already."""
         self._windows_held: dict[tuple[int, str], tuple[str, ...]] = {}
         """By line and hold: the windows of budgets that it counted against when it was opened."""
         self._made: dict[tuple[str, int, int], Committed] = {}
@@ -92,7 +102,10 @@ class Record:
             debit.fail_open_amount,
             debit.windows,
         )
-        if not debit.hold_id:
+        if is_used(debit):
+            for name in debit.windows:
+                self.beyond[line, name] += debit.amount
+        elif not debit.hold_id:
             self._passed(line, debit.subject, debit.amount)
             self._check_windows(debit.operation_id, debit.pool_id, debit.subject, debit.dimensions, debit.windows)
         elif self._windows_held.get((line, debit.hold_id), debit.windows) != debit.windows and (

@@ -16,6 +16,7 @@ from tests.simulation.clock import MS, SimLoop
 from tests.simulation.history import History
 from tests.simulation.host import Host
 from tests.simulation.plan import Action
+from tests.simulation.record import USED_MARK
 from tests.simulation.rules import ACCOUNT, SUBJECTS
 
 ALLOW = 1
@@ -144,6 +145,16 @@ def _charge(clients: Clients, action: Action, rng: Random) -> Steps:
     yield from _tried(clients, clients.host(host), charge, retries, rng)
 
 
+def _report(clients: Clients, action: Action, rng: Random) -> Steps:
+    """What was used already."""
+    host, pool, amount, retries = (int(value) for value in action.args[:4])
+    subject, model = map(str, action.args[4:])
+    name, dimensions = f"{USED_MARK}{action.number}", _dimensions(model)
+    charge = Charge(name, f"u{amount}".encode(), ACCOUNT, f"pool-{pool}", amount, "", 0, "", subject, dimensions)
+    charge.already_used = True
+    yield from _tried(clients, clients.host(host), charge, retries, rng)
+
+
 def _session(clients: Clients, action: Action, rng: Random) -> Steps:
     """Reserve, perhaps extend and settle in parts, then settle, release, or walk away."""
     number = action.number
@@ -244,6 +255,7 @@ def _settle(name: str, part: str, amount: int, pool: int | str, final: bool) -> 
 
 WORK: dict[str, Callable[[Clients, Action, Random], Steps]] = {
     "charge": _charge,
+    "report": _report,
     "session": _session,
     "family": _family,
 }
