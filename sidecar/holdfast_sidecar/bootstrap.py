@@ -31,6 +31,7 @@ from holdfast_sidecar.dispatcher.encode import Encoder
 from holdfast_sidecar.dispatcher.gate import Gate
 from holdfast_sidecar.dispatcher.usage import UsageCalls
 from holdfast_sidecar.engine.amounts import NS_PER_MS
+from holdfast_sidecar.engine.decision_log import RecentDecisions
 from holdfast_sidecar.engine.engine import Engine
 from holdfast_sidecar.engine.events import Connected, Draining, Fenced, UplinkEvent
 from holdfast_sidecar.engine.state import Meta, Writes
@@ -44,6 +45,8 @@ from holdfast_sidecar.store.interface import Store, StoreError, StoreFailed, Sto
 from holdfast_sidecar.store.lmdb_store import open_store
 from holdfast_sidecar.transport.factory import open_transport
 from holdfast_sidecar.transport.interface import Transport
+from holdfast_sidecar.uplink.decision_reports import DecisionReports
+from holdfast_sidecar.uplink.event_uplink import EventUplink
 from holdfast_sidecar.uplink.protocol import UplinkIdentity
 from holdfast_sidecar.uplink.runner import Uplink
 
@@ -80,6 +83,7 @@ def main(argv: Sequence[str]) -> int:
             map_bytes=config.map_bytes,
             boot_id=BOOT_ID_FILE.read_text().strip(),
             now_ns=boottime_ns(),
+            event_outbox_bytes=config.event_outbox_bytes,
         )
     except StoreLocked as error:
         _log.error("the folder is taken: %s", error)
@@ -100,7 +104,8 @@ class Sidecar:
         started_s = time.perf_counter()
         snapshot = store.load()
         self._meta = snapshot.meta
-        self._engine = Engine(config.engine_settings(), snapshot, Encoder(), boottime_ns())
+        recent = RecentDecisions() if config.tell_decisions == "on" and config.ledger_target is not None else None
+        self._engine = Engine(config.engine_settings(), snapshot, Encoder(), boottime_ns(), store, recent)
         _draw_instance(store, self._meta)
         hold_count = len(snapshot.holds)
         del snapshot
@@ -117,6 +122,7 @@ class Sidecar:
         self._transport: Transport = open_transport(config.transport_config(METHODS), config.transport)
         self._inbox = Inbox(self._transport.wake)
         self._uplink = self._make_uplink()
+        self._event_uplink = self._make_event_uplink(recent)
         gate = Gate(boottime_ns, credentials, config.usage_calls_per_s, config.usage_burst)
         decoder = Decoder(config.max_hold_ttl_ms, config.max_operations, config.max_list_page)
         self._loop = DecisionLoop(
@@ -144,6 +150,9 @@ class Sidecar:
             await self._open_side_doors(stack)
             decisions.start()
             running = asyncio.create_task(self._uplink.run()) if self._uplink is not None else None
+            if self._event_uplink is not None:
+                stack.push_async_callback(self._event_uplink.stop, self._config.drain_grace_ms)
+                self._event_uplink.start()
             self._announce()
             stopping = asyncio.create_task(self._stop.wait())
             await asyncio.wait({task for task in (stopping, running) if task}, return_when=asyncio.FIRST_COMPLETED)
@@ -202,9 +211,28 @@ class Sidecar:
         )
         return Uplink(self._config.ledger_target, identity, self._store.read_debits, self._emit, boottime_ns, Random())
 
+    def _make_event_uplink(self, recent: RecentDecisions | None) -> EventUplink | None:
+        if self._config.ledger_target is None:
+            return None
+        sender = EventUplink(
+            self._config.ledger_target,
+            self._meta.sidecar_id,
+            self._meta.acked_event_sequence,
+            self._store.read_events,
+            self._emit,
+            boottime_ns,
+            unix_ms,
+            Random(),
+            DecisionReports(recent, self._engine.statistics) if recent is not None else None,
+        )
+        sender.welcomed(self._meta.birth_epoch)
+        return sender
+
     def _emit(self, event: UplinkEvent) -> None:
         if isinstance(event, Connected):
             self._heard = True
+            if self._event_uplink is not None:
+                self._event_uplink.welcomed(event.birth_epoch)
         if isinstance(event, Fenced):
             self._draining = True
             self._exit_status = EXIT_FENCED
@@ -237,6 +265,7 @@ class Sidecar:
             store=self._store.statistics,
             transport=self._transport.statistics,
             uplink=self._uplink.statistics if self._uplink is not None else None,
+            event_uplink=self._event_uplink.statistics if self._event_uplink is not None else None,
         )
 
     def _announce(self) -> None:

@@ -198,6 +198,20 @@ class SidecarConfig(BaseSettings):
     client retries."""
     debit_retention_count: Annotated[int, Field(ge=0, le=10_000_000)] = 10_000
     """Acked debits kept to catch up a ledger that was restored from a backup. Default: about 2 MiB."""
+    event_outbox_bytes: Annotated[ByteSize, Field(ge=1 << 20)] = ByteSize(1 << 30)
+    """Room for events that wait for the ledger, such as 1GiB; beyond it, or beyond half of `map_bytes`, ReportEvents is
+    refused, and settles go on. Default 1 GiB: five million events of 200 bytes."""
+    event_id_retention_ms: Annotated[int, Field(ge=SECOND_MS, le=7 * DAY_MS)] = HOUR_MS
+    """Time for which an event that comes again is recognised here, in ms. Default an hour: longer than a producer
+    retries. After it the ledger recognises it, for all of `event_grace_ms`."""
+    event_id_limit: Count = 2_000_000
+    """Names of events remembered here; beyond it the oldest leave early. Default two million: an hour of 550 events a
+    second; about 250 MB of the map."""
+    event_future_ms: Annotated[int, Field(ge=0, le=DAY_MS)] = 300_000
+    """How far ahead of the clock an event's time may be, in ms. Default five minutes: clocks of hosts differ."""
+    event_grace_ms: Annotated[int, Field(ge=SECOND_MS, le=366 * DAY_MS)] = 35 * DAY_MS
+    """How long ago an event may have happened, in ms. Default 35 days: a month's events may come within days of its
+    end. The ledger's setting of that name must not be shorter."""
 
     # How decisions are taken.
     default_hold_ttl_ms: Milliseconds = 60_000
@@ -237,6 +251,10 @@ class SidecarConfig(BaseSettings):
     """Silence of the ledger after which this sidecar counts itself cut off, in ms, where the pool does not say.
     Default: several heartbeats, so that one lost packet is not a partition."""
 
+    tell_decisions: Literal["on", "off"] = "on"
+    """Whether the ledger is told the latest decisions, for people to look at, once a second. Default on: it costs
+    nothing that can be measured, and shows denials as they happen."""
+
     # What callers may ask of the transport.
     max_batch_items: Count | None = None
     """Calls decided and committed together. Default 1024 with durability "host": a commit waits for the disk, so the
@@ -244,8 +262,9 @@ class SidecarConfig(BaseSettings):
     max_pending_items: Count = 16_384
     """Calls taken in and not answered; beyond it RESOURCE_EXHAUSTED. Default: less than a second of work, after
     which callers have given up."""
-    max_message_bytes: Annotated[int, Field(ge=1_024, le=16 << 20)] = 65_536
-    """Size of one request. Default 64 KiB: 256 operations fit, a flood does not."""
+    max_message_bytes: Annotated[int, Field(ge=1_024, le=16 << 20)] = 262_144
+    """Size of one request. Default 256 KiB: 256 operations fit, and a thousand events of the usual size; a flood does
+    not."""
     max_metadata_bytes: Annotated[int, Field(ge=1_024, le=1 << 20)] = 8_192
     """Size of a call's metadata. Default 8 KiB: what gRPC takes everywhere."""
     max_concurrent_streams: Count = 1_024

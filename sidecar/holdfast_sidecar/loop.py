@@ -104,6 +104,9 @@ class DecisionLoop:
         for start in range(0, len(items), PART_ITEMS):
             calls, replies = self._dispatcher.decode(items[start : start + PART_ITEMS])
             self._answer(self._engine.decide(calls), replies, changed)
+        if self._dispatcher.events_wait:
+            calls, replies = self._dispatcher.decode_events()
+            self._answer(self._engine.decide(calls), replies, changed)
         effects = self._engine.finish()
         self._answer(effects.done, [], changed)
         if effects.writes:
@@ -141,6 +144,8 @@ class DecisionLoop:
         crash_point("after_commit")
 
     def _wait_ns(self) -> int:
+        if self._dispatcher.events_wait:
+            return 0
         left_ns = self._engine.next_deadline_ns() - self._now_ns()
         return min(max(left_ns, 0), MAX_WAIT_NS)
 

@@ -79,7 +79,9 @@ class _Transport:
 
 
 class _Dispatcher:
-    """The calls are values already."""
+    """The calls are values already, and none has events."""
+
+    events_wait = False
 
     def decode(self, calls: list[Call]) -> tuple[list[Call], list[Call]]:
         return calls, []

@@ -3,6 +3,7 @@
 Upstream: `loop.py` with a transport's batch. Downstream: calls for the engine; answers for the transport.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -49,6 +50,11 @@ _EXECUTE = 8
 _SESSION = 9
 _HEALTH = 10
 _USAGE = 11
+_REPORT_EVENTS = _USAGE + [method.path for method in USAGE_METHODS].index("/holdfast.v1.UsageService/ReportEvents")
+
+EVENT_ROUND_BYTES = 131_072
+"""Requests with events that one round takes, at most, where the first is not larger: other calls wait no more than the
+some ten milliseconds that their events take."""
 
 LIVENESS_SERVICE = "liveness"
 """Health name that is SERVING as long as the decision loop turns; any other name asks for readiness."""
@@ -67,6 +73,7 @@ class Dispatcher:
         self._decoder = decoder
         self._ready = ready
         self._usage = usage
+        self._event_items: deque[Item] = deque()
         self._unary = (
             _reader(pb.CheckRequest.FromString, decoder.check),
             _reader(pb.ReserveRequest.FromString, decoder.reserve),
@@ -87,6 +94,8 @@ class Dispatcher:
             try:
                 if method < _EXECUTE:
                     calls.append(Call(call_id, [self._unary[method](payload)], False, deadline_ns))
+                elif method == _REPORT_EVENTS:
+                    self._event_items.append(item)
                 else:
                     self._decode_framed(item, calls, replies)
             except Invalid as problem:
@@ -95,6 +104,31 @@ class Dispatcher:
                 replies.append(_fault(call_id, refusal.fault))
             except DecodeError:
                 replies.append(_fault(call_id, GARBAGE))
+        return calls, replies
+
+    @property
+    def events_wait(self) -> bool:
+        """Whether there are requests with events that `decode` has put aside."""
+        return bool(self._event_items)
+
+    def decode_events(self) -> tuple[list[Call], list[Reply]]:
+        """As `decode`, for the requests with events that a round takes: those that came first, whole ones."""
+        calls: list[Call] = []
+        replies: list[Reply] = []
+        left_bytes = EVENT_ROUND_BYTES
+        while self._event_items and left_bytes > 0:
+            call_id, method, payload, caller, deadline_ns = self._event_items.popleft()
+            left_bytes -= len(payload)
+            try:
+                operations, form = self._usage.read(method - _USAGE, payload, caller)
+            except Invalid as problem:
+                replies.append(_fault(call_id, fault_of(problem)))
+            except Refusal as refusal:
+                replies.append(_fault(call_id, refusal.fault))
+            except DecodeError:
+                replies.append(_fault(call_id, GARBAGE))
+            else:
+                calls.append(Call(call_id, operations, False, deadline_ns, form))
         return calls, replies
 
     def encode(self, call: Call) -> Reply:

@@ -7,6 +7,7 @@ from holdfast.v1 import decision_pb2, usage_service_pb2
 from holdfast.v1 import enforcement_service_pb2 as pb
 
 from holdfast_sidecar.engine.amounts import ms_until
+from holdfast_sidecar.engine.event_operations import Rejected
 from holdfast_sidecar.engine.levels import Level, Notes
 from holdfast_sidecar.engine.operations import Fault
 from holdfast_sidecar.engine.state import Hold, Pool
@@ -20,6 +21,7 @@ _REASONS = cast("tuple[decision_pb2.Reason, ...]", tuple(decision_pb2.Reason.val
 _MODES = cast("tuple[decision_pb2.Mode, ...]", tuple(decision_pb2.Mode.values()))
 _ENFORCEMENTS = cast("tuple[decision_pb2.Enforcement, ...]", tuple(decision_pb2.Enforcement.values()))
 _PARTITION_MODES = cast("tuple[decision_pb2.PartitionMode, ...]", tuple(decision_pb2.PartitionMode.values()))
+_EVENT_OUTCOMES = cast("tuple[usage_service_pb2.EventOutcome, ...]", tuple(usage_service_pb2.EventOutcome.values()))
 _REPORT_CHARGE_FIELD = 1
 _OK = int(Reason.OK)
 _ALLOW = _VERDICTS[1]
@@ -222,6 +224,18 @@ class Encoder:
         beside = usage_service_pb2.ReportUsageResponse(quantity=quantity, late=late).SerializeToString()
         return embedded(_REPORT_CHARGE_FIELD, charge) + beside
 
+    def report_events(self, accepted_count: int, duplicate_count: int, rejected: Sequence[Rejected]) -> bytes:
+        """Returns a serialised `ReportEventsResponse`."""
+        answer = usage_service_pb2.ReportEventsResponse(accepted_count=accepted_count, duplicate_count=duplicate_count)
+        answer.results.extend(map(_event_result, rejected))
+        return answer.SerializeToString()
+
+    def void_events(self, accepted_count: int, rejected: Sequence[Rejected]) -> bytes:
+        """Returns a serialised `VoidEventsResponse`."""
+        answer = usage_service_pb2.VoidEventsResponse(accepted_count=accepted_count)
+        answer.results.extend(map(_event_result, rejected))
+        return answer.SerializeToString()
+
     def balance(
         self,
         pool: Pool,
@@ -307,3 +321,12 @@ def operation_error(fault: Fault) -> bytes:
     return pb.OperationError(
         code=fault.code.value, reason=fault.reason, message=fault.message, metadata=dict(fault.metadata)
     ).SerializeToString()
+
+
+def _event_result(rejected: Rejected) -> usage_service_pb2.EventResult:
+    return usage_service_pb2.EventResult(
+        index=rejected.place,
+        outcome=_EVENT_OUTCOMES[rejected.outcome],
+        field=rejected.field,
+        message=rejected.message,
+    )

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from holdfast.v1 import usage_service_pb2 as pb
 
 from holdfast_sidecar.dispatcher.decode import currency_of, dimensions_of, fingerprint, pool_id_of, subject_of
+from holdfast_sidecar.dispatcher.event_decode import EventDecoder
 from holdfast_sidecar.dispatcher.faults import Refusal, fault_of
 from holdfast_sidecar.dispatcher.framing import Form
 from holdfast_sidecar.dispatcher.gate import Gate, check_account
@@ -20,7 +21,7 @@ from holdfast_sidecar.transport.interface import Method
 
 _SERVICE = "/holdfast.v1.UsageService/"
 _OF_THE_LEDGER = ("QueryUsage", "TraceUsage", "ListUsageKeys")
-_OWN = ("ReportUsage", "ReportUsageBulk")
+_OWN = ("ReportUsage", "ReportUsageBulk", "ReportEvents", "VoidEvents")
 
 USAGE_METHODS: tuple[Method, ...] = tuple(Method(_SERVICE + name) for name in (*_OWN, *_OF_THE_LEDGER))
 
@@ -39,7 +40,13 @@ class UsageCalls:
     def __init__(self, gate: Gate, max_operations: int) -> None:
         self._gate = gate
         self._max_operations = max_operations
-        self._readers: tuple[Callable[[bytes, str], Read], ...] = (self._report, self._reports)
+        self._events = EventDecoder()
+        self._readers: tuple[Callable[[bytes, str], Read], ...] = (
+            self._report,
+            self._reports,
+            self._report_events,
+            self._void_events,
+        )
 
     def read(self, method: int, payload: bytes, peer: str) -> Read:
         """Returns the operations of a call.
@@ -66,6 +73,12 @@ class UsageCalls:
         if not 1 <= count <= self._max_operations:
             raise Invalid("reports", f"must be 1..{self._max_operations} reports, are {count}")
         return [_report_or_refused(report, scope) for report in request.reports], Form.REPORTS
+
+    def _report_events(self, payload: bytes, scope: str) -> Read:
+        return [self._events.report(payload, scope)], Form.UNARY
+
+    def _void_events(self, payload: bytes, scope: str) -> Read:
+        return [self._events.void(payload, scope)], Form.UNARY
 
 
 def report_of(request: pb.ReportUsageRequest, scope: str = "") -> Report:

@@ -8,6 +8,7 @@ of the waterfall say; None: nothing.
 from collections.abc import Sequence
 from typing import Protocol
 
+from holdfast_sidecar.engine.event_operations import Rejected
 from holdfast_sidecar.engine.levels import Notes
 from holdfast_sidecar.engine.state import Hold, Pool
 
@@ -102,6 +103,12 @@ class Answers(Protocol):
 
     def report(self, charge: bytes, quantity: int, late: bool) -> bytes:
         """A `ReportUsageResponse` around what `charge` returned."""
+
+    def report_events(self, accepted_count: int, duplicate_count: int, rejected: Sequence[Rejected]) -> bytes:
+        """A `ReportEventsResponse`."""
+
+    def void_events(self, accepted_count: int, rejected: Sequence[Rejected]) -> bytes:
+        """A `VoidEventsResponse`."""
 
     def balance(
         self,

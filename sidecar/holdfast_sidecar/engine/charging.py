@@ -157,7 +157,7 @@ class Charging(Rating):
         )
         if isinstance(op, Report):
             answer = self._answers.report(answer, op.quantity if reason is Reason.OK else 0, late)
-        if reason not in UNRECORDED:
+        if reason not in UNRECORDED and op.is_recorded:
             self._record(account, op.operation_id, pool.pool_id, _kind(op), op.fingerprint, answer, self._denied)
         return answer
 

@@ -144,6 +144,14 @@ class Deciding:
         allowance_valid = self._now_ns < self._changes.meta.allowance_valid_until_ns
         return go_on(pool, amount, min_amount, self._lease_valid(), allowance_valid)
 
+    def _undo_to_wait(self, wait: Wait) -> Wait:
+        """Takes a linked call back; it waits for what it lacks and for what it had taken of the same pool."""
+        pool = self._accounts.rights(wait.key)
+        left = rights_left(pool) if pool is not None else 0
+        self._changes.undo_linked()
+        taken = rights_left(pool) - left if pool is not None else 0
+        return Wait(wait.key, wait.amount + taken)
+
     def _refill(self, rights: Rights) -> None:
         if rights_left(rights) < rights.low_water:
             self._leases.refill(rights, self._now_ns)

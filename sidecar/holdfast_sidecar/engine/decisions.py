@@ -9,8 +9,12 @@ from holdfast_sidecar.engine.accounts import Accounts
 from holdfast_sidecar.engine.amounts import NS_PER_MS
 from holdfast_sidecar.engine.answers import Answers
 from holdfast_sidecar.engine.changes import Changes
-from holdfast_sidecar.engine.charging import Charging
 from holdfast_sidecar.engine.deciding import Wait
+from holdfast_sidecar.engine.decision_log import TOLD, RecentDecisions
+from holdfast_sidecar.engine.event_log import EventLog
+from holdfast_sidecar.engine.event_meters import EventMeters
+from holdfast_sidecar.engine.event_operations import ReportEvents, VoidEvents
+from holdfast_sidecar.engine.event_taking import EventTaking
 from holdfast_sidecar.engine.extending import Extending
 from holdfast_sidecar.engine.governance import Governance
 from holdfast_sidecar.engine.leases import Leases
@@ -34,7 +38,6 @@ from holdfast_sidecar.engine.operations import (
 from holdfast_sidecar.engine.rated import Rated
 from holdfast_sidecar.engine.reading import Reading
 from holdfast_sidecar.engine.reserving import Reserving
-from holdfast_sidecar.engine.rights import rights_left
 from holdfast_sidecar.engine.settings import EngineSettings
 from holdfast_sidecar.engine.settling import Settling
 from holdfast_sidecar.engine.statistics import Tally
@@ -44,7 +47,7 @@ READS = frozenset({Check, GetBalance, ListHolds, Refused})
 """Operations that change nothing, so that their answers need not wait for a commit."""
 
 
-class Decisions(Reserving, Extending, Settling, Charging, Reading):
+class Decisions(Reserving, Extending, Settling, EventTaking, Reading):
     """Decides calls, and does what falls due."""
 
     def __init__(
@@ -58,8 +61,14 @@ class Decisions(Reserving, Extending, Settling, Charging, Reading):
         tally: Tally,
         answers: Answers,
         now_ns: int,
+        event_log: EventLog,
+        event_meters: EventMeters,
+        recent: RecentDecisions | None,
     ) -> None:
         super().__init__(settings, accounts, changes, leases, governance, rated, tally, answers, now_ns)
+        self._event_log = event_log
+        self._event_meters = event_meters
+        self._recent = recent
         self._handlers: dict[type[Operation], Callable[..., Result | Wait]] = {
             Check: self._check,
             Reserve: self._reserve,
@@ -69,6 +78,8 @@ class Decisions(Reserving, Extending, Settling, Charging, Reading):
             Charge: self._charge,
             Report: self._charge,
             Refused: lambda op: op.fault,
+            ReportEvents: self._report_events,
+            VoidEvents: self._void_events,
             GetBalance: self._get_balance,
             ListHolds: self._list_holds,
         }
@@ -85,6 +96,8 @@ class Decisions(Reserving, Extending, Settling, Charging, Reading):
             results.append(result)
             if kind not in READS:
                 call.changed = True
+                if self._recent is not None and kind in TOLD:
+                    self._recent.note(self._now_unix_ms, operation, result, self._denied)
         return None
 
     def decide_linked(self, call: Call, may_wait: bool) -> Wait | None:
@@ -111,15 +124,11 @@ class Decisions(Reserving, Extending, Settling, Charging, Reading):
                 return None
         self._changes.keep_linked()
         call.changed = True
+        if self._recent is not None:
+            for operation, result in zip(call.operations, call.results, strict=True):
+                if type(operation) in TOLD:
+                    self._recent.note(self._now_unix_ms, operation, result, False)
         return None
-
-    def _undo_to_wait(self, wait: Wait) -> Wait:
-        """Takes a linked call back; it waits for what it lacks and for what it had taken of the same pool."""
-        pool = self._accounts.rights(wait.key)
-        left = rights_left(pool) if pool is not None else 0
-        self._changes.undo_linked()
-        taken = rights_left(pool) - left if pool is not None else 0
-        return Wait(wait.key, wait.amount + taken)
 
     def _linked_failed(self, op: Operation) -> Result:
         reason = Reason.LINKED_FAILED

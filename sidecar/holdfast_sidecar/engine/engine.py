@@ -14,13 +14,18 @@ from holdfast_sidecar.engine.answers import Answers
 from holdfast_sidecar.engine.changes import Changes
 from holdfast_sidecar.engine.deadlines import Deadlines
 from holdfast_sidecar.engine.deciding import Wait
+from holdfast_sidecar.engine.decision_log import RecentDecisions
 from holdfast_sidecar.engine.decisions import Decisions
+from holdfast_sidecar.engine.event_log import EventLog
+from holdfast_sidecar.engine.event_meters import EventMeters
+from holdfast_sidecar.engine.event_rows import EventNames, Meters
 from holdfast_sidecar.engine.events import (
     Connected,
     DebitsAcked,
     Disconnected,
     Draining,
     Event,
+    EventsAcked,
     Fenced,
     LeaseAsk,
     LeasesRenewed,
@@ -72,9 +77,19 @@ class Engine:
         snapshot: What the store has.
         answers: Serialises answers.
         now_ns: CLOCK_BOOTTIME in nanoseconds; it never goes back afterwards.
+        event_names: What the store has of events' names; None: no events are taken in.
+        recent: Gets the decisions that were made, for people to look at; None: nobody wants to.
     """
 
-    def __init__(self, settings: EngineSettings, snapshot: Snapshot, answers: Answers, now_ns: int) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        snapshot: Snapshot,
+        answers: Answers,
+        now_ns: int,
+        event_names: EventNames | None = None,
+        recent: RecentDecisions | None = None,
+    ) -> None:
         self._settings = settings
         self._meta = snapshot.meta
         self._now_ns = now_ns
@@ -95,6 +110,15 @@ class Engine:
         self._retire_at_ns = now_ns
         self._took_up = False
         self._tally = Tally()
+        self._event_log = EventLog(
+            event_names,
+            snapshot.meta,
+            snapshot.last_event_sequence,
+            settings.event_id_retention_ms,
+            settings.event_id_limit,
+        )
+        self._event_meters = EventMeters(snapshot.meters)
+        self._now_unix_ms = 0
         self._decisions = Decisions(
             settings,
             self._accounts,
@@ -105,6 +129,9 @@ class Engine:
             self._tally,
             answers,
             now_ns,
+            self._event_log,
+            self._event_meters,
+            recent,
         )
         self._waiting: dict[Key, _Waiting] = {}
         self._wait_deadlines: Deadlines[Call] = Deadlines(
@@ -132,6 +159,7 @@ class Engine:
         """
         assert now_ns >= self._now_ns, "the monotonic clock went back"
         self._now_ns = now_ns
+        self._now_unix_ms = now_unix_ms
         self._decisions.begin(now_ns, now_unix_ms, holds_refused)
         self._decisions.expire_holds()
         self._leases.return_idle(now_ns)
@@ -165,9 +193,10 @@ class Engine:
         waiting = {key: waiting.amount for key, waiting in self._waiting.items()}
         asks = self._leases.take_ask(waiting, self._now_ns)
         done, self._done = self._done, []
-        rules_asks = self._governance.take_asks()
+        rules_asks = self._governance.take_asks(self._event_meters)
         writes = self._changes.take_writes()
         writes.estimates = self._rated.take_rows(self._now_ns)
+        writes.events = self._event_log.take_writes(self._now_ns, self._now_unix_ms)
         return Effects(done, writes, asks, self._meta.last_sequence, self._meta.epoch, rules_asks)
 
     def next_deadline_ns(self) -> int:
@@ -183,7 +212,8 @@ class Engine:
         """Counters and gauges; from any thread, each figure true for some recent moment."""
         rated, governance = self._rated.statistics(), self._governance.statistics()
         mode = self._decisions.mode(0)
-        return self._tally.snapshot(self._accounts, self._meta, rated, governance, mode, self._waiting_count())
+        events = self._decisions.event_statistics()
+        return self._tally.snapshot(self._accounts, self._meta, rated, governance, mode, self._waiting_count(), events)
 
     def pool_figures(self) -> dict[str, PoolFigures]:
         """Sums over the pools, by currency; from any thread, in time proportional to their number."""
@@ -259,20 +289,32 @@ class Engine:
             case LeasesRenewed():
                 self._decisions.heard(event.heard_at_ns)
                 self._valid_until(event.lease_valid_until_ns, event.allowance_valid_until_ns)
+                self._keep_meters(self._event_meters.told(event.meters_revision))
             case Connected():
                 self._connected(event)
+                self._keep_meters(self._event_meters.told(event.meters_revision))
+            case EventsAcked():
+                if self._event_log.acked(event.acked_sequence):
+                    self._changes.touch_meta()
             case RulesUpdated():
                 self._decisions.heard(event.heard_at_ns)
+                if self._event_meters.was_asked(event.request_id):
+                    self._keep_meters(self._event_meters.take(event.meters))
                 for account_id, subject in self._governance.take(event):
                     self._wake(rules_key(account_id, subject))
             case Disconnected():
                 self._leases.stream_closed()
                 self._governance.stream_closed()
+                self._event_meters.stream_closed()
             case Fenced():
                 self._decisions.fenced = event
             case Draining():
                 self._leases.give_all_back()
                 self._rated.flush()
+
+    def _keep_meters(self, meters: Meters | None) -> None:
+        if meters is not None:
+            self._event_log.put_meters(meters)
 
     def _connected(self, event: Connected) -> None:
         self._meta.epoch = event.epoch

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
+from holdfast_sidecar.engine.event_rows import Meters
 from holdfast_sidecar.engine.rules import Calendar, RateCardContent, SubjectRules
 
 
@@ -62,6 +63,7 @@ class Connected:
     allowance_valid_until_ns: int = 0
     claims_wanted: bool = False
     """The ledger was restored and is to be told all totals."""
+    meters_revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class LeasesRenewed:
     lease_valid_until_ns: int
     heard_at_ns: int
     allowance_valid_until_ns: int = 0
+    meters_revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,13 @@ class DebitsAcked:
 
     acked_sequence: int
     heard_at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventsAcked:
+    """The ledger has the events up to this sequence."""
+
+    acked_sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +131,13 @@ class RulesUpdated:
     rate_cards: tuple[RateCardContent, ...]
     heard_at_ns: int
     refused: tuple[tuple[str, str, str], ...] = ()
+    meters: Meters | None = None
+    """All meters that could be understood; None: they were not asked for, or not told."""
 
 
-UplinkEvent: TypeAlias = Connected | Disconnected | LeasesRenewed | LeasesUpdated | RulesUpdated | DebitsAcked | Fenced
+UplinkEvent: TypeAlias = (
+    Connected | Disconnected | LeasesRenewed | LeasesUpdated | RulesUpdated | DebitsAcked | EventsAcked | Fenced
+)
 Event: TypeAlias = UplinkEvent | Draining
 
 
@@ -161,3 +175,4 @@ class RulesAsk:
     request_id: int
     paths: tuple[tuple[str, str], ...]
     rate_card_ids: tuple[str, ...] = ()
+    meters_wanted: bool = False

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from holdfast_sidecar.engine.accounts import Account, Accounts
 from holdfast_sidecar.engine.changes import Changes
+from holdfast_sidecar.engine.event_meters import EventMeters
 from holdfast_sidecar.engine.events import RulesAsk, RulesUpdated
 from holdfast_sidecar.engine.leases import Leases
 from holdfast_sidecar.engine.limits import (
@@ -375,28 +376,29 @@ class Governance:
         if path not in self._asked and len(self._wanting) < WANTING_LIMIT:
             self._wanting[path] = None
 
-    def take_asks(self) -> list[RulesAsk]:
-        """Returns the asks of this round."""
+    def take_asks(self, meters: EventMeters) -> list[RulesAsk]:
+        """Returns the asks of this round; the meters are asked for with them."""
         if not self._leases.streaming:
             return []
         cards = self._rated.take_ask()
-        if not self._wanting and not cards:
+        meters_wanted = meters.take_ask(self._last_request_id + 1)
+        if not self._wanting and not cards and not meters_wanted:
             return []
         paths = tuple(self._wanting)
         self._wanting.clear()
-        asks = [self._ask(paths[:ASK_PATH_LIMIT], cards)]
+        asks = [self._ask(paths[:ASK_PATH_LIMIT], cards, meters_wanted=meters_wanted)]
         for start in range(ASK_PATH_LIMIT, len(paths), ASK_PATH_LIMIT):
             asks.append(self._ask(paths[start : start + ASK_PATH_LIMIT], ()))
         return asks
 
-    def _ask(self, paths: tuple[Key, ...], cards: tuple[str, ...]) -> RulesAsk:
+    def _ask(self, paths: tuple[Key, ...], cards: tuple[str, ...], *, meters_wanted: bool = False) -> RulesAsk:
         self._last_request_id += 1
         self._paths_asked[self._last_request_id] = paths
         for path in paths:
             self._asked[path] = self._last_request_id
         if cards:
             self._cards_asked[self._last_request_id] = cards
-        return RulesAsk(self._last_request_id, paths, cards)
+        return RulesAsk(self._last_request_id, paths, cards, meters_wanted)
 
     def stream_closed(self) -> None:
         """Asks under way will not be answered."""

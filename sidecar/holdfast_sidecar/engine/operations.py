@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from holdfast_sidecar.engine.event_operations import ReportEvents, VoidEvents
 from holdfast_sidecar.engine.rules import Dimensions, Quantities
 
 Key: TypeAlias = tuple[str, str]
@@ -123,6 +124,8 @@ class Charge:
     quantities: Quantities = ()
     required: Required | None = None
     already_used: bool = False
+    is_recorded: bool = True
+    """False: its answer need not be found again, since what it is made of is known by other names."""
 
 
 @dataclass(slots=True, eq=False)
@@ -159,7 +162,19 @@ class ListHolds:
     after_sequence: int
 
 
-Operation: TypeAlias = Check | Reserve | Extend | Settle | Release | Charge | Refused | GetBalance | ListHolds
+Operation: TypeAlias = (
+    Check
+    | Reserve
+    | Extend
+    | Settle
+    | Release
+    | Charge
+    | Refused
+    | GetBalance
+    | ListHolds
+    | ReportEvents
+    | VoidEvents
+)
 
 
 class FaultCode(Enum):

@@ -24,5 +24,11 @@ class EngineSettings:
     unknown_retry_ms: int = 1_000
     """How long an "unknown" of the ledger holds."""
     partition_after_ms: int = 3_000
+    event_future_ms: int = 300_000
+    """How far ahead of the clock an event's time may be."""
+    event_grace_ms: int = 35 * 24 * 3_600_000
+    """How long ago an event may have happened."""
+    event_id_retention_ms: int = 3_600_000
+    event_id_limit: int = 2_000_000
     debit_retention_count: int = 10_000
     """Acked debits kept, so that a ledger restored from an older backup can be caught up."""

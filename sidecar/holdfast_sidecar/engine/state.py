@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from holdfast_sidecar.engine.demand import Demand
+from holdfast_sidecar.engine.event_rows import NO_EVENTS, NO_METERS, EventWrites, Meters
 from holdfast_sidecar.engine.rules import Calendar, Dimensions, Quantities, RateCardContent, SubjectRules
 
 STRICT = 1
@@ -47,6 +48,7 @@ class Meta:
     boot_id: str = ""
     lease_valid_until_ns: int = 0
     allowance_valid_until_ns: int = 0
+    acked_event_sequence: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -262,6 +264,7 @@ class Writes:
     rate_cards: list[RateCardContent] = field(default_factory=list)
     estimates: list[tuple[bytes, bytes]] = field(default_factory=list)
     """What is learned of outputs, by key; see `holdfast_rating.estimates`."""
+    events: EventWrites = NO_EVENTS
 
     def __bool__(self) -> bool:
         """Whether there is anything to commit."""
@@ -283,6 +286,7 @@ class Writes:
             or self.calendars
             or self.rate_cards
             or self.estimates
+            or self.events is not NO_EVENTS
         )
 
 
@@ -302,3 +306,6 @@ class Snapshot:
     calendars: list[Calendar] = field(default_factory=list)
     rate_cards: list[RateCardContent] = field(default_factory=list)
     estimates: list[tuple[bytes, bytes]] = field(default_factory=list)
+    meters: Meters = NO_METERS
+    last_event_sequence: int = 0
+    """Of the last event taken in; 0: none ever was."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from holdfast_sidecar.engine.accounts import Accounts
+from holdfast_sidecar.engine.event_log import EventStatistics
 from holdfast_sidecar.engine.governance import GovernanceStatistics
 from holdfast_sidecar.engine.partition import Unleased
 from holdfast_sidecar.engine.rated import RatedStatistics
@@ -57,6 +58,7 @@ class EngineStatistics:
     mode: Mode
     rated: RatedStatistics
     governance: GovernanceStatistics
+    events: EventStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,11 @@ class Tally:
     fail_open_decision_count: int = 0
     fail_open_amount: int = 0
     shadow_denial_count: int = 0
+    event_accepted_count: int = 0
+    event_duplicate_count: int = 0
+    event_conflict_count: int = 0
+    event_refused_count: int = 0
+    event_void_count: int = 0
 
     def decided(self, reason: Reason, mode: Mode) -> None:
         """Counts one decision."""
@@ -118,6 +125,7 @@ class Tally:
         governance: GovernanceStatistics,
         mode: Mode,
         waiting_call_count: int,
+        events: EventStatistics,
     ) -> EngineStatistics:
         """Returns an immutable copy."""
         return EngineStatistics(
@@ -157,6 +165,7 @@ class Tally:
             mode=mode,
             rated=rated,
             governance=governance,
+            events=events,
         )
 
 

@@ -13,11 +13,13 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
+from holdfast_sidecar.engine.event_log import EventStatistics
 from holdfast_sidecar.engine.statistics import EngineStatistics, PoolFigures
 from holdfast_sidecar.engine.verdicts import Mode, Reason
 from holdfast_sidecar.loop import BATCH_BOUNDS, LoopStatistics
 from holdfast_sidecar.store.interface import COMMIT_BOUNDS_US, StoreStatistics
 from holdfast_sidecar.transport.interface import LATENCY_BOUNDS_US, MethodStatistics, TransportStatistics
+from holdfast_sidecar.uplink.event_uplink import EventUplinkStatistics
 from holdfast_sidecar.uplink.lifecycle import State
 from holdfast_sidecar.uplink.runner import UplinkStatistics
 
@@ -65,6 +67,7 @@ class Sources:
     store: Callable[[], StoreStatistics]
     transport: Callable[[], TransportStatistics]
     uplink: Callable[[], UplinkStatistics] | None
+    event_uplink: Callable[[], EventUplinkStatistics] | None
 
 
 class SidecarCollector(Collector):
@@ -77,13 +80,17 @@ class SidecarCollector(Collector):
         """Yields every metric, each part's from one snapshot."""
         sources = self._sources
         yield InfoMetricFamily("holdfast_build", "The sidecar that runs", dict(sources.info))
-        yield from engine_metrics(sources.engine(), sources.now_ns())
+        engine = sources.engine()
+        yield from engine_metrics(engine, sources.now_ns())
+        yield from event_metrics(engine.events)
         yield from pool_metrics(sources.pool_figures())
         yield from loop_metrics(sources.loop())
         yield from store_metrics(sources.store())
         yield from transport_metrics(sources.transport())
         if sources.uplink is not None:
             yield from uplink_metrics(sources.uplink(), sources.now_ns())
+        if sources.event_uplink is not None:
+            yield from event_uplink_metrics(sources.event_uplink(), engine.events)
 
 
 def engine_metrics(engine: EngineStatistics, now_ns: int) -> Iterator[Metric]:
@@ -157,6 +164,21 @@ def engine_metrics(engine: EngineStatistics, now_ns: int) -> Iterator[Metric]:
         max(0, engine.lease_valid_until_ns - now_ns) / NS_PER_S,
     )
 
+def event_metrics(events: EventStatistics) -> Iterator[Metric]:
+    """What became of events, and how many are kept."""
+    outcomes = CounterMetricFamily("holdfast_events", "Events reported, by what became of them", labels=("outcome",))
+    for outcome, count in (
+        ("accepted", events.accepted_count),
+        ("duplicate", events.duplicate_count),
+        ("conflict", events.conflict_count),
+        ("refused", events.refused_count),
+    ):
+        outcomes.add_metric((outcome,), count)
+    yield outcomes
+    yield _counter("events_voided", "Events taken back, or put right by others", events.void_count)
+    yield _gauge("event_names", "Names of events kept, so that what comes twice counts once", events.name_count)
+    yield _gauge("event_meters", "Meters that charge events as they are taken in", events.meter_count)
+
 
 def pool_metrics(figures: Mapping[str, PoolFigures]) -> Iterator[Metric]:
     """What this host holds, has left and owes, summed over its pools; by currency, of which there are few."""
@@ -197,6 +219,7 @@ def store_metrics(store: StoreStatistics) -> Iterator[Metric]:
         store.map_bytes,
     )
     yield _gauge("store_debits", "Debits kept, the retained acked ones included", store.outbox_count)
+    yield _gauge("store_events_bytes", "Bytes of the map that events take which wait", store.event_outbox_bytes)
 
 
 def transport_metrics(transport: TransportStatistics) -> Iterator[Metric]:
@@ -234,6 +257,16 @@ def uplink_metrics(uplink: UplinkStatistics, now_ns: int) -> Iterator[Metric]:
         yield _gauge("uplink_silence_seconds", "Time since the ledger was heard of", silence_ns / NS_PER_S)
     yield _counter("uplink_reconnects", "Streams opened again", uplink.reconnect_count)
     yield _counter("uplink_sent_bytes", "Payload written to the ledger, framing not counted", uplink.bytes_sent)
+
+
+def event_uplink_metrics(uplink: EventUplinkStatistics, events: EventStatistics) -> Iterator[Metric]:
+    """How events get to the ledger."""
+    yield _gauge("outbox_events", "Events not acked by the ledger", events.last_sequence - events.acked_sequence)
+    yield _gauge("events_lag_seconds", "Age of the oldest event that is not acked", uplink.waiting_ms / MS_PER_S)
+    yield _counter("event_batches_pushed", "Batches of events that the ledger acked", uplink.pushed_batch_count)
+    yield _counter("events_pushed", "Events that the ledger acked", uplink.pushed_event_count)
+    yield _counter("events_pushed_bytes", "Their batches' bytes, compressed", uplink.pushed_bytes)
+    yield _counter("event_pushes_failed", "Batches that the ledger did not take", uplink.failed_push_count)
 
 
 def _counter(name: str, text: str, value: float) -> Metric:

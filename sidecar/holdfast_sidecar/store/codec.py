@@ -23,9 +23,10 @@ from holdfast_sidecar.store.interface import StoreForeign, StoreTooNew, StoreUnu
 from holdfast_sidecar.store.v1 import records_pb2
 from holdfast_sidecar.varint import varint
 
-FORMAT_VERSION = 2
-"""The newest format that this program reads and the one that it writes: 2 has windows and rules. A program that knows
-only 1 would settle holds without their windows, so that what it let be spent would count against no budget."""
+FORMAT_VERSION = 3
+"""The newest format that this program reads and the one that it writes: 2 has windows and rules, 3 has events. A
+program that knows only 1 would settle holds without their windows, so that what it let be spent would count against no
+budget; one that knows only 2 would leave events behind that were accepted."""
 
 CRC_BYTES = 4
 SEQUENCE_BYTES = 8
@@ -73,11 +74,18 @@ class Table(Enum):
     CALENDARS = b"calendars"
     RATE_CARDS = b"rate_cards"
     ESTIMATES = b"estimates"
+    EVENTS = b"events"
+    EVENT_NAMES = b"event_names"
+    EVENT_TIMES = b"event_times"
+    METERS = b"meters"
 
 
-ADDED_TABLES = frozenset({Table.WINDOWS, Table.RULES, Table.CALENDARS, Table.RATE_CARDS, Table.ESTIMATES})
-"""Those that a folder of an older format does not have; they are made when it is opened."""
-ADDED_IN_FORMAT = 2
+ADDED_IN = {
+    **dict.fromkeys((Table.WINDOWS, Table.RULES, Table.CALENDARS, Table.RATE_CARDS, Table.ESTIMATES), 2),
+    **dict.fromkeys((Table.EVENTS, Table.EVENT_NAMES, Table.EVENT_TIMES, Table.METERS), 3),
+}
+"""Tables that a folder of an older format does not have, with the format that does; made when it is opened."""
+ADDED_TABLES = frozenset(ADDED_IN)
 
 
 Row = tuple[bytes, bytes]
@@ -130,7 +138,7 @@ def window_key(account_id: str, window: str) -> bytes:
 
 
 def counter_key(account_id: str, pool_id: str, counter_id: str) -> bytes:
-    """Returns the key of a counter, at most 386 of LMDB's 511 bytes."""
+    """Returns the key of a counter, at most 386, with a meter 400, of LMDB's 511 bytes."""
     return f"{account_id}\0{pool_id}\0{counter_id}".encode()
 
 
@@ -153,6 +161,7 @@ def encode_meta(meta: Meta, boot: Boot) -> Row:
         boot_count=boot.count,
         boot_opened_at_ns=boot.opened_at_ns,
         allowance_valid_until_ns=meta.allowance_valid_until_ns,
+        acked_event_sequence=meta.acked_event_sequence,
     )
     return META_KEY, seal(record.SerializeToString())
 
@@ -395,6 +404,7 @@ def decode_meta(record: bytes, sidecar_id: str | None, boot_id: str, now_ns: int
         boot_id=boot_id,
         lease_valid_until_ns=lease_valid_until_ns,
         allowance_valid_until_ns=allowance_valid_until_ns,
+        acked_event_sequence=stored.acked_event_sequence,
     )
     return meta, boot
 

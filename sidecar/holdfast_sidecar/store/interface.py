@@ -6,6 +6,7 @@ The contract suite runs over every implementation; the in-memory one is the refe
 from dataclasses import dataclass
 from typing import Protocol
 
+from holdfast_sidecar.engine.event_rows import EventNames, EventRow
 from holdfast_sidecar.engine.state import Snapshot, Writes
 
 COMMIT_BOUNDS_US: tuple[int, ...] = (
@@ -57,10 +58,14 @@ class StoreStatistics:
     map_bytes: int
     outbox_count: int
     """Debits kept, the retained acked ones included."""
+    event_outbox_bytes: int = 0
+    """Room that events take up which wait for the ledger."""
+    event_name_count: int = 0
+    """Names of events that are remembered, so that one that comes twice counts once."""
 
 
-class Store(Protocol):
-    """One opener, one writer thread: `load` and `commit` belong to the loop's thread."""
+class Store(EventNames, Protocol):
+    """One opener, one writer thread: `load`, `commit` and what `EventNames` has belong to the loop's thread."""
 
     @property
     def holds_refused(self) -> bool:
@@ -81,6 +86,12 @@ class Store(Protocol):
 
         At least one if there is one, even above `max_bytes`. Sequences are contiguous; those up to the first one
         kept are skipped. Raises `StoreUnusable` on a damaged record, `StoreError` once the store is closed.
+        """
+
+    def read_events(self, after_sequence: int, max_count: int, max_bytes: int) -> list[EventRow]:
+        """Returns whole rows of events in order, from the first row that begins after a sequence. Any thread.
+
+        At least one if there is one, even with more events or bytes. Raises as `read_debits` does.
         """
 
     def statistics(self) -> StoreStatistics:

@@ -16,7 +16,7 @@ import gc
 import logging
 import os
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -25,6 +25,7 @@ from typing import Literal, TypeAlias
 
 import lmdb
 
+from holdfast_sidecar.engine.event_rows import NO_EVENTS, EventRow, KnownEvent
 from holdfast_sidecar.engine.state import Hold, Meta, Snapshot, Writes
 from holdfast_sidecar.store import codec
 from holdfast_sidecar.store.codec import ADDED_TABLES, Boot, Row, Table
@@ -36,11 +37,15 @@ from holdfast_sidecar.store.interface import (
     StoreStatistics,
     StoreUnusable,
 )
+from holdfast_sidecar.store.lmdb_events import LmdbEvents
 from holdfast_sidecar.store.pages import check_pages
 from holdfast_sidecar.store.space import Space, settle_reserve_bytes
 from holdfast_sidecar.store.tables import decode_snapshot, encode_limits
 
 Durability: TypeAlias = Literal["host", "process"]
+
+EVENT_OUTBOX_BYTES = 1 << 30
+"""Default room for events that wait for the ledger."""
 
 MIN_MAP_BYTES = 4 * 1024 * 1024
 """Below this the room kept for settles would not hold one large batch."""
@@ -82,6 +87,7 @@ def open_store(
     map_bytes: int,
     boot_id: str,
     now_ns: int,
+    event_outbox_bytes: int = EVENT_OUTBOX_BYTES,
 ) -> LmdbStore:
     """Opens a sidecar's folder, makes it if need be, and loads what is in it.
 
@@ -92,6 +98,7 @@ def open_store(
         map_bytes: Most that the store may grow to, at least `MIN_MAP_BYTES`. Address space, not memory.
         boot_id: The running boot of the machine; deadlines of another one start anew.
         now_ns: CLOCK_BOOTTIME.
+        event_outbox_bytes: Room for events that wait for the ledger; never more than half of the map.
 
     Raises:
         StoreLocked: Another process has the folder.
@@ -110,7 +117,7 @@ def open_store(
         raise StoreFailed(f"{home.path} cannot be used: {error}") from error
     if memory is not None and durability == "host":
         log.warning("%s lies on %s: nothing in it survives power loss or a reboot", home.path, memory)
-    opening = _Opening(home, lock, sidecar_id, durability, map_bytes, boot_id, now_ns)
+    opening = _Opening(home, lock, sidecar_id, durability, map_bytes, boot_id, now_ns, event_outbox_bytes)
     try:
         return opening.open()
     except BaseException:
@@ -130,7 +137,9 @@ class _Opening:
         map_bytes: int,
         boot_id: str,
         now_ns: int,
+        event_outbox_bytes: int,
     ) -> None:
+        self._event_outbox_bytes = event_outbox_bytes
         self._home = home
         self._lock = lock
         self._sidecar_id = sidecar_id
@@ -167,7 +176,8 @@ class _Opening:
                 )
             self._settle_marker(environment, was_unsynced=unsynced_boot_id is not None)
             space = Space(os.open(self._home.data, os.O_RDWR | os.O_CLOEXEC), self._map_bytes)
-            store = LmdbStore(environment, tables, snapshot, boot, space, self._home, self._lock)
+            events = LmdbEvents(tables, self._map_bytes, self._event_outbox_bytes)
+            store = LmdbStore(environment, tables, snapshot, boot, space, self._home, self._lock, events)
         except BaseException:
             environment.close()
             raise
@@ -244,7 +254,11 @@ class LmdbStore:
         space: Space,
         home: Folder,
         lock: OwnerLock,
+        events: LmdbEvents,
     ) -> None:
+        self._events = events
+        with environment.begin() as transaction:
+            events.open(transaction)
         self._environment = environment
         self._tables = tables
         self._snapshot: Snapshot | None = snapshot
@@ -266,6 +280,26 @@ class LmdbStore:
     def holds_refused(self) -> bool:
         """See `interface.Store`."""
         return self._space.refused
+
+    @property
+    def events_refused(self) -> bool:
+        """See `event_rows.EventNames`."""
+        return self._events.is_full or self._space.refused
+
+    @property
+    def event_name_count(self) -> int:
+        """See `event_rows.EventNames`."""
+        return self._events.name_count
+
+    @property
+    def oldest_event_name_unix_ms(self) -> int:
+        """See `event_rows.EventNames`."""
+        return self._events.oldest_name_unix_ms
+
+    def find_events(self, names: Sequence[bytes]) -> dict[bytes, KnownEvent]:
+        """See `event_rows.EventNames`."""
+        with self._environment.begin() as transaction:
+            return self._events.find(transaction, names)
 
     def load(self) -> Snapshot:
         """See `interface.Store`."""
@@ -315,6 +349,14 @@ class LmdbStore:
                         break
         return found
 
+    def read_events(self, after_sequence: int, max_count: int, max_bytes: int) -> list[EventRow]:
+        """See `interface.Store`."""
+        with self._reading:
+            if not self._open:
+                raise StoreError("the store is closed")
+            with _damage_named(), self._environment.begin() as transaction:
+                return self._events.read(transaction, after_sequence, max_count, max_bytes)
+
     def statistics(self) -> StoreStatistics:
         """See `interface.Store`."""
         return StoreStatistics(
@@ -325,6 +367,8 @@ class LmdbStore:
             reserved_bytes=self._space.reserved_bytes,
             map_bytes=self._space.map_bytes,
             outbox_count=self._outbox_count,
+            event_outbox_bytes=self._events.outbox_bytes,
+            event_name_count=self._events.name_count,
         )
 
     def close(self) -> None:
@@ -375,6 +419,8 @@ class LmdbStore:
             put(key, record, db=tables[changed])
         for changed, key in dropped:
             transaction.delete(key, db=tables[changed])
+        if writes.events is not NO_EVENTS:
+            self._events.put(transaction, writes.events)
         if writes.outcomes_evicted_to:
             _delete_to(transaction, tables[Table.OUTCOMES], writes.outcomes_evicted_to)
         if writes.debits_trimmed_to:
@@ -400,7 +446,7 @@ class LmdbStore:
     def _measure(self, transaction: lmdb.Transaction[bytes]) -> tuple[int, int]:
         """Returns the bytes in use, free pages not counted, and the bytes that open holds need to settle."""
         page_count = META_PAGE_COUNT
-        hold_count = hold_bytes = rights_bytes = 0
+        hold_count = hold_bytes = rights_bytes = names_bytes = 0
         for table, handle in self._tables.items():
             figures = transaction.stat(handle)
             pages = figures["branch_pages"] + figures["leaf_pages"] + figures["overflow_pages"]
@@ -412,11 +458,19 @@ class LmdbStore:
                 self._outbox_count = figures["entries"]
             elif table in _RIGHTS:
                 rights_bytes += pages * self._page_bytes
+            elif table is Table.EVENTS:
+                self._events.outbox_bytes = pages * self._page_bytes
+            elif table in _EVENT_NAMES:
+                names_bytes += pages * self._page_bytes
+                if table is Table.EVENT_NAMES:
+                    self._events.name_count = figures["entries"]
+        self._events.names_bytes = names_bytes
         # One more page has the list of tables.
         return (page_count + 1) * self._page_bytes, settle_reserve_bytes(hold_count, hold_bytes, rights_bytes)
 
 
 _RIGHTS = (Table.POOLS, Table.WINDOWS)
+_EVENT_NAMES = (Table.EVENT_NAMES, Table.EVENT_TIMES)
 
 Tables: TypeAlias = dict[Table, lmdb._Database]  # the stub has no public name for a table's handle
 

@@ -4,12 +4,14 @@ What is acked is in `MemoryDisk`, which outlives the store: a crash is a store d
 the same disk. Used by tests of the loop and by the simulator.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 from threading import Lock
 
+from holdfast_sidecar.engine.event_rows import NO_EVENTS, EventRow, EventWrites, KnownEvent
 from holdfast_sidecar.engine.state import Meta, Snapshot, Writes
-from holdfast_sidecar.store import codec, tables
+from holdfast_sidecar.store import codec, event_codec, tables
 from holdfast_sidecar.store.codec import Boot, Table
 from holdfast_sidecar.store.interface import (
     COMMIT_BOUNDS_US,
@@ -18,6 +20,7 @@ from holdfast_sidecar.store.interface import (
     StoreLocked,
     StoreStatistics,
 )
+from holdfast_sidecar.store.memory_events import forget_names, put_names
 
 Rows = dict[bytes, bytes]
 
@@ -33,7 +36,8 @@ class MemoryDisk:
 class MemoryStore:
     """A store on a `MemoryDisk`; see `interface.Store`.
 
-    Set `fail_next_commit` to see what the loop does when a disk fails, and `holds_refused` for a full one.
+    Set `fail_next_commit` to see what the loop does when a disk fails, `holds_refused` and `events_refused` for a full
+    one.
     """
 
     def __init__(self, disk: MemoryDisk, *, sidecar_id: str, boot_id: str, now_ns: int) -> None:
@@ -58,6 +62,7 @@ class MemoryStore:
         self._moving = Lock()
         self._commit_count = 0
         self.holds_refused = False
+        self.events_refused = False
         self.fail_next_commit = False
         disk.owner = self
         self.commit(Writes(meta=self._snapshot.meta))
@@ -101,6 +106,40 @@ class MemoryStore:
             found.append((codec.sequence_of(key), payload))
         return found
 
+    @property
+    def event_name_count(self) -> int:
+        """See `event_rows.EventNames`."""
+        return len(self._disk.tables[Table.EVENT_NAMES])
+
+    @property
+    def oldest_event_name_unix_ms(self) -> int:
+        """See `event_rows.EventNames`."""
+        oldest = next(iter(self._disk.tables[Table.EVENT_TIMES].values()), None)
+        return 0 if oldest is None else event_codec.time_of(oldest)
+
+    def find_events(self, names: Sequence[bytes]) -> dict[bytes, KnownEvent]:
+        """See `event_rows.EventNames`."""
+        kept = self._disk.tables[Table.EVENT_NAMES]
+        found = {name: event_codec.decode_name(kept[name]) for name in names if name in kept}
+        return {name: known[0] for name, known in found.items() if known is not None}
+
+    def read_events(self, after_sequence: int, max_count: int, max_bytes: int) -> list[EventRow]:
+        """See `interface.Store`."""
+        if self._disk.owner is not self:
+            raise StoreError("the store is closed")
+        with self._moving:
+            kept = list(self._disk.tables[Table.EVENTS].items())
+        found: list[EventRow] = []
+        for row in event_codec.iterate_events(kept):
+            if row.first_sequence <= after_sequence:
+                continue
+            max_count -= row.event_count
+            max_bytes -= len(row.payload)
+            if found and (max_count < 0 or max_bytes < 0):
+                break
+            found.append(row)
+        return found
+
     def statistics(self) -> StoreStatistics:
         """See `interface.Store`; a dictionary has no latency and no limit."""
         kept = self._disk.tables
@@ -112,6 +151,8 @@ class MemoryStore:
             reserved_bytes=0,
             map_bytes=0,
             outbox_count=len(kept[Table.DEBITS]),
+            event_outbox_bytes=sum(map(len, kept[Table.EVENTS].values())),
+            event_name_count=self.event_name_count,
         )
 
     def close(self) -> None:
@@ -134,7 +175,9 @@ class MemoryStore:
         debits = [codec.encode_debit(debit) for debit in writes.debits]
         limits, dropped = tables.encode_limits(writes)
         _check_order(kept[Table.OUTCOMES], outcomes)
+        events = [event_codec.encode_events(row) for row in writes.events.rows]
         _check_order(kept[Table.DEBITS], debits)
+        _check_order(kept[Table.EVENTS], events)
         if writes.meta is not None:
             kept[Table.META].update([codec.encode_meta(writes.meta, self._boot)])
         kept[Table.POOLS].update(pools)
@@ -151,6 +194,20 @@ class MemoryStore:
             kept[Table.HOLDS].pop(codec.sequence_key(sequence), None)
         _delete_to(kept[Table.OUTCOMES], writes.outcomes_evicted_to)
         _delete_to(kept[Table.DEBITS], writes.debits_trimmed_to)
+        kept[Table.EVENTS].update(events)
+        if writes.events is not NO_EVENTS:
+            self._put_events(kept, writes.events)
+
+    def _put_events(self, kept: dict[Table, Rows], writes: EventWrites) -> None:
+        for key in list(kept[Table.EVENTS]):
+            first_sequence, event_count = event_codec.span_of(key)
+            if first_sequence + event_count - 1 <= writes.trimmed_to:
+                del kept[Table.EVENTS][key]
+        names, times = kept[Table.EVENT_NAMES], kept[Table.EVENT_TIMES]
+        put_names(names, times, writes)
+        forget_names(names, times, writes)
+        if writes.meters is not None:
+            kept[Table.METERS].update([event_codec.encode_meters(writes.meters)])
 
 
 def _check_order(rows: Rows, new: list[codec.Row]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from google.protobuf.message import DecodeError
 
 from holdfast_sidecar.engine.state import Snapshot, Writes
-from holdfast_sidecar.store import codec, rule_codec
+from holdfast_sidecar.store import codec, event_codec, rule_codec
 from holdfast_sidecar.store.codec import Boot, Row, Table
 from holdfast_sidecar.store.interface import StoreUnusable
 
@@ -48,6 +48,8 @@ def decode_snapshot(
             list(rule_codec.decode_calendars(tables.get(Table.CALENDARS, ()))),
             list(rule_codec.decode_rate_cards(tables.get(Table.RATE_CARDS, ()))),
             list(rule_codec.decode_estimates(tables.get(Table.ESTIMATES, ()))),
+            event_codec.decode_meters(tables.get(Table.METERS, ())),
+            max(meta.acked_event_sequence, event_codec.check_events(tables.get(Table.EVENTS, ()))),
         )
     except (DecodeError, ValueError) as error:
         raise StoreUnusable("a record with a sound checksum cannot be read") from error
@@ -75,6 +77,10 @@ def encode_limits(writes: Writes) -> tuple[list[tuple[Table, Row]], list[tuple[T
 
 
 def _check_complete(tables: Mapping[Table, Iterable[Row]], format_version: int) -> None:
-    missing = [table.name.lower() for table in Table if table not in tables]
-    if missing and format_version >= codec.ADDED_IN_FORMAT:
+    missing = [
+        table.name.lower()
+        for table in Table
+        if table not in tables and format_version >= codec.ADDED_IN.get(table, format_version)
+    ]
+    if missing:
         raise StoreUnusable(f"tables are missing: {', '.join(missing)}")

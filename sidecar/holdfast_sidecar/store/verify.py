@@ -202,7 +202,7 @@ class _RecordCheck:
         try:
             handle = self._environment.open_db(table.value, txn=self._transaction, create=False)
         except lmdb.NotFoundError:
-            if table not in codec.ADDED_TABLES or self._format_version >= codec.ADDED_IN_FORMAT:
+            if self._format_version >= codec.ADDED_IN.get(table, 0):
                 self._report.fault(f"{table.name.lower()}: the table is missing")
             return
         for key, record in self._transaction.cursor(db=handle).iternext():

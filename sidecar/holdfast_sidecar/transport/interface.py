@@ -59,7 +59,7 @@ class TransportConfig:
     max_batch_items: int = 1024
     max_pending_items: int = 16_384
     """Items taken in and not answered; past it a call is refused with RESOURCE_EXHAUSTED."""
-    max_message_bytes: int = 65_536
+    max_message_bytes: int = 262_144
     max_metadata_bytes: int = 8_192
     """Headers of a call, counted as HTTP/2 does: 32 bytes each beside name and value."""
     max_concurrent_streams: int = 1024

@@ -298,6 +298,7 @@ class UplinkProtocol:
                 leases,
                 stream.hello_made_ns + welcome.allowance_validity_ms * _MS,
                 welcome.claims_wanted,
+                welcome.meters_revision,
             )
         )
         self._adopt_if_durable(stream)
@@ -326,7 +327,12 @@ class UplinkProtocol:
         for heartbeat_id in [known for known in stream.heartbeats if known <= ack.heartbeat_id]:
             del stream.heartbeats[heartbeat_id]
         self._events.append(
-            LeasesRenewed(made_ns + ack.lease_validity_ms * _MS, now_ns, made_ns + ack.allowance_validity_ms * _MS)
+            LeasesRenewed(
+                made_ns + ack.lease_validity_ms * _MS,
+                now_ns,
+                made_ns + ack.allowance_validity_ms * _MS,
+                ack.meters_revision,
+            )
         )
 
     def abandon(self, now_ns: int, why: str) -> None:

@@ -9,11 +9,14 @@ from dataclasses import replace
 
 from holdfast.v1 import ledger_sync_service_pb2 as pb
 from holdfast_rating.cards import InvalidRateCard
+from holdfast_rating.metering import UsageMeter
 
-from holdfast_sidecar import rule_messages
+from holdfast_sidecar import meter_messages, rule_messages
 from holdfast_sidecar.engine import cards
+from holdfast_sidecar.engine.event_rows import Meters
 from holdfast_sidecar.engine.events import RulesAsk, RulesUpdated
 from holdfast_sidecar.engine.rules import Calendar, RateCardContent, SubjectRules
+from holdfast_sidecar.meter_messages import BadMeter
 from holdfast_sidecar.rule_messages import BadRule
 
 _Node = tuple[str, str]
@@ -26,9 +29,25 @@ def rules_updated(ask: RulesAsk, update: pb.RulesUpdate, heard_at_ns: int) -> Ru
     nodes, refused = _nodes(ask, update.nodes, calendars, calendar_faults)
     rate_cards, rate_card_faults = _rate_cards(ask, update.rate_cards)
     refused += [("", "", fault) for fault in rate_card_faults]
+    meters = None
+    if ask.meters_wanted and update.HasField("meters"):
+        meters, meter_faults = _meters(update.meters)
+        refused += [("", "", fault) for fault in meter_faults]
     return RulesUpdated(
-        ask.request_id, tuple(nodes), tuple(calendars.values()), tuple(rate_cards), heard_at_ns, tuple(refused)
+        ask.request_id, tuple(nodes), tuple(calendars.values()), tuple(rate_cards), heard_at_ns, tuple(refused), meters
     )
+
+
+def _meters(update: pb.Meters) -> tuple[Meters, list[str]]:
+    """Returns the meters that are understood, and what is wrong with others: the ledger charges what those count."""
+    good: list[UsageMeter] = []
+    faults: list[str] = []
+    for message in update.meters:
+        try:
+            good.append(meter_messages.meter(message))
+        except BadMeter as error:
+            faults.append(str(error))
+    return Meters(update.revision, tuple(good)), faults
 
 
 def _calendars(messages: Iterable[pb.Calendar]) -> tuple[dict[str, Calendar], dict[str, str]]:

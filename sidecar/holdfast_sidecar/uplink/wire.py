@@ -76,7 +76,9 @@ def rules_request(ask: RulesAsk) -> bytes:
     Of a path longer than any subject's, which callers may give, it asks for the part that can be there.
     """
     wants = [pb.RulesWant(account_id=account_id, subject=_possible(subject)) for account_id, subject in ask.paths]
-    request = pb.RulesRequest(request_id=ask.request_id, wants=wants, rate_card_ids=ask.rate_card_ids)
+    request = pb.RulesRequest(
+        request_id=ask.request_id, wants=wants, rate_card_ids=ask.rate_card_ids, meters_wanted=ask.meters_wanted
+    )
     return pb.SyncRequest(rules_request=request).SerializeToString()
 
 

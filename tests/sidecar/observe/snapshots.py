@@ -1,5 +1,6 @@
 """Snapshots of every part with numbers that tell them apart, for the tests of what is made of them."""
 
+from holdfast_sidecar.engine.event_log import EventStatistics
 from holdfast_sidecar.engine.governance import GovernanceStatistics
 from holdfast_sidecar.engine.rated import RatedStatistics
 from holdfast_sidecar.engine.statistics import EngineStatistics, PoolFigures
@@ -8,6 +9,7 @@ from holdfast_sidecar.loop import BATCH_BOUNDS, LoopStatistics
 from holdfast_sidecar.observe.collector import Sources
 from holdfast_sidecar.store.interface import COMMIT_BOUNDS_US, StoreStatistics
 from holdfast_sidecar.transport.interface import LATENCY_BOUNDS_US, MethodStatistics, TransportStatistics
+from holdfast_sidecar.uplink.event_uplink import EventUplinkStatistics
 from holdfast_sidecar.uplink.lifecycle import State
 from holdfast_sidecar.uplink.runner import UplinkStatistics
 
@@ -44,6 +46,7 @@ ENGINE = EngineStatistics(
     lease_valid_until_ns=NOW_NS + 1_500_000_000,
     mode=Mode.PARTITIONED,
     governance=GovernanceStatistics(refused_count=45, subject_count=46, window_count=47),
+    events=EventStatistics(81, 82, 83, 84, 85, 96, 86, 87, 88),
     rated=RatedStatistics(card_refused_count=42, estimate_count=43, estimate_dropped_count=44),
 )
 
@@ -64,6 +67,8 @@ STORE = StoreStatistics(
     reserved_bytes=8192,
     map_bytes=1 << 20,
     outbox_count=31,
+    event_outbox_bytes=89,
+    event_name_count=87,
 )
 
 TRANSPORT = TransportStatistics(
@@ -92,6 +97,15 @@ UPLINK = UplinkStatistics(
     bytes_sent=52,
 )
 
+EVENT_UPLINK = EventUplinkStatistics(
+    acked_sequence=71,
+    pushed_batch_count=72,
+    pushed_event_count=73,
+    pushed_bytes=74,
+    failed_push_count=75,
+    waiting_ms=7_600,
+)
+
 
 def sources(*, with_uplink: bool = True) -> Sources:
     """These snapshots, as a sidecar would hand them out."""
@@ -104,4 +118,5 @@ def sources(*, with_uplink: bool = True) -> Sources:
         store=lambda: STORE,
         transport=lambda: TRANSPORT,
         uplink=(lambda: UPLINK) if with_uplink else None,
+        event_uplink=(lambda: EVENT_UPLINK) if with_uplink else None,
     )

@@ -49,6 +49,22 @@ def test_denials_can_be_told_apart_by_the_kind_of_level() -> None:
     assert metrics["holdfast_windows", ()] == 47
 
 
+def test_events_are_counted_by_what_became_of_them() -> None:
+    """And how many wait, for how long, and how many names are kept."""
+    metrics = scrape()
+    outcomes = ("accepted", "duplicate", "conflict", "refused")
+    counted = [metrics["holdfast_events_total", (("outcome", outcome),)] for outcome in outcomes]
+    assert counted == [81, 82, 83, 84]
+    assert metrics["holdfast_events_voided_total", ()] == 85
+    assert metrics["holdfast_outbox_events", ()] == 10
+    assert metrics["holdfast_events_lag_seconds", ()] == 7.6
+    assert metrics["holdfast_event_names", ()] == 87
+    assert metrics["holdfast_event_meters", ()] == 88
+    assert metrics["holdfast_store_events_bytes", ()] == 89
+    pushed = ("event_batches_pushed", "events_pushed", "events_pushed_bytes", "event_pushes_failed")
+    assert [metrics[f"holdfast_{name}_total", ()] for name in pushed] == [72, 73, 74, 75]
+
+
 def test_amounts_are_told_by_currency_and_never_summed_over_currencies() -> None:
     """A credit and a token have nothing to do with each other."""
     metrics = scrape()
@@ -139,7 +155,7 @@ def test_every_number_of_every_snapshot_is_published() -> None:
 def test_names_follow_prometheus() -> None:
     """One prefix, base units, counters end in _total; no label that a caller fills."""
     allowed = {"verdict", "reason", "mode", "method", "code", "le", "state", "version", "transport", "durability"}
-    allowed |= {"currency"}  # an operator names it at the ledger
+    allowed |= {"outcome", "currency"}  # those of currencies an operator names at the ledger
     registry = CollectorRegistry(auto_describe=False)
     registry.register(SidecarCollector(sources()))
     for family in text_string_to_metric_families(generate_latest(registry).decode()):

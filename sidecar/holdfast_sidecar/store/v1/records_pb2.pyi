@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class MetaRecord(_message.Message):
-    __slots__ = ("format_version", "sidecar_id", "epoch", "birth_epoch", "instance", "welcomed_instance", "acked_sequence", "last_sequence", "boot_id", "lease_valid_until_ns", "boot_count", "boot_opened_at_ns", "allowance_valid_until_ns")
+    __slots__ = ("format_version", "sidecar_id", "epoch", "birth_epoch", "instance", "welcomed_instance", "acked_sequence", "last_sequence", "boot_id", "lease_valid_until_ns", "boot_count", "boot_opened_at_ns", "allowance_valid_until_ns", "acked_event_sequence")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
     SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class MetaRecord(_message.Message):
     BOOT_COUNT_FIELD_NUMBER: _ClassVar[int]
     BOOT_OPENED_AT_NS_FIELD_NUMBER: _ClassVar[int]
     ALLOWANCE_VALID_UNTIL_NS_FIELD_NUMBER: _ClassVar[int]
+    ACKED_EVENT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     format_version: int
     sidecar_id: str
     epoch: int
@@ -34,7 +35,8 @@ class MetaRecord(_message.Message):
     boot_count: int
     boot_opened_at_ns: int
     allowance_valid_until_ns: int
-    def __init__(self, format_version: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., instance: _Optional[bytes] = ..., welcomed_instance: _Optional[bytes] = ..., acked_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., boot_id: _Optional[str] = ..., lease_valid_until_ns: _Optional[int] = ..., boot_count: _Optional[int] = ..., boot_opened_at_ns: _Optional[int] = ..., allowance_valid_until_ns: _Optional[int] = ...) -> None: ...
+    acked_event_sequence: int
+    def __init__(self, format_version: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., birth_epoch: _Optional[int] = ..., instance: _Optional[bytes] = ..., welcomed_instance: _Optional[bytes] = ..., acked_sequence: _Optional[int] = ..., last_sequence: _Optional[int] = ..., boot_id: _Optional[str] = ..., lease_valid_until_ns: _Optional[int] = ..., boot_count: _Optional[int] = ..., boot_opened_at_ns: _Optional[int] = ..., allowance_valid_until_ns: _Optional[int] = ..., acked_event_sequence: _Optional[int] = ...) -> None: ...
 
 class PoolRecord(_message.Message):
     __slots__ = ("account_id", "pool_id", "currency", "granted_total", "reclaimed_total", "returned_total", "consumed_total", "posted_total", "pool_posted", "enforcement", "overdraft_limit", "partition_mode", "partition_after_ms", "allowance_granted_total", "allowance_reclaimed_total", "allowance_returned_total", "allowance_consumed_total", "pool_overdraft_bound", "shadow")

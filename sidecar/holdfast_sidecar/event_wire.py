@@ -1,0 +1,88 @@
+"""Events as bytes: the names that they are known by, and the entries of the batches in which they travel.
+
+An entry is made once, where the event is taken in, and spliced from there on. Pure; used by dispatcher and engine.
+"""
+
+from hashlib import blake2b, sha256
+from typing import Final
+
+from holdfast_sidecar.varint import embedded, varint
+
+PREFIX_BYTES: Final = 12
+"""Of a name, for account and source: 96 bits, by which nobody meets another one's events."""
+PLAIN_ID_BYTES: Final = 40
+"""Ids up to this length stand in the name as they are, so that ids that count up lie side by side: a UUID does."""
+CONTENT_BYTES: Final = 16
+_ID_DIGEST_BYTES: Final = 24
+_DIGEST_MARK: Final = b"\0"
+"""Begins the digest of a longer id; ids have no control characters."""
+
+_ENTRY_TAG: Final = bytes([1 << 3 | 2])
+"""`EventBatch.events`."""
+_EVENT_TAG: Final = bytes([1 << 3 | 2])
+"""`RecordedEvent.event`."""
+_ACCEPTED_TAG: Final = bytes([2 << 3])
+"""`RecordedEvent.accepted_at_unix_ms`."""
+_VOID: Final = bytes([3 << 3, 1])
+"""`RecordedEvent.void`, true."""
+_CHARGE_FIELD: Final = 4
+_LENGTHS: Final = tuple(varint(length) for length in range(2048))
+
+
+def name_prefix(account_id: str, source: str) -> bytes:
+    """Returns what the names of all events of an account and source begin with."""
+    return blake2b(f"{account_id}\0{source}".encode(), digest_size=PREFIX_BYTES).digest()
+
+
+def event_name(prefix: bytes, event_id: str) -> bytes:
+    """Returns the name of an event, at most 52 bytes."""
+    text = event_id.encode()
+    if len(text) <= PLAIN_ID_BYTES:
+        return prefix + text
+    return prefix + _DIGEST_MARK + blake2b(text, digest_size=_ID_DIGEST_BYTES).digest()
+
+
+def content_digest(payload: bytes) -> bytes:
+    """Returns 16 bytes that stand for a message in its one form (BLAKE2b, RFC 7693)."""
+    return blake2b(payload, digest_size=CONTENT_BYTES).digest()
+
+
+def accepted_at(unix_ms: int) -> bytes:
+    """Returns what follows the event in an entry: when it was taken in."""
+    return _ACCEPTED_TAG + varint(unix_ms)
+
+
+def entry(payload: bytes, rest: bytes) -> bytes:
+    """Returns an entry of a batch: the event, then the other fields."""
+    length = _length(len(payload))
+    whole = 1 + len(length) + len(payload) + len(rest)
+    return b"".join((_ENTRY_TAG, _length(whole), _EVENT_TAG, length, payload, rest))
+
+
+def void_entry(payload: bytes, accepted: bytes) -> bytes:
+    """Returns an entry that takes an event back."""
+    return entry(payload, accepted + _VOID)
+
+
+class ChargeForm:
+    """Entries' charges of one debit: what is the same in all of them is made once."""
+
+    __slots__ = ("_head", "_tail")
+
+    def __init__(self, meter_id: str, operation_id: str, pool_id: str) -> None:
+        self._head = embedded(1, meter_id.encode())
+        self._tail = embedded(4, operation_id.encode()) + embedded(5, pool_id.encode())
+
+    def charge(self, quantity: int, amount: int) -> bytes:
+        """Returns a `RecordedEvent.charges`."""
+        figures = (b"\x10" + varint(quantity) if quantity else b"") + (b"\x18" + varint(amount) if amount else b"")
+        return embedded(_CHARGE_FIELD, self._head + figures + self._tail)
+
+
+def charge_digest(meter_id: str, group: str, names: list[str]) -> bytes:
+    """Returns the SHA-256 that names the debit of events, by their sorted sources and ids, the meter and the group."""
+    return sha256("\0".join((*sorted(names), meter_id, group)).encode()).digest()
+
+
+def _length(length: int) -> bytes:
+    return _LENGTHS[length] if length < len(_LENGTHS) else varint(length)
