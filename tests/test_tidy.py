@@ -66,7 +66,8 @@ ENGINE_IMPORTS = {
     "holdfast_sidecar.event_wire",
 }
 
-RATING_IMPORTS = (ENGINE_IMPORTS - {"google.protobuf", CONTRACT, "holdfast_sidecar.engine", "holdfast_sidecar.event_wire"}) | {
+_NOT_OF_RATING = {"google.protobuf", CONTRACT, "holdfast_sidecar.engine", "holdfast_sidecar.event_wire"}
+RATING_IMPORTS = (ENGINE_IMPORTS - _NOT_OF_RATING) | {
     "array",
     "datetime",
     "decimal",
