@@ -58,8 +58,17 @@ class UsageDatabase(Protocol):
             UsageStoreError: One of its kinds.
         """
 
-    def command(self, sql: str, parameters: Mapping[str, Parameter] = NO_PARAMETERS) -> None:
-        """Carries out a statement without an answer. Raises `UsageStoreError`."""
+    def command(self, sql: str, parameters: Mapping[str, Parameter] = NO_PARAMETERS, token: str = "") -> None:
+        """Carries out a statement without an answer.
+
+        Args:
+            sql: Anything but a question; values as in `query`.
+            parameters: The values by name.
+            token: As in `insert`, of an INSERT … SELECT.
+
+        Raises:
+            UsageStoreError: As for `insert`.
+        """
 
     def insert(self, table: str, rows: pa.Table, token: str = "") -> None:
         """Adds rows, durably, to the columns that they name.

@@ -106,10 +106,10 @@ class EmbeddedDatabase:
         with self._handle() as client:
             return client.query_arrow(sql, dict(parameters), query_settings(timeout_ms))
 
-    def command(self, sql: str, parameters: Mapping[str, Parameter] = NO_PARAMETERS) -> None:
+    def command(self, sql: str, parameters: Mapping[str, Parameter] = NO_PARAMETERS, token: str = "") -> None:
         """See `UsageDatabase`."""
         with self._handle() as client:
-            client.command(sql, dict(parameters))
+            client.command(sql, dict(parameters), settings=insert_settings(token))
 
     def insert(self, table: str, rows: pa.Table, token: str = "") -> None:
         """See `UsageDatabase`."""

@@ -6,7 +6,16 @@ from importlib import resources
 
 from holdfast_ledger.usage.database import UsageDatabase
 
-TABLES = ("spend", "usage", "events", "event_names", "grant_burns", "feed_turns")
+ROLLUPS = (
+    "usage_hours", "usage_account_hours", "spend_hours", "spend_account_hours", "event_hours", "event_account_hours",
+    "dimension_hours", "rollup_touches", "rollup_rolls",
+)  # fmt: skip
+"""Sums of hours, made of the others by `queries.rollups`."""
+
+TABLES = (
+    "spend", "usage", "events", "event_names", "void_names", "arrivals", "judged", "grant_burns", "feed_turns",
+    *ROLLUPS,
+)  # fmt: skip
 """Each with a file of its name in `tables/`."""
 
 FACTS = ("spend", "usage", "events")

@@ -6,12 +6,17 @@ CREATE TABLE IF NOT EXISTS feed_turns (
     entry_key UInt64,
     debit_key UInt64,
     event_batch_key UInt64,
+    -- Of the changes of metered periods.
+    change_key UInt64,
     -- Up to when the ledger's postings are in the store.
     complete_until DateTime64(3, 'UTC'),
-    -- Of the ledger's history: another one after it was restored.
+    -- Of the ledger's history: another one after it was restored; and its last entry and debit in short.
     generation UInt64,
-    -- Of the feeder, for people.
-    fed_at DateTime64(3, 'UTC')
+    anchor String,
+    -- Rows of all turns so far: fewer in the tables were lost.
+    spend_count UInt64,
+    usage_count UInt64,
+    event_count UInt64
 ) ENGINE = ReplacingMergeTree(batch_no)
 ORDER BY (batch_no, complete)
 SETTINGS index_granularity = 512, non_replicated_deduplication_window = 1000, fsync_after_insert = 1,

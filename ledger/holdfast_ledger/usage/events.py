@@ -1,0 +1,232 @@
+"""Takes batches of events into the store: says what becomes of each, and what it counts for additive meters.
+
+The first event of a name counts; others of its name are duplicates or conflicts. An event that was taken back, before
+or after it came, stays counted and is there once more as "taken_back": the two cancel each other out, in this turn or
+between two, and no row ever changes. All of it is SQL over the events of one turn, so that it is quick.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from holdfast_ledger.metering.batches import Content
+from holdfast_ledger.metering.columns import table_of
+from holdfast_ledger.store.interface import Reader
+from holdfast_ledger.usage.columns import repeated
+from holdfast_ledger.usage.database import Parameter, UsageDatabase
+from holdfast_ledger.usage.meters import Meters
+
+BATCHES_A_TURN = 1_000
+"""Batches of one event each are counted by this."""
+
+INSERT_TIMEOUT_MS = 60_000
+
+_SAID = """batch_key, position, batch_no, name_hash, content_hash, account_id, source, id, type, accepted_at, subject,
+dimensions, quantities, corrects_id, `charges.meter_id`, `charges.quantity`, `charges.amount`, `charges.operation_id`,
+`charges.pool_id`, origin"""
+
+_JUDGE_EVENTS = f"""INSERT INTO judged ({_SAID}, time, outcome)
+WITH known AS (
+    SELECT name_hash, any(content_hash) AS known_hash FROM event_names
+    WHERE name_hash IN (SELECT name_hash FROM arrivals WHERE void = 0) AND batch_no < {{batch_no:UInt64}}
+    GROUP BY name_hash
+), told AS (
+    SELECT *, name_hash, content_hash, fromUnixTimestamp64Milli(accepted_at_ms, 'UTC') AS accepted_at,
+        fromUnixTimestamp64Milli(time_ms, 'UTC') AS time,
+        row_number() OVER (PARTITION BY name_hash ORDER BY batch_key, position) AS place,
+        first_value(content_hash) OVER (PARTITION BY name_hash ORDER BY batch_key, position) AS first_hash
+    FROM arrivals WHERE void = 0
+)
+SELECT {_SAID}, time, multiIf(
+    known.known_hash = 0 AND place = 1, 'counted',
+    content_hash = if(known.known_hash = 0, first_hash, known.known_hash), 'duplicate', 'conflict') AS outcome
+FROM told LEFT JOIN known USING (name_hash)"""
+
+_JUDGE_VOIDS = f"""INSERT INTO judged ({_SAID}, time, outcome)
+WITH voids AS (
+    SELECT {_SAID.replace("accepted_at", "fromUnixTimestamp64Milli(accepted_at_ms, 'UTC') AS accepted_at")},
+        'void' AS kind
+    FROM arrivals WHERE void = 1
+    UNION ALL
+    SELECT batch_key, position, batch_no, corrects_hash AS name_hash, 0 AS content_hash, account_id, source,
+        arrivals.corrects_id AS id, '' AS type, fromUnixTimestamp64Milli(accepted_at_ms, 'UTC') AS accepted_at, '' AS subject,
+        map() AS dimensions, map() AS quantities, '' AS corrects_id, [] AS `charges.meter_id`,
+        [] AS `charges.quantity`, [] AS `charges.amount`, [] AS `charges.operation_id`, [] AS `charges.pool_id`,
+        origin, 'corrected' AS kind
+    FROM arrivals WHERE arrivals.corrects_id != '' AND (batch_key, position) IN (
+        SELECT batch_key, position FROM judged WHERE outcome = 'counted')
+)
+SELECT {_SAID}, accepted_at AS time, multiIf(
+    row_number() OVER (PARTITION BY name_hash ORDER BY batch_key, position, kind) = 1 AND name_hash NOT IN (
+        SELECT name_hash FROM void_names WHERE name_hash IN (SELECT name_hash FROM voids)
+        AND batch_no < {{batch_no:UInt64}}),
+    kind, concat(kind, '_again')) AS outcome
+FROM voids"""
+
+_JUDGE_TAKEN_BACK = f"""INSERT INTO judged ({_SAID}, time, outcome)
+WITH taken AS (SELECT name_hash FROM judged WHERE outcome IN ('void', 'corrected')),
+    come AS (SELECT name_hash FROM judged WHERE outcome = 'counted')
+SELECT {_SAID.replace("batch_no", "{batch_no:UInt64} AS batch_no")}, time, 'taken_back' AS outcome FROM (
+    SELECT * FROM judged WHERE outcome = 'counted' AND (name_hash IN taken OR name_hash IN (
+        SELECT name_hash FROM void_names WHERE name_hash IN come AND batch_no < {{batch_no:UInt64}}))
+    UNION ALL
+    SELECT * FROM events WHERE outcome = 'counted' AND events.batch_no < {{batch_no:UInt64}} AND name_hash IN taken
+        AND (toDate(time), account_id) IN (SELECT toDate(time), account_id FROM event_names
+            WHERE name_hash IN taken AND batch_no < {{batch_no:UInt64}})
+    LIMIT 1 BY name_hash
+)"""
+
+_KEEP = (
+    ("events", f"INSERT INTO events ({_SAID}, time, outcome) SELECT {_SAID}, time, outcome FROM judged"),
+    (
+        "event_names",
+        """INSERT INTO event_names (name_hash, content_hash, batch_no, account_id, time)
+        SELECT name_hash, content_hash, batch_no, account_id, time FROM judged WHERE outcome = 'counted'""",
+    ),
+    (
+        "void_names",
+        """INSERT INTO void_names (name_hash, batch_no)
+        SELECT name_hash, batch_no FROM judged WHERE outcome IN ('void', 'corrected')""",
+    ),
+)
+"""What is kept of a turn's events, by table."""
+
+_USED = """row_id, batch_no, time, posted_at, account_id, pool_id, meter_id, quantity, source, subject, dimensions,
+operation_id, event_source, event_id"""
+
+_COUNTED = """toUInt64(name_hash) AS row_id, batch_no, time, accepted_at AS posted_at, account_id, {pool} AS pool_id,
+{meter} AS meter_id, if(outcome = 'counted', {quantity}, -{quantity}) AS quantity,
+if(outcome = 'counted', 'event', 'void') AS source, subject, dimensions, {operation} AS operation_id,
+judged.source AS event_source, id AS event_id"""
+
+_CHARGED = _COUNTED.format(
+    pool="`charges.pool_id`",
+    meter="`charges.meter_id`",
+    quantity="`charges.quantity`",
+    operation="`charges.operation_id`",
+)
+_CHARGED_ROWS = f"""SELECT {_CHARGED} FROM judged ARRAY JOIN `charges.meter_id`, `charges.quantity`,
+`charges.operation_id`, `charges.pool_id` WHERE outcome IN ('counted', 'taken_back') AND `charges.quantity` != 0"""
+"""What was charged already says itself what it counted."""
+
+METERS_A_STATEMENT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a turn's events."""
+
+    event_count: int = 0
+    """Rows of `events`."""
+    usage_count: int = 0
+    """Rows of `usage`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    sql: str
+    parameters: Mapping[str, Parameter]
+
+
+def batches_until(reader: Reader, after_key: int, until_key: int, limit: int) -> int:
+    """Returns the key of the last batch that a turn takes: at most so many events, but one batch at least."""
+    last_key = after_key
+    for key, event_count in reader.event_counts(after_key, until_key, BATCHES_A_TURN):
+        limit -= event_count
+        if limit < 0 and last_key > after_key:
+            break
+        last_key = key
+    return last_key
+
+
+def arrivals(reader: Reader, after_key: int, until_key: int, batch_no: int) -> pa.Table | None:
+    """Returns the events of batches as rows of `arrivals`; None if there are none."""
+    tables = []
+    while after_key < until_key and (batches := reader.event_batches(after_key, 10)):
+        for batch in batches:
+            after_key = batch.batch_key
+            if after_key > until_key:
+                break
+            events = table_of(Content(batch.content_kind), batch.content)
+            count = events.num_rows
+            columns = {name: events.column(name) for name in events.column_names if name != "charges"}
+            charges = events.column("charges").combine_chunks()
+            tables.append(
+                pa.table(
+                    {
+                        **columns,
+                        **_charges(charges),
+                        "void": events.column("void").cast(pa.uint8()),
+                        "batch_key": repeated(after_key, count),
+                        "position": pa.array(range(count), pa.uint32()),
+                        "batch_no": repeated(batch_no, count),
+                        "origin": pa.array([batch.origin] * count, pa.string()),
+                    }
+                )
+            )
+    return pa.concat_tables(tables) if tables else None
+
+
+def _charges(charges: pa.ListArray) -> dict[str, pa.Array]:
+    """Returns one column of lists for each field of the charges."""
+    offsets, values = charges.offsets, charges.values
+    return {
+        f"charges.{field.name}": pa.ListArray.from_arrays(offsets, values.field(field.name)) for field in values.type
+    }
+
+
+def judge(database: UsageDatabase, arrived: pa.Table | None, batch_no: int) -> None:
+    """Says what becomes of a turn's events, in the table `judged`. Raises `UsageStoreError`."""
+    if arrived is None:
+        return
+    for table in ("arrivals", "judged"):
+        database.command(f"TRUNCATE TABLE {table}")
+    database.insert("arrivals", arrived)
+    for statement in (_JUDGE_EVENTS, _JUDGE_VOIDS, _JUDGE_TAKEN_BACK):
+        database.command(statement, {"batch_no": batch_no})
+
+
+def hours(database: UsageDatabase) -> list[int]:
+    """Returns the hours of the judged events, as Unix times in hours. Raises `UsageStoreError`."""
+    sql = "SELECT DISTINCT toUInt32(intDiv(toUnixTimestamp64Milli(time), 3600000)) AS hour FROM judged"
+    return list(database.query(sql).column("hour").to_pylist())
+
+
+def keep(database: UsageDatabase, arrived: pa.Table | None, meters: Meters, batch_no: int) -> Taken:
+    """Keeps a turn's judged events, and what they count. Raises `UsageStoreError`."""
+    if arrived is None:
+        return Taken()
+    statements = list(_counting(database, meters))
+    for number, one in enumerate(statements):
+        database.command(f"INSERT INTO usage ({_USED}) {one.sql}", one.parameters, f"{batch_no}:events:{number}")
+    for table, sql in _KEEP:
+        database.command(sql, {}, f"{batch_no}:{table}")
+    usage_count = sum(_count(database, one.sql, one.parameters) for one in statements)
+    return Taken(_count(database, "SELECT 1 FROM judged", {}), usage_count)
+
+
+def _count(database: UsageDatabase, sql: str, parameters: Mapping[str, Parameter]) -> int:
+    found = database.query(f"SELECT count() AS n FROM ({sql})", parameters, INSERT_TIMEOUT_MS)
+    return int(found.column("n")[0].as_py())
+
+
+def _counting(database: UsageDatabase, meters: Meters) -> list[_Statement]:
+    """Returns the questions that say what the judged events count."""
+    statements = [_Statement(_CHARGED_ROWS, {})]
+    sql = "SELECT type, min(batch_key) AS first, max(batch_key) AS last FROM judged WHERE type != '' GROUP BY type"
+    parts = []
+    for row in database.query(sql).to_pylist():
+        parts += meters.counting(row["type"], row["first"], row["last"])
+    for start in range(0, len(parts), METERS_A_STATEMENT):
+        chosen = parts[start : start + METERS_A_STATEMENT]
+        bound = [part.bound(f"m{number}_") for number, part in enumerate(chosen)]
+        text = " UNION ALL ".join(
+            f"SELECT {_COUNTED.format(**columns, operation=chr(39) * 2)} FROM judged WHERE {where}"
+            for columns, where, _ in bound
+        )
+        values: dict[str, Parameter] = {}
+        for _, _, parameters in bound:
+            values |= parameters
+        statements.append(_Statement(text, values))
+    return statements
