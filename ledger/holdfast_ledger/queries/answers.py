@@ -1,0 +1,342 @@
+"""Answers questions from the usage store: finds the snapshot, chooses where to read, and cuts pages.
+
+Each call blocks; `service` has threads for them. Upstream of it are `question` and `tokens`, downstream `statements`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from holdfast.v1 import usage_service_pb2 as api
+
+from holdfast_ledger import errors
+from holdfast_ledger.access.caller import Caller
+from holdfast_ledger.errors import InvalidArgument
+from holdfast_ledger.queries import rollups, tokens
+from holdfast_ledger.queries.calendar import Granularity, Window, window
+from holdfast_ledger.queries.keys import BUILT_IN, FACTS, FACTS_OF, UNIT_KEYS, Fact, Key, keys_of
+from holdfast_ledger.queries.question import (
+    Question,
+    check_span,
+    digest_of,
+    key_of,
+    page_size_of,
+    question_of,
+    scope_of,
+)
+from holdfast_ledger.queries.statements import Builder, Place, Reading, Source, Statement
+from holdfast_ledger.queries.tokens import PageToken, TracePageToken
+from holdfast_ledger.usage import database as store
+from holdfast_ledger.usage.database import UsageDatabase
+from holdfast_ledger.validation import check_range, check_text
+
+QUESTION_TIMEOUT_MS: Final = 20_000
+"""Of each statement of a question: longer than any chart is waited for, short beside what a scan without end takes."""
+
+MAX_TOKENS_BYTES: Final = 2_500_000
+"""Of the trace tokens of a page: with a long request they are cut to fewer cells, since clients take 4 MiB."""
+
+MAX_KEYS_NAMED: Final = 50
+"""Of those that are told when a key is not known."""
+
+MAX_LISTED: Final = 1_000
+DEFAULT_LISTED: Final = 100
+MAX_PREFIX_BYTES: Final = 1_024
+
+_MAX_INT64: Final = 2**63 - 1
+_SNAPSHOT: Final = """SELECT batch_no, toUnixTimestamp64Milli(complete_until) AS until FROM feed_turns
+WHERE complete = 1 ORDER BY batch_no DESC, complete_until DESC LIMIT 1"""
+
+Row: TypeAlias = Mapping[str, "int | str | list[str]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Up to where the store was fed."""
+
+    batch_no: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Of figures."""
+
+    name: str = ""
+    """Empty: several are summed, or it has none."""
+    exponent: int = 0
+
+
+UnitOf: TypeAlias = Callable[[str, str], Unit]
+"""Takes a built-in key (meter, currency, cost_currency) and its value, and returns the unit."""
+
+
+class Answers:
+    """Answers the three questions of UsageService. Any thread; each raises a `LedgerError`."""
+
+    def __init__(self, database: UsageDatabase, unit_of: UnitOf, *, use_rollups: bool = True) -> None:
+        """`use_rollups` False: reads rows alone; the answers are the same."""
+        self._database = database
+        self._unit_of = unit_of
+        self._use_rollups = use_rollups
+
+    # Figures.
+
+    def query(self, request: api.QueryUsageRequest, caller: Caller, now_ms: int) -> api.QueryUsageResponse:
+        """See the contract."""
+        question = question_of(request, caller)
+        digest, size = digest_of(request, question.scope), page_size_of(request)
+        page: PageToken | None = None
+        if request.page_token:
+            page = tokens.read_page(request.page_token, digest, len(question.group_by), now_ms)
+        with _translated():
+            snapshot = self._snapshot()
+            batch_no = page.batch_no if page is not None else snapshot.batch_no
+            if page is None:
+                self._check_keys(question, batch_no)
+            reading = self._reading(question, batch_no)
+            writer = tokens.trace_writer(request, batch_no)
+            size = max(1, min(size, MAX_TOKENS_BYTES // writer.length))
+            rows = self._cells(reading, page, size + 1)
+            unit = self._unit(question, batch_no)
+        total, compared = _totals(page, rows)
+        answer = api.QueryUsageResponse(
+            cells=[_cell(row, question, writer) for row in rows[:size]],
+            total=total,
+            compared_total=compared,
+            complete_until_unix_ms=snapshot.until_ms,
+            steps_unix_ms=question.window.steps_ms,
+            unit=unit.name,
+            exponent=unit.exponent,
+        )
+        if len(rows) > size:
+            made_ms = page.made_ms if page is not None else now_ms
+            after = _place(rows[size - 1], question)
+            answer.next_page_token = tokens.write_page(PageToken(digest, made_ms, batch_no, total, compared, after))
+        return answer
+
+    def _cells(self, reading: Reading, page: PageToken | None, limit: int) -> list[Row]:
+        tops = self._tops(reading)
+        builder = Builder(reading.question.scope, reading.batch_no)
+        return self._ask(builder.cells(reading, tops, page.after if page is not None else (), limit))
+
+    def _tops(self, reading: Reading) -> list[tuple[str, ...]] | None:
+        question = reading.question
+        if not question.top or not question.group_by:
+            return None
+        rows = self._ask(Builder(question.scope, reading.batch_no).tops(reading))
+        return [tuple(str(row[f"g{place}"]) for place in range(len(question.group_by))) for row in rows]
+
+    def _unit(self, question: Question, batch_no: int) -> Unit:
+        """Finds the unit, if all figures have the same: first without the filters, which is cheap and mostly enough."""
+        name = UNIT_KEYS.get(question.measure)
+        if name is None:
+            return Unit()
+        key = Key.named(name)
+        for filters in dict.fromkeys([(), question.filters]):
+            fact = FACTS_OF[question.measure][0]
+            keys = [key, *(one.key for one in filters)]
+            sources = self._sources(fact, question.window, keys, question.scope, batch_no)
+            values = self._ask(Builder(question.scope, batch_no).values(sources, key, filters, "", 2))
+            if len(values) == 1:
+                return self._unit_of(name, str(values[0]["name"]))
+        return Unit()
+
+    # What is behind a figure.
+
+    def trace(self, request: api.TraceUsageRequest, caller: Caller, now_ms: int) -> api.TraceUsageResponse:
+        """See the contract."""
+        check_range("page_size", request.page_size, 0, MAX_LISTED)
+        size = request.page_size or DEFAULT_LISTED
+        token = tokens.read_trace(request.trace_token)
+        question = question_of(token.request, caller)
+        if token.step_ms not in question.window.steps_ms or len(token.group) != len(question.group_by):
+            raise InvalidArgument("trace_token", "is not a token of this ledger")
+        digest = tokens.trace_digest(request.trace_token, question.scope)
+        after = tokens.read_trace_page(request.page_token, digest, now_ms) if request.page_token else None
+        with _translated():
+            rows = self._traced(question, token, after, size + 1)
+        answer = api.TraceUsageResponse(traces=[_trace(row) for row in rows[:size]])
+        if len(rows) > size:
+            made_ms = after.made_ms if after is not None else now_ms
+            time_ms, fact, row_id = (_number(rows[size - 1][name]) for name in ("time_ms", "fact", "row"))
+            answer.next_page_token = tokens.write_trace_page(TracePageToken(digest, made_ms, time_ms, fact, row_id))
+        return answer
+
+    def _traced(
+        self, question: Question, token: tokens.TraceToken, after: TracePageToken | None, limit: int
+    ) -> list[Row]:
+        facts = FACTS_OF[question.measure]
+        tops = self._tops(self._reading(question, token.batch_no)) if token.rest else None
+        sources = [rollups.of_rows(fact, _step(question.window, token.step_ms)) for fact in facts]
+        builder = Builder(question.scope, token.batch_no)
+        return self._ask(builder.trace(question, sources, Place(token.group, token.rest), tops, after, limit))
+
+    # Keys.
+
+    def keys(self, request: api.ListUsageKeysRequest, caller: Caller) -> api.ListUsageKeysResponse:
+        """See the contract."""
+        scope = scope_of(caller, request.account_id)
+        check_span(request.start_unix_ms, request.end_unix_ms)
+        check_range("page_size", request.page_size, 0, MAX_LISTED)
+        check_text("prefix", request.prefix, MAX_PREFIX_BYTES)
+        limit = request.page_size or DEFAULT_LISTED
+        span = window(request.start_unix_ms, request.end_unix_ms, Granularity.WHOLE, "UTC")
+        key = key_of("key", request.key) if request.key else None
+        with _translated():
+            batch_no = self._snapshot().batch_no
+            if key is None:
+                names = [*BUILT_IN, *self._dimensions(FACTS, span, scope, batch_no, MAX_LISTED)]
+                return api.ListUsageKeysResponse(names=[n for n in names if n.startswith(request.prefix)][:limit])
+            facts = [fact for fact in FACTS if key.is_dimension or key.name in fact.columns]
+            sources = [one for fact in facts for one in self._sources(fact, span, [key], scope, batch_no)]
+            rows = self._ask(Builder(scope, batch_no).values(sources, key, (), request.prefix, limit))
+        return api.ListUsageKeysResponse(names=[str(row["name"]) for row in rows])
+
+    def _dimensions(self, facts: Sequence[Fact], span: Window, scope: str, batch_no: int, limit: int) -> Sequence[str]:
+        """Lists the dimensions of a window as callers name them, the most used first."""
+        sources: list[Source] = []
+        for fact in facts:
+            if self._use_rollups and not scope:
+                known = rollups.hours(self._database, fact, span, batch_no, QUESTION_TIMEOUT_MS)
+                sources += rollups.sources(fact, rollups.dimensions_of(fact), span, known)
+            else:
+                sources.append(rollups.of_rows(fact, span))
+        rows = self._ask(Builder(scope, batch_no).dimensions(sources, limit))
+        return [str(Key(str(row["name"]), is_dimension=True)) for row in rows]
+
+    def _check_keys(self, question: Question, batch_no: int) -> None:
+        """Refuses a dimension that nothing in the window has, unless there is nothing at all."""
+        facts = FACTS_OF[question.measure]
+        checked: set[Key] = set()
+        for field, key in question.dimensions:
+            if key in checked or self._any_row(question, facts, batch_no, key):
+                checked.add(key)
+                continue
+            if not self._any_row(question, facts, batch_no, None):
+                return
+            names = self._dimensions(facts, question.window, question.scope, batch_no, MAX_KEYS_NAMED)
+            there = ", ".join([*keys_of(question.measure), *names])
+            raise InvalidArgument(field, f"nothing in this window has {str(key)!r}; there are {there}")
+
+    def _any_row(self, question: Question, facts: Sequence[Fact], batch_no: int, key: Key | None) -> bool:
+        keys = [key] if key is not None else []
+        return any(
+            self._ask(Builder(question.scope, batch_no).any_row(source, key))
+            for fact in facts
+            for source in self._sources(fact, question.window, keys, question.scope, batch_no)
+        )
+
+    # Where to read.
+
+    def _snapshot(self) -> Snapshot:
+        rows = self._database.query(_SNAPSHOT, timeout_ms=QUESTION_TIMEOUT_MS).to_pylist()
+        return Snapshot(rows[0]["batch_no"], max(0, rows[0]["until"])) if rows else Snapshot(0, 0)
+
+    def _reading(self, question: Question, batch_no: int) -> Reading:
+        keys = [*question.group_by, *(kept.key for kept in question.filters)]
+
+        def sources(span: Window) -> list[Source]:
+            facts = FACTS_OF[question.measure]
+            return [one for fact in facts for one in self._sources(fact, span, keys, question.scope, batch_no)]
+
+        compared = sources(question.compared) if question.compared is not None else ()
+        return Reading(question, batch_no, sources(question.window), compared)
+
+    def _sources(self, fact: Fact, span: Window, keys: Sequence[Key], scope: str, batch_no: int) -> Sequence[Source]:
+        rollup = rollups.rollup_for(fact, keys, scope) if self._use_rollups else None
+        if rollup is None:
+            return [rollups.of_rows(fact, span)]
+        known = rollups.hours(self._database, fact, span, batch_no, QUESTION_TIMEOUT_MS)
+        return rollups.sources(fact, rollup.sums, span, known)
+
+    def _ask(self, statement: Statement) -> list[Row]:
+        rows: list[Row] = self._database.query(statement.sql, statement.parameters, QUESTION_TIMEOUT_MS).to_pylist()
+        return rows
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raises what the store raises as what callers are told."""
+    try:
+        yield
+    except store.UsageTimeout as fault:
+        reason = "took longer than it may; ask for a shorter window, fewer keys or one account"
+        raise errors.QuestionTimeout(f"the question {reason}") from fault
+    except store.UsageTooLarge as fault:
+        reason = "has too many groups, or needs too much memory; ask for a shorter window, longer steps or fewer keys"
+        raise errors.QuestionTooLarge(f"the question {reason}") from fault
+    except store.UsageStoreDown as fault:
+        raise errors.Unavailable("the usage store does not answer") from fault
+
+
+def _step(window: Window, step_ms: int) -> Window:
+    """Returns the part of a window that is in one of its steps."""
+    place = window.steps_ms.index(step_ms)
+    ends = (*window.steps_ms[1:], window.end_ms)
+    start_ms = max(step_ms, window.start_ms)
+    return Window(start_ms, min(ends[place], window.end_ms), (start_ms,))
+
+
+def _totals(page: PageToken | None, rows: Sequence[Row]) -> tuple[int, int]:
+    if page is not None:
+        return page.total, page.compared_total
+    if not rows:
+        return 0, 0
+    return _figure(rows[0]["value_total"]), _figure(rows[0]["compared_total"])
+
+
+def _figure(text: object) -> int:
+    """Reads a sum. Raises `InvalidArgument` for one beyond int64."""
+    value = int(str(text))
+    if not -_MAX_INT64 - 1 <= value <= _MAX_INT64:
+        raise InvalidArgument("measure", "comes to more than 2^63-1; ask for a shorter window, or for parts of it")
+    return value
+
+
+def _number(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _group(row: Row, question: Question) -> tuple[str, ...]:
+    return tuple(str(row[f"g{place}"]) for place in range(len(question.group_by)))
+
+
+def _place(row: Row, question: Question) -> tuple[tokens.Part, ...]:
+    return _number(row["step"]), _number(row["rest"]), *_group(row, question)
+
+
+def _cell(row: Row, question: Question, writer: tokens.TraceWriter) -> api.UsageCell:
+    step_ms, rest, group = _number(row["step"]), bool(row["rest"]), _group(row, question)
+    return api.UsageCell(
+        step_unix_ms=step_ms,
+        group=() if rest else group,
+        rest=rest,
+        value=_figure(row["value_sum"]),
+        compared_value=_figure(row["compared_sum"]),
+        trace_token=writer.write(step_ms, rest, group),
+    )
+
+
+def _trace(row: Row) -> api.UsageTrace:
+    names, texts = row["names"], row["texts"]
+    assert isinstance(names, list)
+    assert isinstance(texts, list)
+    return api.UsageTrace(
+        time_unix_ms=_number(row["time_ms"]),
+        value=_number(row["value"]),
+        account_id=str(row["account"]),
+        pool_id=str(row["pool"]),
+        operation_id=str(row["operation"]),
+        hold_id=str(row["hold"]),
+        entry_id=_number(row["entry"]),
+        grant_id=str(row["grant_name"]),
+        meter_id=str(row["meter"]),
+        subject=str(row["subject_path"]),
+        dimensions=dict(zip(names, texts, strict=True)),
+        sidecar_id=str(row["sidecar"]),
+        event_source=str(row["origin"]),
+        event_id=str(row["event"]),
+    )

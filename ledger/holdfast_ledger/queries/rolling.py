@@ -1,0 +1,152 @@
+"""Keeps the sums of hours right: sums those that were touched since, and clears away what was taken the place of."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final
+
+import pyarrow as pa
+
+from holdfast_ledger.queries.calendar import HOUR_MS
+from holdfast_ledger.queries.keys import FACTS, Fact
+from holdfast_ledger.queries.rollups import DIMENSIONS_TABLE, ROLLUPS, Rollup
+from holdfast_ledger.usage.database import UsageDatabase
+
+OPEN_MS: Final = 5 * 60_000
+"""An hour is summed so long after its end: most of what is late has come by then."""
+
+HOURS_A_ROLL: Final = 24
+"""Hours summed at once: of a hundred million rows a month, some three million."""
+
+ROLLS_A_TURN: Final = 4
+"""How many such at most before others have their turn."""
+
+SETTLING_MS: Final = 15_000
+"""An hour that is touched again and again is summed at most so often."""
+
+KEPT_MS: Final = 600_000
+"""For so long sums stay that others took the place of, for questions under way."""
+
+_STALE: Final = """SELECT toString(touches.fact) AS fact, touches.hour AS hour
+FROM (SELECT fact, hour, max(batch_no) AS touched FROM rollup_touches WHERE hour < {open:UInt32} GROUP BY fact, hour)
+    AS touches
+LEFT JOIN (SELECT fact, hour, argMax(batch_no, roll) AS summed, max(rolled_at) AS rolled_at FROM rollup_rolls
+    GROUP BY fact, hour) AS rolls
+ON touches.fact = rolls.fact AND touches.hour = rolls.hour
+WHERE touched > summed AND rolled_at <= fromUnixTimestamp64Milli({settled_ms:Int64}, 'UTC')
+ORDER BY fact, hour DESC LIMIT {limit:UInt32}"""
+
+_CLEAR: Final = """DELETE FROM rollup_rolls WHERE roll IN (
+    SELECT old.roll FROM rollup_rolls AS old
+    INNER JOIN (SELECT fact, hour, max(roll) AS settled FROM rollup_rolls
+        WHERE rolled_at < fromUnixTimestamp64Milli({before_ms:Int64}, 'UTC') GROUP BY fact, hour) AS later
+    ON old.fact = later.fact AND old.hour = later.hour WHERE old.roll < later.settled)"""
+
+
+class Roller:
+    """Sums hours. One at a time: the worker's."""
+
+    def __init__(self, database: UsageDatabase) -> None:
+        self._database = database
+        self._last_roll = -1
+        self._cleared_ms = 0
+
+    def turn(self, now_ms: int) -> bool:
+        """Sums some hours that are over, the latest first; returns whether more are left. Raises `UsageStoreError`."""
+        limit = HOURS_A_ROLL * ROLLS_A_TURN
+        open_hour = max(0, now_ms - OPEN_MS) // HOUR_MS
+        settled_ms = max(0, now_ms - SETTLING_MS)
+        rows = self._database.query(_STALE, {"open": open_hour, "settled_ms": settled_ms, "limit": limit}).to_pylist()
+        stale = [(row["fact"], row["hour"]) for row in rows]
+        for fact in FACTS:
+            hours = sorted(hour for name, hour in stale if name == fact.table)
+            for run in _runs(hours):
+                self._roll(fact, run, now_ms)
+        if now_ms - self._cleared_ms >= KEPT_MS:
+            self._clear(now_ms)
+        return len(stale) == limit
+
+    def _roll(self, fact: Fact, hours: Sequence[int], now_ms: int) -> None:
+        """Sums hours that follow one another, and then writes down that their sums count."""
+        batch_no = self._batch_no()
+        first_roll = self._next_rolls(len(hours), now_ms)
+        bounds: dict[str, str | int] = {
+            "first_ms": hours[0] * HOUR_MS,
+            "end_ms": (hours[-1] + 1) * HOUR_MS,
+            "first_hour": hours[0],
+            "first_roll": first_roll,
+            "batch_no": batch_no,
+        }
+        for rollup in ROLLUPS:
+            if rollup.of is fact:
+                self._database.command(_summing(rollup), bounds)
+        self._database.command(_naming(fact), {**bounds, "fact": fact.table})
+        rolled = {
+            "fact": pa.array([fact.table] * len(hours), pa.string()),
+            "hour": pa.array(hours, pa.uint32()),
+            "batch_no": pa.array([batch_no] * len(hours), pa.uint64()),
+            "roll": pa.array(range(first_roll, first_roll + len(hours)), pa.uint64()),
+            "rolled_at": pa.array([now_ms] * len(hours), pa.timestamp("ms", "UTC")),
+        }
+        self._database.insert("rollup_rolls", pa.table(rolled))
+
+    def _batch_no(self) -> int:
+        rows = self._database.query("SELECT max(batch_no) AS batch_no FROM feed_turns WHERE complete = 1").to_pylist()
+        return int(rows[0]["batch_no"])
+
+    def _next_rolls(self, count: int, now_ms: int) -> int:
+        """Returns the first of some numbers that no sums have, also those of a roll that was cut short."""
+        if self._last_roll < 0:
+            tables = [*(rollup.sums.table for rollup in ROLLUPS), DIMENSIONS_TABLE, "rollup_rolls"]
+            parts = " UNION ALL ".join(f"SELECT max(roll) AS roll FROM {table}" for table in tables)
+            self._last_roll = int(
+                self._database.query(f"SELECT max(roll) AS roll FROM ({parts})").to_pylist()[0]["roll"]
+            )
+        first = self._last_roll + 1
+        self._last_roll += count
+        return first
+
+    def _clear(self, now_ms: int) -> None:
+        """Deletes sums that do not count, or no more."""
+        self._database.command(_CLEAR, {"before_ms": max(0, now_ms - KEPT_MS)})
+        for table in (*(rollup.sums.table for rollup in ROLLUPS), DIMENSIONS_TABLE):
+            self._database.command(f"DELETE FROM {table} WHERE roll NOT IN (SELECT roll FROM rollup_rolls)")
+        self._cleared_ms = now_ms
+
+
+def _runs(hours: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Yields hours that follow one another, together."""
+    for _, run in groupby(enumerate(hours), lambda placed: placed[1] - placed[0]):
+        together = [hour for _, hour in run]
+        for start in range(0, len(together), HOURS_A_ROLL):
+            yield together[start : start + HOURS_A_ROLL]
+
+
+_NUMBERED: Final = """toUInt32(intDiv(toUnixTimestamp64Milli(time), 3600000)) AS hour,
+{first_roll:UInt64} + hour - {first_hour:UInt32} AS roll"""
+
+_OF_HOURS: Final = """FINAL WHERE batch_no <= {batch_no:UInt64}
+AND time >= fromUnixTimestamp64Milli({first_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
+GROUP BY hour, roll"""
+
+
+def _summing(rollup: Rollup) -> str:
+    """Returns the statement that sums some hours."""
+    of, sums = rollup.of, rollup.sums
+    keys = {column: of.columns[name] for name, column in sums.columns.items()}
+    keys |= {column: of.hot.get(name, f"dimensions['{name}']") for name, column in sums.hot.items()}
+    columns = ["hour", "roll", "row_count", *rollup.figures, *keys]
+    values = [_NUMBERED, "count()", *(f"sum({value})" for value in rollup.figures.values()), *keys.values()]
+    grouped = "".join(f", {value}" for value in keys.values())
+    return (
+        f"INSERT INTO {sums.table} ({', '.join(columns)}) "
+        f"SELECT {', '.join(values)} FROM {of.table} {_OF_HOURS}{grouped}"
+    )
+
+
+def _naming(fact: Fact) -> str:
+    """Returns the statement that counts the dimensions of some hours."""
+    return (
+        f"INSERT INTO {DIMENSIONS_TABLE} (hour, roll, fact, name, row_count) "
+        f"SELECT {_NUMBERED}, {{fact:String}}, arrayJoin(mapKeys(dimensions)) AS name, count() "
+        f"FROM {fact.table} {_OF_HOURS}, name"
+    )

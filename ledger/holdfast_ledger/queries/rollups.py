@@ -1,0 +1,164 @@
+"""Sums of hours: which there are, and when a question may be answered from them. `rolling` keeps them.
+
+The feeder says which hours it brings rows for before it does (`touched`). An hour that is over is summed anew when it
+was touched since: its sums get a number of their own, a roll, and count from when that is written down; so a question
+sees an hour's sums whole, of one state, or reads its rows. Rows that arrive twice, late or to correct others make no
+difference: an hour is always summed from all its rows.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import pyarrow as pa
+
+from holdfast_ledger.queries.calendar import HOUR_MS, Window
+from holdfast_ledger.queries.keys import EVENTS, SPEND, USAGE, Fact, Key, Measure
+from holdfast_ledger.queries.statements import Source, Span
+from holdfast_ledger.usage.database import UsageDatabase
+from holdfast_ledger.usage.schema import HOT_DIMENSIONS
+
+MAX_SPANS: Final = 400
+"""Stretches of rows beside sums; with more of them the rows of the whole window are read instead."""
+
+_HOT: Final = {name: f"dimension_{name}" for name in HOT_DIMENSIONS}
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """Sums of a fact's rows by hour and some keys."""
+
+    of: Fact
+    sums: Fact
+    """How they are read."""
+    figures: Mapping[str, str]
+    """Its columns that are sums, and what of a row is summed."""
+
+    def answers(self, keys: Iterable[Key], scope: str) -> bool:
+        """Whether it knows of these keys, and of accounts if those of one are asked for."""
+        known = all(key.name in (self.sums.hot if key.is_dimension else self.sums.columns) for key in keys)
+        return known and (not scope or "account" in self.sums.columns)
+
+
+def _rollup(
+    of: Fact, table: str, figures: Mapping[str, str], measures: Mapping[Measure, str], keys: Sequence[str], hot: bool
+) -> Rollup:
+    columns = {name: of.columns[name] for name in keys}
+    sums = Fact(table, columns, measures, _HOT if hot else {}, time_ms="toInt64(hour) * 3600000", row_count="row_count")
+    return Rollup(of, sums, figures)
+
+
+_SPENT: Final = {"amount": "toInt128(amount)", "cost_amount": "toInt128(cost_amount)", "debit_count": "debit_count"}
+_USED: Final = {"quantity": "toInt128(quantity)"}
+_COUNTED: Final = {"event_count": EVENTS.values[Measure.COUNT]}
+_COUNT: Final = {Measure.COUNT: "event_count"}
+_SPENT_BY: Final = ("currency", "category", "cost_currency")
+
+ROLLUPS: Final = (
+    _rollup(USAGE, "usage_account_hours", _USED, USAGE.values, ("account", "meter"), hot=False),
+    _rollup(USAGE, "usage_hours", _USED, USAGE.values, ("pool", "meter"), hot=True),
+    _rollup(SPEND, "spend_account_hours", _SPENT, SPEND.values, ("account", *_SPENT_BY), hot=False),
+    _rollup(SPEND, "spend_hours", _SPENT, SPEND.values, ("pool", "product", *_SPENT_BY), hot=True),
+    _rollup(EVENTS, "event_account_hours", _COUNTED, _COUNT, ("account",), hot=False),
+    _rollup(EVENTS, "event_hours", _COUNTED, _COUNT, (), hot=True),
+)
+"""The smaller of a fact first."""
+
+DIMENSIONS_TABLE: Final = "dimension_hours"
+
+
+def dimensions_of(fact: Fact) -> Fact:
+    """Returns how the dimensions of a fact's hours are read."""
+    return Fact(DIMENSIONS_TABLE, {}, {}, {}, time_ms="toInt64(hour) * 3600000", row_count="row_count")
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """What is known of the hours of a window, of one fact."""
+
+    touched: Sequence[int]
+    """Hours that have rows, ascending."""
+    rolls: Mapping[int, int]
+    """Of those of them whose sums are those of the snapshot: which sums count."""
+
+
+_HOURS: Final = """SELECT touches.hour AS hour, touches.touched <= {batch_no:UInt64} AND touches.touched <= rolls.summed
+AS is_fresh, rolls.roll AS roll
+FROM (SELECT hour, max(batch_no) AS touched FROM rollup_touches
+    WHERE fact = {fact:String} AND hour >= {first:UInt32} AND hour <= {last:UInt32} GROUP BY hour) AS touches
+LEFT JOIN (SELECT hour, max(roll) AS roll, argMax(batch_no, rollup_rolls.roll) AS summed FROM rollup_rolls
+    WHERE fact = {fact:String} AND hour >= {first:UInt32} AND hour <= {last:UInt32} GROUP BY hour) AS rolls
+ON touches.hour = rolls.hour ORDER BY hour"""
+
+
+def hours(database: UsageDatabase, fact: Fact, window: Window, batch_no: int, timeout_ms: int) -> Hours:
+    """Finds what is known of a window's hours at a snapshot. Raises `UsageStoreError`."""
+    first, last = max(0, window.start_ms) // HOUR_MS, max(0, window.end_ms - 1) // HOUR_MS
+    named = {"fact": fact.table, "first": first, "last": last, "batch_no": batch_no}
+    rows = database.query(_HOURS, named, timeout_ms).to_pylist()
+    return Hours([row["hour"] for row in rows], {row["hour"]: row["roll"] for row in rows if row["is_fresh"]})
+
+
+def rollup_for(fact: Fact, keys: Collection[Key], scope: str) -> Rollup | None:
+    """Returns the smallest sums that know of these keys; None: the rows are to be read."""
+    return next((rollup for rollup in ROLLUPS if rollup.of is fact and rollup.answers(keys, scope)), None)
+
+
+def sources(fact: Fact, sums: Fact, window: Window, known: Hours) -> Sequence[Source]:
+    """Returns where a fact's figures are read: sums of whole hours, rows for the others.
+
+    An hour is read from its rows if its sums are not those of the snapshot, or a step or the window begins or ends
+    within it. Hours that were never touched have no rows.
+    """
+    edges = (window.start_ms, window.end_ms, *window.steps_ms)
+    cut = {edge // HOUR_MS for edge in edges if edge % HOUR_MS}
+    summed = [hour for hour in known.touched if hour in known.rolls and hour not in cut]
+    spans = _spans((hour for hour in known.touched if hour not in known.rolls or hour in cut), window)
+    if not summed or len(spans) > MAX_SPANS:
+        return [of_rows(fact, window)]
+    rolled = Source(
+        sums,
+        [Span(summed[0] * HOUR_MS, (summed[-1] + 1) * HOUR_MS)],
+        [known.rolls[hour] for hour in summed],
+    )
+    return [rolled, Source(fact, spans)] if spans else [rolled]
+
+
+def of_rows(fact: Fact, window: Window) -> Source:
+    """Returns all rows of a window."""
+    return Source(fact, [Span(window.start_ms, window.end_ms)])
+
+
+def _spans(hours: Iterable[int], window: Window) -> list[Span]:
+    """Returns the parts of a window that are in some hours, neighbours as one."""
+    result: list[Span] = []
+    for hour in hours:
+        start, end = max(hour * HOUR_MS, window.start_ms), min((hour + 1) * HOUR_MS, window.end_ms)
+        if result and result[-1].end_ms == start:
+            result[-1] = Span(result[-1].start_ms, end)
+        elif start < end:
+            result.append(Span(start, end))
+    assert all(earlier.end_ms < later.start_ms for earlier, later in pairwise(result))
+    return result
+
+
+def touched(database: UsageDatabase, batch_no: int, hours_by_fact: Mapping[str, Collection[int]]) -> None:
+    """Writes down that a turn of the feeder brings rows for some hours; to be called before their rows are inserted.
+
+    Args:
+        database: The store.
+        batch_no: The turn.
+        hours_by_fact: Unix times in hours, by table.
+
+    Raises:
+        UsageStoreError: Some may be written; repeat it.
+    """
+    named = [(fact, hour) for fact, hours in hours_by_fact.items() for hour in sorted(hours)]
+    if named:
+        rows = {
+            "fact": pa.array([fact for fact, _ in named], pa.string()),
+            "hour": pa.array([hour for _, hour in named], pa.uint32()),
+            "batch_no": pa.array([batch_no] * len(named), pa.uint64()),
+        }
+        database.insert("rollup_touches", pa.table(rows))
