@@ -94,6 +94,8 @@ def _run(said: argparse.Namespace, config: StreamsConfig, store: Store, stopping
         collector.watch(exporter.counts)
         return exporter
 
+    sys.stdout.write(f"{said.direction}ing, until SIGTERM\n")
+    sys.stdout.flush()
     idle_s = config.export.interval_ms / 1_000 if said.direction == "export" and config.export else 0.0
     return move(make, stopping, idle_s, once=said.once)
 

@@ -140,7 +140,7 @@ def test_kills_of_exporter_and_broker_double_and_lose_nothing(
     command = [sys.executable, "-m", "holdfast.cli", "streams", "export", "--config", str(file), "--database", database]
     sequence = 0
     for turn in range(4):
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until = time.monotonic() + 2.5 + turn / 3
         while time.monotonic() < until:
             sequence += 1

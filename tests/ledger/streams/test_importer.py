@@ -69,6 +69,10 @@ def taken_in(store: Store) -> Counter[str]:
     return Counter(x.id for b in batches for x, _ in events_of(Content(b.content_kind), b.content))
 
 
+def start(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
 def test_events_and_offsets_are_in_one_transaction(store: Store, broker: Broker, prefix: str) -> None:
     config = config_for(broker, prefix)
     send(broker, f"{prefix}.events", [value_of(n) for n in range(100)])
@@ -154,7 +158,7 @@ def test_kills_of_consumer_and_broker_double_and_lose_nothing(
     command += ["--database", database]
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     total = 0
-    running = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
+    running = [start(command) for _ in range(2)]
     for turn in range(4):
         for _ in range(4):
             send(broker, f"{prefix}.events", [value_of(n, time=at) for n in range(total, total + 50)])
@@ -162,8 +166,8 @@ def test_kills_of_consumer_and_broker_double_and_lose_nothing(
             time.sleep(0.4)
         victim = running.pop(0)
         os.kill(victim.pid, signal.SIGKILL)
-        victim.wait()
-        running.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+        victim.communicate()
+        running.append(start(command))
         if turn == 1:
             broker.restart()
     deadline = time.monotonic() + 90
@@ -171,6 +175,9 @@ def test_kills_of_consumer_and_broker_double_and_lose_nothing(
         assert time.monotonic() < deadline, f"{len(taken_in(store))} of {total}"
         time.sleep(0.5)
     for process in running:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"importing, until SIGTERM\n"
         process.terminate()
+        process.stdout.close()
     assert [process.wait(30) for process in running] == [0, 0]
     assert taken_in(store) == Counter(str(n) for n in range(total))
