@@ -19,6 +19,7 @@ from holdfast_ledger.governance.messages import (
 from holdfast_ledger.governance.periods import PeriodUnit, Schedule, calendar, schedule_of
 from holdfast_ledger.governance.resolve import limit_of
 from holdfast_ledger.governance.validate import parents_of
+from holdfast_ledger.metering.meters import meters_message
 from holdfast_ledger.store.interface import Reader
 from holdfast_ledger.store.rule_rows import AccountTerms, Budget, Node
 
@@ -31,6 +32,7 @@ class RulesAsk:
     wants: tuple[tuple[str, str], ...]
     """(account_id, path of the subject)."""
     rate_card_ids: tuple[str, ...]
+    meters_wanted: bool = False
 
 
 def rules_update(reader: Reader, ask: RulesAsk, now_ms: int) -> wire.RulesUpdate:
@@ -53,6 +55,7 @@ def rules_update(reader: Reader, ask: RulesAsk, now_ms: int) -> wire.RulesUpdate
             wire.Calendar(calendar_id=one.calendar_id, starts_unix_ms=calendar(one, now_ms)) for one in nodes.schedules
         ],
         rate_cards=[rate_card_content(card) for card in cards if card is not None and card.in_use],
+        meters=meters_message(reader) if ask.meters_wanted else None,
     )
 
 

@@ -220,6 +220,18 @@ class MeteringReader(Protocol):
     def metered_not_balanced(self, limit: int) -> list[str]:
         """Names metered periods and charges that are not what their changes, debits and corrections say."""
 
+    def account_keys(self, account_ids: Collection[str]) -> dict[str, int]:
+        """Returns the keys of accounts that are there, by id."""
+
+    def account_ids(self, account_keys: Collection[int]) -> dict[int, str]:
+        """Returns the ids of accounts, by key."""
+
+    def waiting_charges(self, limit: int) -> list[MeteredCharge]:
+        """Returns charges that are to be posted, in the order of their keys."""
+
+    def waiting_corrections(self, now_ms: int, limit: int) -> list[EventCorrection]:
+        """Returns what is to be given back and is due, the longest due first."""
+
 
 class MeteringWriter(MeteringReader, Protocol):
     """The part of `Writer` that is about metering."""
@@ -279,20 +291,11 @@ class MeteringWriter(MeteringReader, Protocol):
     def save_charge_corrected(self, charge_key: int, corrected_amount: int) -> None:
         """Writes back what corrections of a charge were asked to give back."""
 
-    def waiting_charges(self, limit: int) -> list[MeteredCharge]:
-        """Returns charges that are to be posted, in the order of their keys."""
-
     def save_charge_states(self, charge_keys: Collection[int], state: int) -> None:
         """Notes what became of charges."""
 
     def insert_event_corrections(self, rows: Sequence[EventCorrection]) -> int:
         """Adds what is to be given back; what the account has already stays as it is. Returns how many are new."""
 
-    def waiting_corrections(self, now_ms: int, limit: int) -> list[EventCorrection]:
-        """Returns what is to be given back and is due, the longest due first."""
-
     def save_event_correction(self, event_correction_key: int, state: int, due_at_ms: int) -> None:
         """Notes what became of a correction, and when it is tried next."""
-
-    def account_keys(self, account_ids: Collection[str]) -> dict[str, int]:
-        """Returns the keys of accounts that are there, by id."""

@@ -141,6 +141,27 @@ class SqlMeteringReader(ABC):
         found = (row[0] for sql in (changed, charged, posted) for row in self._rows(f"{sql} LIMIT ?", limit))
         return list(found)[:limit]
 
+    def account_keys(self, account_ids: Collection[str]) -> dict[str, int]:
+        """See `MeteringReader`."""
+        sql = f"SELECT account_id, account_key FROM accounts WHERE account_id {self.in_keys}"
+        return {row[0]: row[1] for row in self._rows(sql, self._names(account_ids))}
+
+    def waiting_charges(self, limit: int) -> list[MeteredCharge]:
+        """See `MeteringReader`."""
+        sql = f"SELECT {_CHARGE} FROM metered_charges WHERE state = 0 ORDER BY charge_key LIMIT ?"
+        return [MeteredCharge(*row) for row in self._rows(sql, limit)]
+
+    def waiting_corrections(self, now_ms: int, limit: int) -> list[EventCorrection]:
+        """See `MeteringReader`."""
+        sql = f"""SELECT {_CORRECTION} FROM event_corrections WHERE state = 0 AND due_at_ms <= ?
+            ORDER BY due_at_ms LIMIT ?"""
+        return [EventCorrection(*row) for row in self._rows(sql, now_ms, limit)]
+
+    def account_ids(self, account_keys: Collection[int]) -> dict[int, str]:
+        """See `MeteringReader`."""
+        sql = f"SELECT account_key, account_id FROM accounts WHERE account_key {self.in_keys}"
+        return {row[0]: row[1] for row in self._rows(sql, self._keys(account_keys))}
+
 
 class SqlMeteringWriter(SqlMeteringReader):
     """Writes, within the transaction that its owner has opened."""
@@ -270,11 +291,6 @@ class SqlMeteringWriter(SqlMeteringReader):
         """See `MeteringWriter`."""
         self._rows("UPDATE metered_charges SET corrected_amount = ? WHERE charge_key = ?", corrected_amount, charge_key)
 
-    def waiting_charges(self, limit: int) -> list[MeteredCharge]:
-        """See `MeteringWriter`."""
-        sql = f"SELECT {_CHARGE} FROM metered_charges WHERE state = 0 ORDER BY charge_key LIMIT ?"
-        return [MeteredCharge(*row) for row in self._rows(sql, limit)]
-
     def save_charge_states(self, charge_keys: Collection[int], state: int) -> None:
         """See `MeteringWriter`."""
         sql = f"UPDATE metered_charges SET state = ? WHERE charge_key {self.in_keys}"
@@ -287,18 +303,7 @@ class SqlMeteringWriter(SqlMeteringReader):
             ON CONFLICT (account_key, correction_id) DO NOTHING RETURNING 1"""
         return sum(next(iter(self._rows(sql, *row[:-1])), None) is not None for row in rows)
 
-    def waiting_corrections(self, now_ms: int, limit: int) -> list[EventCorrection]:
-        """See `MeteringWriter`."""
-        sql = f"""SELECT {_CORRECTION} FROM event_corrections WHERE state = 0 AND due_at_ms <= ?
-            ORDER BY due_at_ms LIMIT ?"""
-        return [EventCorrection(*row) for row in self._rows(sql, now_ms, limit)]
-
     def save_event_correction(self, event_correction_key: int, state: int, due_at_ms: int) -> None:
         """See `MeteringWriter`."""
         sql = "UPDATE event_corrections SET state = ?, due_at_ms = ? WHERE event_correction_key = ?"
         self._rows(sql, state, due_at_ms, event_correction_key)
-
-    def account_keys(self, account_ids: Collection[str]) -> dict[str, int]:
-        """See `MeteringWriter`."""
-        sql = f"SELECT account_id, account_key FROM accounts WHERE account_id {self.in_keys}"
-        return {row[0]: row[1] for row in self._rows(sql, self._names(account_ids))}

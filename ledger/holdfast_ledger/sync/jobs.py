@@ -41,6 +41,7 @@ class Admitted:
     """Whether the ledger may know less of the sidecar's rights than the sidecar."""
     unsettled_pools: frozenset[int]
     """Pools of which there is more to tell than Welcome does: a recall round under way, allowances."""
+    meters_revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,14 @@ class SyncJobs:
             if one.pool.recall_until_ms > now_ms or allowances.matters(one.pool, one.lease)
         )
         claims_wanted = sidecar.generation < writer.ledger().generation
-        return Admitted(stream_id, sidecar, granted, claims_wanted, unsettled)
+        return Admitted(stream_id, sidecar, granted, claims_wanted, unsettled, writer.meters_revision())
 
     def debits(self, writer: Writer, stream_id: StreamId, debits: Sequence[wire.Debit]) -> Posted:
         """Posts a run of debits."""
         return post(writer, present(writer, stream_id), debits, self.now_ms())
 
-    def heartbeat(self, writer: Writer, stream_id: StreamId, claimed: bool) -> None:
-        """Renews the leases of the present life.
+    def heartbeat(self, writer: Writer, stream_id: StreamId, claimed: bool) -> int:
+        """Renews the leases of the present life; returns the revision of the meters.
 
         Args:
             writer: The transaction.
@@ -86,6 +87,7 @@ class SyncJobs:
         if claimed:
             sidecar.generation = writer.ledger().generation
         self._renew(writer, sidecar, self.now_ms())
+        return writer.meters_revision()
 
     def wants(self, writer: Writer, stream_id: StreamId, ask: Ask) -> Served:
         """Answers a lease request. It is a sign of life too: rights given are never without a time to reclaim them."""

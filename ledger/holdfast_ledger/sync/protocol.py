@@ -259,7 +259,7 @@ def rules_ask(request: wire.RulesRequest) -> RulesAsk:
     for place, rate_card_id in enumerate(request.rate_card_ids):
         check_optional_id(f"rules_request.rate_card_ids[{place}]", rate_card_id)
     wants = tuple((want.account_id, want.subject) for want in request.wants)
-    return RulesAsk(request.request_id, wants, tuple(request.rate_card_ids))
+    return RulesAsk(request.request_id, wants, tuple(request.rate_card_ids), request.meters_wanted)
 
 
 def _want(want: wire.LeaseWant, path: str) -> Want:

@@ -229,6 +229,7 @@ class Stream:
             leases=lease_messages(admitted.leases),
             claims_wanted=admitted.claims_wanted,
             acked_operation_id=sidecar.acked_operation_id,
+            meters_revision=admitted.meters_revision,
         )
         self._send(wire.SyncResponse(welcome=welcome))
         self.tell(set(admitted.unsettled_pools))
@@ -352,13 +353,16 @@ class Stream:
 
     async def _renew(self, heartbeat_id: int) -> None:
         jobs, claimed = self._services.jobs, self._is_claiming and self._has_claimed
-        await self._services.writer.run(lambda writer: jobs.heartbeat(writer, self._id, claimed), self._locks())
+        revision = await self._services.writer.run(
+            lambda writer: jobs.heartbeat(writer, self._id, claimed), self._locks()
+        )
         self._is_claiming = self._is_claiming and not claimed
         terms = self._services.settings.terms
         ack = wire.HeartbeatAck(
             heartbeat_id=heartbeat_id,
             lease_validity_ms=terms.lease_validity_ms,
             allowance_validity_ms=terms.allowance_validity_ms,
+            meters_revision=revision,
         )
         self._send(wire.SyncResponse(heartbeat_ack=ack))
 
