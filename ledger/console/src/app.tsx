@@ -1,0 +1,114 @@
+/** The frame around the views. */
+import type { ComponentType } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { Help } from "./parts/help";
+import { SignIn } from "./parts/sign-in";
+import { caller, readCaller } from "./state/caller";
+import { followLinks, place } from "./state/place";
+import { helpShown, onKey, VIEWS } from "./state/shortcuts";
+import { theme, toggleTheme } from "./state/theme";
+import { askForToken, token, tokenWanted } from "./state/token";
+import { AccountView } from "./views/account";
+import { AccountsView } from "./views/accounts";
+import { AuditView } from "./views/audit";
+import { DecisionsView } from "./views/decisions";
+import { EntriesView } from "./views/entries";
+import { MetersView } from "./views/meters";
+import { NowhereView } from "./views/nowhere";
+import { OverviewView } from "./views/overview";
+import { RevenueView } from "./views/revenue";
+import { SidecarsView } from "./views/sidecars";
+import { UsageView } from "./views/usage";
+
+const PAGES: Record<string, ComponentType> = {
+  "/": OverviewView,
+  "/usage": UsageView,
+  "/accounts": AccountsView,
+  "/account": AccountView,
+  "/decisions": DecisionsView,
+  "/sidecars": SidecarsView,
+  "/entries": EntriesView,
+  "/revenue": RevenueView,
+  "/meters": MetersView,
+  "/audit": AuditView,
+};
+
+/** The whole page. */
+export function App() {
+  const { path } = place.value;
+  const View = PAGES[path] ?? NowhereView;
+  useEffect(() => {
+    document.addEventListener("click", followLinks);
+    document.addEventListener("keydown", onKey);
+    return token.subscribe(() => void readCaller());
+  }, []);
+  useTitle(path);
+  return (
+    <>
+      <a class="skip" href="#content">
+        Skip to the content
+      </a>
+      <Menu path={path} />
+      <main id="content" tabIndex={-1}>
+        <View key={path} />
+      </main>
+      {tokenWanted.value && <SignIn />}
+      {helpShown.value && <Help />}
+    </>
+  );
+}
+
+/** Another view is another page: its title is told, the focus is at its head, and it is shown from its top. */
+function useTitle(path: string): void {
+  const before = useRef(path);
+  useEffect(() => {
+    const heading = document.querySelector<HTMLElement>("h1");
+    document.title = `${heading?.textContent || "Console"} · Holdfast`;
+    if (before.current !== path) {
+      heading?.focus({ preventScroll: true });
+      scrollTo(0, 0);
+    }
+    before.current = path;
+  }, [path]);
+}
+
+function Menu({ path }: { path: string }) {
+  const who = caller.value?.credential;
+  return (
+    <nav class="menu" aria-label="Views">
+      <a class="brand" href="/">
+        <img src="/favicon.svg" alt="" width="24" height="24" /> Holdfast
+      </a>
+      <ul>
+        {VIEWS.map(([href, name]) => (
+          <li key={href}>
+            <a href={href} aria-current={isWithin(path, href) ? "page" : undefined}>
+              {name}
+            </a>
+          </li>
+        ))}
+      </ul>
+      <div class="menu-foot">
+        <button type="button" class="quiet" onClick={askForToken}>
+          {who ? who.credentialId : token.value ? "Signed in" : "Sign in"}
+        </button>
+        <button type="button" class="quiet" onClick={toggleTheme}>
+          {theme.value === "dark" ? "Light theme" : "Dark theme"}
+        </button>
+        <button
+          type="button"
+          class="quiet"
+          onClick={() => {
+            helpShown.value = true;
+          }}
+        >
+          Shortcuts
+        </button>
+      </div>
+    </nav>
+  );
+}
+
+function isWithin(path: string, href: string): boolean {
+  return path === href || (href === "/accounts" && path === "/account");
+}

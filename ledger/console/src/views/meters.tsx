@@ -1,0 +1,127 @@
+/** What is counted of events, where they come from, and which could not be counted. */
+import { ingestSources, meters, refusedEvents } from "../api/lists";
+import { readAll } from "../api/pages";
+import { Aggregation, type Meter } from "../contract/holdfast/v1/meter_pb";
+import type { IngestSource, RefusedEvent } from "../contract/holdfast/v1/metering_service_pb";
+import { FilterOperator } from "../contract/holdfast/v1/usage_service_pb";
+import { formatAgo, formatTime } from "../format/time";
+import { AccountField } from "../parts/account-field";
+import { Badge, Head, Section, word } from "../parts/basics";
+import { type Column, Table } from "../parts/table";
+import { usePaged } from "../state/load";
+import { setting } from "../state/place";
+
+function priceOf(meter: Meter): string {
+  if (!meter.poolId) return "not charged";
+  return meter.ratedAs ? `rate card, as ${meter.ratedAs}` : `${meter.priceAmount} for ${meter.pricePer || 1n}`;
+}
+
+const METER_COLUMNS: Column<Meter>[] = [
+  { name: "Meter", text: (meter) => meter.meterId },
+  { name: "Event type", text: (meter) => meter.eventType },
+  {
+    name: "Aggregation",
+    text: (meter) => Aggregation[meter.aggregation],
+    show: (meter) => `${word(Aggregation[meter.aggregation])} ${meter.quantity || meter.dimension}`.trim(),
+  },
+  { name: "Quantity", text: (meter) => meter.quantity || meter.dimension, fileOnly: true },
+  {
+    name: "Filters",
+    text: (meter) =>
+      meter.filters
+        .map(({ key, operator, values }) => `${key} ${word(FilterOperator[operator])} ${values.join("|")}`)
+        .join("; "),
+  },
+  { name: "Unit", text: (meter) => meter.unit },
+  { name: "Conversion", text: (meter) => `${meter.multiplier || 1n} / ${meter.divisor || 1n}` },
+  { name: "Pool", text: (meter) => meter.poolId },
+  { name: "Price (minor units)", text: priceOf },
+];
+
+const SOURCE_COLUMNS: Column<IngestSource>[] = [
+  { name: "Source", text: (source) => source.origin },
+  {
+    name: "Events",
+    number: true,
+    text: (source) => source.eventCount.toString(),
+    show: (source) => source.eventCount.toLocaleString("en"),
+  },
+  {
+    name: "Last",
+    text: (source) => formatTime(source.lastAtUnixMs),
+    show: (source) => <span title={formatTime(source.lastAtUnixMs)}>{formatAgo(source.lastAtUnixMs)}</span>,
+  },
+];
+
+const REFUSED_COLUMNS: Column<RefusedEvent>[] = [
+  { name: "Refused", text: (refused) => formatTime(refused.refusedAtUnixMs) },
+  {
+    name: "Reason",
+    text: (refused) => refused.reason,
+    show: (refused) => <Badge tone="bad">{word(refused.reason)}</Badge>,
+  },
+  { name: "Came by", text: (refused) => refused.origin },
+  { name: "Account", text: (refused) => refused.event?.accountId ?? "" },
+  { name: "Source", text: (refused) => refused.event?.source ?? "" },
+  { name: "Id", text: (refused) => refused.event?.id ?? "" },
+  { name: "Type", text: (refused) => refused.event?.type ?? "" },
+  { name: "Time", text: (refused) => formatTime(refused.event?.timeUnixMs ?? 0n) },
+  { name: "Subject", text: (refused) => refused.event?.subject ?? "" },
+  { name: "Dimensions", text: ({ event }) => pairs(event?.dimensions ?? {}) },
+  { name: "Quantities", text: ({ event }) => pairs(event?.quantities ?? {}) },
+];
+
+function pairs(map: Record<string, string | bigint>): string {
+  return Object.entries(map)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(" ");
+}
+
+/** The view. */
+export function MetersView() {
+  const accountId = setting("account");
+  const known = usePaged("meters", meters);
+  const sources = usePaged("sources", ingestSources);
+  const readRefused = refusedEvents(accountId);
+  const refused = usePaged(`refused ${accountId}`, readRefused);
+  return (
+    <>
+      <Head title="Meters" about="What is counted of events, where they come from, and which could not be counted." />
+      <Section title="Meters">
+        <Table
+          name="Meters"
+          columns={METER_COLUMNS}
+          loaded={known}
+          readAll={() => readAll(meters)}
+          rowKey={(meter) => meter.meterId}
+          empty="There is no meter."
+        />
+      </Section>
+      <Section title="Sources">
+        <Table
+          name="Sources of events"
+          columns={SOURCE_COLUMNS}
+          loaded={sources}
+          readAll={() => readAll(ingestSources)}
+          rowKey={(source) => source.origin}
+          empty="No events have come."
+        />
+      </Section>
+      <Section title="Refused events">
+        <div class="bar">
+          <AccountField />
+        </div>
+        <Table
+          name="Refused events"
+          columns={REFUSED_COLUMNS}
+          loaded={refused}
+          readAll={() => readAll(readRefused)}
+          rowKey={({ event, refusedAtUnixMs, origin }) =>
+            [event?.accountId, event?.source, event?.id, refusedAtUnixMs, origin].join("|")
+          }
+          empty="None was refused."
+        />
+      </Section>
+    </>
+  );
+}
