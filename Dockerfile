@@ -2,8 +2,18 @@
 # Both run as one unprivileged user and write nothing but their data folder, so the root may be read-only.
 ARG PYTHON=3.13-slim-bookworm
 ARG RUST=1.95-slim-bookworm
+ARG NODE=22-bookworm-slim
 
 FROM rust:${RUST} AS rust
+
+# The ledger's console: its packages by their lock, its types from the protos.
+FROM node:${NODE} AS console
+WORKDIR /source/ledger/console
+COPY ledger/console/package.json ledger/console/package-lock.json ledger/console/.npmrc ./
+RUN npm ci
+COPY protos/ /source/protos/
+COPY ledger/console/ ./
+RUN npm run build
 
 FROM python:${PYTHON} AS build
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
@@ -24,6 +34,7 @@ RUN pip install --no-cache-dir --require-hashes --requirement requirements/build
     && python -m venv /opt/ledger \
     && /opt/ledger/bin/pip install --no-cache-dir --require-hashes --requirement requirements/ledger.lock
 COPY . .
+COPY --from=console /source/ledger/holdfast_ledger/console/static/ ledger/holdfast_ledger/console/static/
 # The native module is optional to a build; an image without it is a mistake.
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
     && python -m zipfile --list /wheels/*.whl | grep --quiet _native \

@@ -5,6 +5,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 CARGO := $(shell command -v cargo 2>/dev/null)
 CRATE := sidecar/native/Cargo.toml
+NPM := $(shell command -v npm 2>/dev/null)
+CONSOLE := ledger/console
+CONSOLE_READY := $(if $(NPM),.venv/.console-ready)
+CONSOLE_SOURCES := $(wildcard $(CONSOLE)/*.* $(CONSOLE)/.npmrc protos/holdfast/v1/*.proto) \
+	$(shell find $(CONSOLE)/src $(CONSOLE)/public -type f -not -path '*/contract/*' 2>/dev/null)
 CRATE_SOURCES := $(CRATE) sidecar/native/Cargo.lock $(shell find sidecar/native/src -name '*.rs' 2>/dev/null)
 
 .DEFAULT_GOAL := help
@@ -16,7 +21,7 @@ help: ## Lists the targets
 # The stamp's name holds the toolchain's presence, so that Rust installed later is noticed.
 PROJECT_READY := .venv/.project-ready$(if $(CARGO),-native,-portable)
 
-setup: $(PROJECT_READY) ## Makes or refreshes .venv, with the native module if Rust is here
+setup: $(PROJECT_READY) $(CONSOLE_READY) ## Makes or refreshes .venv; native module if Rust is here, console if Node is
 	@.ci/setup report
 
 .venv/.dependencies-ready: requirements/dev.lock .ci/setup
@@ -25,6 +30,10 @@ setup: $(PROJECT_READY) ## Makes or refreshes .venv, with the native module if R
 
 $(PROJECT_READY): .venv/.dependencies-ready pyproject.toml $(CRATE_SOURCES) $(CARGO)
 	@.ci/setup project
+	@touch $@
+
+.venv/.console-ready: .venv/.dependencies-ready $(CONSOLE_SOURCES) $(NPM)
+	@.ci/setup console
 	@touch $@
 
 demo: setup ## One host end to end, with a reconciliation at its end; TRACE=FILE replays a trace, ARGS=--quick is short

@@ -1,5 +1,6 @@
 """Builds what is published from what git has, and imports it away from the working tree."""
 
+import json
 import os
 import re
 import subprocess
@@ -133,6 +134,17 @@ def test_lock_pins_by_hash_and_names_no_address(lock: Path) -> None:
     for requirement in requirements:
         assert re.match(r"[a-z0-9-]+==\S+", requirement), requirement
         assert "--hash=sha256:" in requirement, requirement
+
+
+def test_console_lock_names_no_address() -> None:
+    """The console's packages are exact versions by hash; where to download from is the machine's own affair."""
+    folder = ROOT / "ledger" / "console"
+    wanted = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+    versions = {**wanted["dependencies"], **wanted["devDependencies"]}
+    assert not [name for name, version in versions.items() if not re.fullmatch(r"\d+\.\d+\.\d+", version)]
+    packages = json.loads((folder / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    assert not [name for name, package in packages.items() if "resolved" in package]
+    assert [name for name, package in packages.items() if not package.get("integrity")] == [""]
 
 
 def test_locks_agree_and_cover_the_project() -> None:

@@ -37,7 +37,7 @@ def stages() -> dict[str, list[tuple[str, str]]]:
 
 def test_the_sidecar_is_the_default_image(stages: dict[str, list[tuple[str, str]]]) -> None:
     """A build without a target makes the sidecar."""
-    assert list(stages) == ["rust", "build", "runtime", "ledger", "sidecar"]
+    assert list(stages) == ["rust", "console", "build", "runtime", "ledger", "sidecar"]
 
 
 @pytest.mark.parametrize("stage", ["ledger", "sidecar"])
