@@ -8,10 +8,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from random import Random
 
+from holdfast_rating.metering import Aggregation, Filter, FilterOperator, UsageMeter
+from holdfast_sidecar.engine.event_rows import EventRow, EventWrites, KnownEvent, Meters
 from holdfast_sidecar.engine.rules import (
     AccountTerms,
     BudgetAction,
@@ -140,6 +142,7 @@ class Workload:
         self._sequence = 0
         self._debit_sequence = 0
         self._counter_total = 0
+        self._event_sequence = 0
 
     def next_batch(self) -> Writes:
         """A batch that opens, changes and closes holds, debits, counts, evicts and trims."""
@@ -152,6 +155,7 @@ class Workload:
         for hold in self._random.sample(list(self._open.values()), len(self._open) // 3):
             self._settle(writes, hold)
         self._forget(writes)
+        self._take_events(writes)
         return writes
 
     def _add_pool(self, writes: Writes) -> None:
@@ -231,6 +235,42 @@ class Workload:
             writes.outcomes_evicted_to = max(0, self._sequence - 60)
             writes.debits_trimmed_to = max(0, self._debit_sequence - 40)
 
+    def _take_events(self, writes: Writes) -> None:
+        """Events come and leave, names are used once or twice and are forgotten."""
+        assert writes.meta is not None
+        events = writes.events = EventWrites(taken_at_unix_ms=self.batch_number)
+        for _ in range(self._random.randint(0, 3)):
+            count = self._random.randint(1, 4)
+            # Some rows are too long for a page of the tree.
+            payload = self._random.randbytes(self._random.choice((30, 300, 9000)))
+            events.rows.append(EventRow(self._event_sequence + 1, count, self.batch_number, payload))
+            self._event_sequence += count
+        for _ in range(self._random.randint(0, 6)):
+            name = event_name(self._random.randint(1, EVENT_NAMES))
+            events.names[name] = KnownEvent(self._random.randbytes(16), self._random.random() < 0.2)
+        writes.meta.acked_event_sequence = events.trimmed_to = max(0, self._event_sequence - 12)
+        if self.batch_number % 4 == 0:
+            events.forget_before_unix_ms, events.forget_most = max(0, self.batch_number - 12), 5
+            events.name_limit = 25
+        if self.batch_number % 6 == 0:
+            events.meters = Meters(self.batch_number, (make_meter(f"meter-{self.batch_number}"),))
+
+
+EVENT_NAMES = 60
+"""Names that the workload's events have."""
+
+
+def event_name(number: int) -> bytes:
+    """The name of an event of the workload."""
+    return b"prefix-of-12" + f"event-{number}".encode()
+
+
+def make_meter(meter_id: str = "pages", **changes: object) -> UsageMeter:
+    """A meter with every field set that a sidecar needs."""
+    filters = (Filter("region", FilterOperator.IN, ("eu", "us")), Filter("subject", FilterOperator.EXISTS))
+    meter = UsageMeter(meter_id, "page.rendered", Aggregation.SUM, "pages", "", filters, 3, 2, "general", 5, 1000, "")
+    return replace(meter, **changes)
+
 
 def plain(row: object) -> object:
     """A row as a dictionary; a hold names its pool, its windows, and the holds around and inside it."""
@@ -259,6 +299,10 @@ def state_of(snapshot: Snapshot, store: Store) -> State:
         "rate_cards": snapshot.rate_cards,
         "estimates": snapshot.estimates,
         "debits": store.read_debits(0, 1_000_000, 1 << 40),
+        "events": store.read_events(0, 1_000_000, 1 << 40),
+        "last_event": snapshot.last_event_sequence,
+        "meters": snapshot.meters,
+        "event_names": store.find_events([event_name(number) for number in range(1, EVENT_NAMES + 1)]),
     }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from holdfast.v1 import ledger_sync_service_pb2 as sync_pb2
+from holdfast_sidecar.engine.event_rows import EventRow, EventWrites, KnownEvent, Meters
 from holdfast_sidecar.engine.rules import Calendar, RateCardContent
 from holdfast_sidecar.engine.state import Counter, Hold, Meta, Pool, Writes
 from holdfast_sidecar.store.interface import (
@@ -29,6 +30,7 @@ from tests.sidecar.store.harness import (
     load_and_close,
     make_debit,
     make_hold,
+    make_meter,
     make_outcome,
     make_pool,
     make_rules,
@@ -428,3 +430,108 @@ def test_a_closed_store_reads_nothing(reopen: Reopen) -> None:
         store.read_debits(0, 1, 1)
     with pytest.raises(StoreFailed):
         store.commit(Writes(pools=[make_pool()]))
+
+
+# -- Events ------------------------------------------------------------------------------------------------------------
+
+
+def rows(*counts: int) -> list[EventRow]:
+    """Rows of so many events each, of 100 bytes."""
+    made, sequence = [], 1
+    for count in counts:
+        made.append(EventRow(sequence, count, 7, bytes([sequence]) * 100))
+        sequence += count
+    return made
+
+
+def known(number: int, *, is_void: bool = False) -> KnownEvent:
+    return KnownEvent(bytes([number]) * 16, is_void)
+
+
+def test_events_are_read_back_in_whole_rows(reopen: Reopen) -> None:
+    """As many as fit, at least one; from a sequence on, over a restart."""
+    store = reopen()
+    store.load()
+    store.commit(Writes(events=EventWrites(rows=rows(3, 4, 5))))
+    store.close()
+    store = reopen()
+    assert store.load().last_event_sequence == 12
+    assert store.read_events(0, 1000, 1 << 20) == rows(3, 4, 5)
+    assert store.read_events(0, 7, 1 << 20) == rows(3, 4)
+    assert store.read_events(0, 1000, 250) == rows(3, 4)
+    assert store.read_events(0, 1, 1) == rows(3)
+    assert store.read_events(7, 1000, 1 << 20) == rows(3, 4, 5)[2:]
+    assert store.read_events(12, 1000, 1 << 20) == []
+
+
+def test_events_leave_in_whole_rows(reopen: Reopen) -> None:
+    """Those of a row that is not acked to its end stay together; the count goes on when none is left."""
+    store = reopen()
+    store.load()
+    store.commit(Writes(events=EventWrites(rows=rows(3, 4))))
+    store.commit(Writes(events=EventWrites(trimmed_to=5)))
+    assert store.read_events(0, 1000, 1 << 20) == rows(3, 4)[1:]
+    store.commit(Writes(meta=Meta(SIDECAR_ID, acked_event_sequence=7), events=EventWrites(trimmed_to=7)))
+    assert store.read_events(0, 1000, 1 << 20) == []
+    store.close()
+    snapshot = reopen().load()
+    assert snapshot.meta.acked_event_sequence == snapshot.last_event_sequence == 7
+
+
+def test_events_out_of_order_fail_the_commit(reopen: Reopen) -> None:
+    """They would overwrite what is not sent."""
+    store = reopen()
+    store.load()
+    store.commit(Writes(events=EventWrites(rows=rows(3, 4))))
+    with pytest.raises(StoreFailed):
+        store.commit(Writes(events=EventWrites(rows=rows(3))))
+
+
+def test_names_are_found_until_they_are_forgotten(reopen: Reopen) -> None:
+    """The last word on a name counts, over a restart; the oldest use leaves first."""
+    store = reopen()
+    store.load()
+    assert (store.event_name_count, store.oldest_event_name_unix_ms) == (0, 0)
+    store.commit(Writes(events=EventWrites(names={b"a": known(1), b"b": known(2)}, taken_at_unix_ms=100)))
+    store.commit(Writes(events=EventWrites(names={b"a": known(1, is_void=True)}, taken_at_unix_ms=200)))
+    store.close()
+    store = reopen()
+    store.load()
+    found = {b"a": known(1, is_void=True), b"b": known(2)}
+    assert store.find_events([b"a", b"b", b"c"]) == found
+    assert store.find_events([]) == {}
+    assert (store.event_name_count, store.oldest_event_name_unix_ms) == (2, 100)
+    store.commit(Writes(events=EventWrites(forget_before_unix_ms=150, forget_most=10)))
+    assert store.find_events([b"a", b"b"]) == {b"a": known(1, is_void=True)}
+    assert (store.event_name_count, store.oldest_event_name_unix_ms) == (1, 200)
+    store.commit(Writes(events=EventWrites(forget_before_unix_ms=201, forget_most=10)))
+    assert (store.event_name_count, store.oldest_event_name_unix_ms) == (0, 0)
+
+
+def test_names_beyond_the_limit_leave_a_few_at_a_time(reopen: Reopen) -> None:
+    """The oldest, though they are young; one commit looks at about so many as it is told."""
+    store = reopen()
+    store.load()
+    for number in range(1, 7):
+        names = {bytes([number, place]): known(number) for place in range(10)}
+        store.commit(Writes(events=EventWrites(names=names, taken_at_unix_ms=number)))
+    assert store.event_name_count == 60
+    store.commit(Writes(events=EventWrites(name_limit=25, forget_most=15)))
+    assert store.event_name_count == 40
+    store.commit(Writes(events=EventWrites(name_limit=25, forget_most=1000)))
+    assert store.event_name_count == 20
+    assert store.oldest_event_name_unix_ms == 5
+
+
+def test_meters_are_replaced_as_a_whole(reopen: Reopen) -> None:
+    """A start has those of the last revision."""
+    store = reopen()
+    assert store.load().meters == Meters(0)
+    store.commit(
+        Writes(
+            events=EventWrites(meters=Meters(3, (make_meter("a"), make_meter("b", rated_as="seconds", price_amount=0))))
+        )
+    )
+    store.commit(Writes(events=EventWrites(meters=Meters(4, (make_meter("b"),)))))
+    store.close()
+    assert reopen().load().meters == Meters(4, (make_meter("b"),))

@@ -54,8 +54,8 @@ def inspect(folder: Path, boot_id: str) -> str:
 
 
 def _trusted(state: State) -> State:
-    """What the store answers for: estimates may be lost, and are checked by whoever reads them."""
-    return {name: rows for name, rows in state.items() if name != "estimates"}
+    """What the store answers for: estimates and names of events may be lost, and are checked by whoever reads them."""
+    return {name: rows for name, rows in state.items() if name not in ("estimates", "event_names")}
 
 
 def main(boot_id: str, folders: list[Path]) -> None:
