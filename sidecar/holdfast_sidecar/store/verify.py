@@ -22,7 +22,7 @@ from lmdb.verify import VerifyError
 from lmdb.verify import verify as verify_pages
 
 from holdfast_sidecar.engine.state import WINDOW_MARK
-from holdfast_sidecar.store import codec, rule_codec
+from holdfast_sidecar.store import codec, event_verify, rule_codec
 from holdfast_sidecar.store.codec import Row, Table
 from holdfast_sidecar.store.folder import Folder, OwnerLock
 from holdfast_sidecar.store.interface import StoreError, StoreLocked, StoreUnusable
@@ -87,6 +87,10 @@ class Report:
     """Debits not known to be posted."""
     unposted_amount: int = 0
     """Their sum in minor units, over all currencies."""
+    acked_event_sequence: int = 0
+    last_event_sequence: int = 0
+    waiting_event_count: int = 0
+    """Events that the ledger has not acked."""
     tables: dict[str, TableFigures] = field(default_factory=dict)
     pools: list[PoolFigures] = field(default_factory=list)
     windows: list[WindowFigures] = field(default_factory=list)
@@ -185,6 +189,7 @@ class _RecordCheck:
         self._check_counters()
         self._check_debits()
         self._check_rules()
+        self._check_events()
         self._report.pools = list(self._pools.values())
         self._report.windows = list(self._windows.values())
 
@@ -227,6 +232,7 @@ class _RecordCheck:
             report.epoch = meta.epoch
             report.acked_sequence = meta.acked_sequence
             report.last_sequence = meta.last_sequence
+            report.acked_event_sequence = meta.acked_event_sequence
             self._boot_count = meta.boot_count
             self._format_version = meta.format_version
             if meta.birth_epoch > meta.epoch:
@@ -314,6 +320,14 @@ class _RecordCheck:
                 except (StoreUnusable, DecodeError) as error:
                     self._report.fault(f"{table.name.lower()}: record {key.hex()}: {error}")
 
+    def _check_events(self) -> None:
+        report = self._report
+        report.waiting_event_count, report.last_event_sequence = event_verify.check_events(
+            self._payloads(Table.EVENTS), report.acked_event_sequence, report.fault
+        )
+        event_verify.check_names(self._payloads(Table.EVENT_NAMES), self._payloads(Table.EVENT_TIMES), report.fault)
+        event_verify.check_meters(self._payloads(Table.METERS), report.fault)
+
     def _check_outcomes(self) -> None:
         seen: set[tuple[str, str]] = set()
         for key, outcome in self._rows(Table.OUTCOMES, records_pb2.OutcomeRecord):
@@ -388,6 +402,8 @@ def _print_report(report: Report, *, as_json: bool, with_pools: bool) -> None:
         f"sidecar {report.sidecar_id!r}, epoch {report.epoch}",
         f"debits made up to {report.last_sequence}, acked up to {report.acked_sequence}; "
         f"{report.unposted_count} not known to be posted, {report.unposted_amount} minor units",
+        f"events taken in up to {report.last_event_sequence}, acked up to {report.acked_event_sequence}; "
+        f"{report.waiting_event_count} wait for the ledger",
         *(
             f"{name:<10}{size.record_count:>12} records{size.byte_count:>14} bytes"
             for name, size in report.tables.items()

@@ -12,6 +12,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from random import Random
 
+from holdfast.v1 import ingest_service_pb2, usage_service_pb2
 from holdfast_rating.metering import Aggregation, Filter, FilterOperator, UsageMeter
 from holdfast_sidecar.engine.event_rows import EventRow, EventWrites, KnownEvent, Meters
 from holdfast_sidecar.engine.rules import (
@@ -242,7 +243,9 @@ class Workload:
         for _ in range(self._random.randint(0, 3)):
             count = self._random.randint(1, 4)
             # Some rows are too long for a page of the tree.
-            payload = self._random.randbytes(self._random.choice((30, 300, 9000)))
+            event_id = self._random.randbytes(self._random.choice((10, 100, 4500))).hex()
+            recorded = ingest_service_pb2.RecordedEvent(event=usage_service_pb2.UsageEvent(id=event_id))
+            payload = ingest_service_pb2.EventBatch(events=[recorded] * count).SerializeToString()
             events.rows.append(EventRow(self._event_sequence + 1, count, self.batch_number, payload))
             self._event_sequence += count
         for _ in range(self._random.randint(0, 6)):

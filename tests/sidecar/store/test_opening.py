@@ -3,10 +3,12 @@
 import logging
 import signal
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import lmdb
 import pytest
+from holdfast_sidecar.engine.event_rows import EventRow, EventWrites
 from holdfast_sidecar.engine.state import Writes
 from holdfast_sidecar.store import codec, folder
 from holdfast_sidecar.store.interface import StoreForeign, StoreLocked, StoreTooNew, StoreUnusable
@@ -103,8 +105,12 @@ def _make_former(path: Path) -> None:
 
 
 def _drop_added_tables(path: Path) -> None:
+    _drop_tables(path, codec.ADDED_TABLES)
+
+
+def _drop_tables(path: Path, tables: Iterable[codec.Table]) -> None:
     with lmdb.open(str(path), map_size=MAP_BYTES, max_dbs=16) as environment, environment.begin(write=True) as writer:
-        for table in codec.ADDED_TABLES:
+        for table in tables:
             writer.drop(environment.open_db(table.value, txn=writer))
 
 
@@ -127,6 +133,30 @@ def test_a_folder_of_the_former_format_gets_the_new_tables(tmp_path: Path) -> No
     assert snapshot.rules == [make_rules()]
     assert _format_of(path) == codec.FORMAT_VERSION
     assert not (path / "unusable-1").exists()
+
+
+def test_a_folder_from_before_events_goes_on_with_its_limits(tmp_path: Path) -> None:
+    """It gets the tables of events, and keeps its windows; one that says it has them must have them."""
+    path = tmp_path / "store"
+    store = open_lmdb(path)
+    pool = make_pool()
+    store.commit(Writes(pools=[pool], windows=[make_window(pool)], rules=[make_rules()]))
+    store.close()
+    added = {table for table, version in codec.ADDED_IN.items() if version == 3}
+    _drop_tables(path, added)
+    _rewrite_meta(path, format_version=2)
+    store = open_lmdb(path)
+    snapshot = store.load()
+    assert (len(snapshot.windows), snapshot.rules, snapshot.last_event_sequence) == (1, [make_rules()], 0)
+    store.commit(Writes(events=EventWrites(rows=[EventRow(1, 2, 3, b"entries")])))
+    store.close()
+    store = open_lmdb(path)
+    assert store.load().last_event_sequence == 2
+    store.close()
+    assert _format_of(path) == codec.FORMAT_VERSION
+    _drop_tables(path, added)
+    open_lmdb(path).close()
+    assert (path / "unusable-1").exists()
 
 
 def test_another_sidecars_folder_of_the_former_format_is_left_alone(tmp_path: Path) -> None:

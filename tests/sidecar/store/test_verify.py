@@ -7,10 +7,12 @@ from pathlib import Path
 import lmdb
 import pytest
 from google.protobuf.message import Message
+from holdfast.v1 import ingest_service_pb2
 from holdfast.v1 import ledger_sync_service_pb2 as sync_pb2
+from holdfast_sidecar.engine.event_rows import EventRow, EventWrites, KnownEvent, Meters
 from holdfast_sidecar.engine.rules import Calendar, RateCardContent
 from holdfast_sidecar.engine.state import Counter, Meta, Writes
-from holdfast_sidecar.store import codec, rule_codec
+from holdfast_sidecar.store import codec, event_codec, rule_codec
 from holdfast_sidecar.store.codec import Table
 from holdfast_sidecar.store.v1 import records_pb2
 from holdfast_sidecar.store.verify import main
@@ -22,6 +24,7 @@ from tests.sidecar.store.harness import (
     Workload,
     make_debit,
     make_hold,
+    make_meter,
     make_outcome,
     make_pool,
     make_rules,
@@ -56,7 +59,15 @@ def folder(tmp_path: Path) -> Path:
     run = make_hold(1, pool, budgets=(budget,), slots=(slots,))
     store.commit(
         Writes(
-            meta=Meta(SIDECAR_ID, epoch=4, birth_epoch=2, acked_sequence=1, last_sequence=3, boot_id=BOOT_ID),
+            meta=Meta(
+                SIDECAR_ID,
+                epoch=4,
+                birth_epoch=2,
+                acked_sequence=1,
+                last_sequence=3,
+                boot_id=BOOT_ID,
+                acked_event_sequence=1,
+            ),
             pools=[pool, make_pool(2)],
             holds=[run, make_hold(2, pool, budgets=(budget,), parent=run)],
             outcomes=[make_outcome(1, pool), make_outcome(2, pool)],
@@ -67,10 +78,28 @@ def folder(tmp_path: Path) -> Path:
             calendars=[Calendar("month/UTC", (1, 2))],
             rate_cards=[RateCardContent("card", 1, b"content")],
             estimates=[(b"gpt-5", b"learned")],
+            events=EventWrites(
+                rows=[event_row(1, 2), event_row(3, 1)],
+                names={b"name-1": KnownEvent(bytes(16), False), b"name-2": KnownEvent(bytes(16), True)},
+                taken_at_unix_ms=9,
+                meters=Meters(3, (make_meter(),)),
+            ),
         )
     )
     store.close()
     return path
+
+
+def event_row(first_sequence: int, count: int, entry_count: int | None = None) -> EventRow:
+    """A row of events; `entry_count` is how many are really in it."""
+    entries = [ingest_service_pb2.RecordedEvent(void=True)] * (count if entry_count is None else entry_count)
+    return EventRow(first_sequence, count, 9, ingest_service_pb2.EventBatch(events=entries).SerializeToString())
+
+
+def put(folder: Path, table: Table, key: bytes, record: bytes) -> None:
+    """Puts a sealed record in the place of another one."""
+    with lmdb.open(str(folder), map_size=MAP_BYTES, max_dbs=16) as environment, environment.begin(write=True) as writer:
+        writer.put(key, record, db=environment.open_db(table.value, txn=writer))
 
 
 def change(folder: Path, table: Table, key: bytes, alter: Change) -> None:
@@ -118,6 +147,7 @@ def test_a_sound_folder_passes(folder: Path, capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     assert "sidecar 'sidecar-1', epoch 4" in out
     assert "up to 3, acked up to 1; 2 not known to be posted, 120 minor units" in out
+    assert "events taken in up to 3, acked up to 1; 2 wait for the ledger" in out
     assert out.splitlines()[-1] == "sound"
     assert "pool account-1/pool-1" not in out
 
@@ -138,6 +168,10 @@ def test_figures_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
         "calendars": 1,
         "rate_cards": 1,
         "estimates": 1,
+        "events": 2,
+        "event_names": 2,
+        "event_times": 1,
+        "meters": 1,
     }
     assert all(size["byte_count"] > 0 for size in figures["tables"].values())
     assert figures["pools"][0]["held"] == 200
@@ -268,6 +302,30 @@ def test_what_is_missing_or_misplaced_is_named(
 ) -> None:
     """Records that are gone or stand elsewhere."""
     move(folder, table, key, new_key)
+    assert main([str(folder)]) == 1
+    assert any(line.startswith("fault: ") and fault in line for line in capsys.readouterr().out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "fault"),
+    [
+        (Table.EVENTS, event_codec.encode_events(event_row(4, 3, 2)), "events 4: 2 of 3 are there"),
+        (Table.EVENTS, event_codec.encode_events(event_row(6, 1)), "events: 6 follows 3"),
+        (Table.EVENTS, (b"short", codec.seal(bytes(20))), "events: record 73686f7274"),
+        (Table.EVENT_NAMES, event_codec.encode_name(b"n", KnownEvent(bytes(16), False), 1), "was used in row 1"),
+        (Table.EVENT_NAMES, (b"n", codec.seal(b"x")), "event_names: record 6e cannot be read"),
+        (Table.EVENT_TIMES, (codec.sequence_key(9), codec.seal(bytes(8) + b"\x09n")), "event_times: record"),
+        (Table.METERS, (b"meters", codec.seal(b"\x12\x00")), "meters: a stored meter cannot be used"),
+        (Table.METERS, (b"other", codec.seal(b"")), "meters: meters stand under the key"),
+    ],
+)
+def test_faults_of_events_are_named(
+    folder: Path, table: Table, row: tuple[bytes, bytes], fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows that are not whole or not contiguous, names that nothing forgets, meters that cannot count."""
+    if row[0] == b"other":
+        move(folder, Table.METERS, b"meters", None)
+    put(folder, table, *row)
     assert main([str(folder)]) == 1
     assert any(line.startswith("fault: ") and fault in line for line in capsys.readouterr().out.splitlines())
 
