@@ -136,6 +136,27 @@ class LedgerConfig(BaseSettings):
         le=36_600 * 86_400_000,
         description="time for which the audit trail is kept: ten years, as books are",
     )
+    usage_store: str = Field(
+        "",
+        repr=False,
+        description="where usage is kept in columns, for breakdowns: a folder for the embedded engine, or the "
+        "clickhouse:// URL of a cluster (clickhouse://USER:PASSWORD@HOST:8123/DATABASE?cluster=NAME&replicated=1); "
+        "empty: nowhere, and nothing can be asked. All of it can be made anew from the ledger's database",
+    )
+    usage_memory_mb: int = Field(
+        1_024,
+        ge=256,
+        le=1_048_576,
+        description="memory of the embedded engine, in megabytes: a breakdown of a hundred million rows takes some "
+        "hundreds; a question that would pass the half of it is refused",
+    )
+    usage_interval_ms: int = Field(
+        500,
+        ge=10,
+        le=60_000,
+        description="interval at which the usage store looks for what was posted: a turn that brings something writes "
+        "to the disk about a dozen times, so a shorter one pays with smaller turns",
+    )
     read_thread_count: int = Field(2, ge=1, le=64, description="threads that answer reads, each with a connection")
 
     @property

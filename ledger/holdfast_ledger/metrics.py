@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from holdfast_ledger.delivery.deliverer import DeliveryCounts
 from holdfast_ledger.store.interface import CurrencyTotal, EventTotals
+from holdfast_ledger.usage.status import UsageStatus
 from holdfast_ledger.writer import COMMIT_BOUNDS_US, WriterStatistics
 
 GAUGES = (
@@ -50,6 +51,8 @@ class LedgerStatistics:
     currencies: tuple[CurrencyTotal, ...]
     deliveries: DeliveryCounts
     events: EventTotals
+    usage: UsageStatus | None
+    """None: there is no usage store."""
 
 
 class LedgerCollector(Collector):
@@ -93,6 +96,8 @@ class LedgerCollector(Collector):
         )
         for name, text, value in gauges:
             yield GaugeMetricFamily(f"holdfast_ledger_{name}", text, value=value)
+        if now.usage is not None:
+            yield from usage_metrics(now.usage)
         yield from self._amounts(now.currencies)
         yield self._durations(now.writer)
 
@@ -131,6 +136,28 @@ class LedgerCollector(Collector):
             buckets=buckets,
             sum_value=writer.transaction_us_sum / 1e6,
         )
+
+
+def usage_metrics(usage: UsageStatus) -> Iterator[Metric]:
+    """Turns the status of the usage store into metrics."""
+    gauges = (
+        ("usage_up", "Whether the usage store answers and is fed.", usage.state in {"feeding", "waiting"}),
+        ("usage_lag_seconds", "Age of the oldest posting that the usage store may lack; 0: none.", usage.lag_ms / 1e3),
+        ("usage_complete_until_seconds", "Unix time up to which postings are in it.", usage.complete_until_ms / 1e3),
+    )
+    for name, text, value in gauges:
+        yield GaugeMetricFamily(f"holdfast_ledger_{name}", text, value=value)
+    rows = GaugeMetricFamily("holdfast_ledger_usage_rows", "Rows of the usage store, by table.", labels=["table"])
+    for table, count in sorted(usage.row_counts.items()):
+        rows.add_metric([table], count)
+    yield rows
+    counters = (
+        ("usage_turns", "Turns that brought something into the usage store.", usage.turn_count),
+        ("usage_turns_failed", "Turns that failed, and were repeated.", usage.failure_count),
+        ("usage_rebuilds", "Times that the usage store was fed anew.", usage.rebuild_count),
+    )
+    for name, text, count in counters:
+        yield CounterMetricFamily(f"holdfast_ledger_{name}", text, value=count)
 
 
 class MetricsServer:

@@ -38,6 +38,7 @@ from holdfast_ledger.store.interface import Locks, Store, StoreError, Writer
 from holdfast_ledger.sync.jobs import SyncJobs
 from holdfast_ledger.sync.registry import Registry
 from holdfast_ledger.sync.stream import Stream, StreamSettings, SyncServices
+from holdfast_ledger.usage.store import open_usage
 from holdfast_ledger.windows import clearing
 from holdfast_ledger.writer import GroupWriter
 
@@ -98,6 +99,7 @@ class LedgerServer:
         self._stopping = False
         self._sync = self._sync_services()
         self._decisions = Decisions()
+        self._usage = open_usage(config)
         self._services: list[Service] = []
         self._http: HttpServer | None = None
         self.port = 0
@@ -121,6 +123,7 @@ class LedgerServer:
             self._writer,
             self._registry,
             self._decisions,
+            self._usage.database if self._usage else None,
             self._now_ms,
             loop,
         )
@@ -167,6 +170,8 @@ class LedgerServer:
         await self._start_http(gate)
         if self._config.metrics_port:
             self._metrics = MetricsServer(self._config.metrics_host, self._config.metrics_port, self.statistics)
+        if self._usage is not None:
+            self._usage.start()
         self._tasks.append(asyncio.create_task(self._sweep()))
         self._poster = Poster(self._config.webhook_allow_private)
         self.deliverer = Deliverer(self._writer, self._poster, self._now_ms, self._deliveries)
@@ -263,6 +268,7 @@ class LedgerServer:
             currencies=currencies,
             deliveries=replace(self._deliveries),
             events=events,
+            usage=self._usage.status() if self._usage else None,
         )
 
     async def stop(self) -> None:
@@ -288,6 +294,8 @@ class LedgerServer:
             await self._poster.close()
         if self._metrics is not None:
             self._metrics.close()
+        if self._usage is not None:
+            await asyncio.to_thread(self._usage.stop)
         await asyncio.to_thread(self._stop_listening)
         await asyncio.to_thread(self._writer.close)
         self._readers.shutdown()

@@ -16,6 +16,7 @@ from holdfast_ledger.service import LedgerServicer
 from holdfast_ledger.snapshots import Snapshots
 from holdfast_ledger.store.interface import Store
 from holdfast_ledger.sync.registry import Registry
+from holdfast_ledger.usage.database import UsageDatabase
 from holdfast_ledger.writer import GroupWriter
 
 LEDGER_SERVICE = ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"]
@@ -34,6 +35,8 @@ class Parts:
     writer: GroupWriter
     registry: Registry
     decisions: Decisions
+    usage: UsageDatabase | None
+    """Where usage can be asked for; None: nowhere."""
     now_ms: Callable[[], int]
     loop: asyncio.AbstractEventLoop
 

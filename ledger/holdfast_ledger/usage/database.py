@@ -5,9 +5,10 @@ ClickHouse's; values are never a part of it, they go in parameters as `{name:Typ
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa  # an extra, which a ledger without a usage store does not have
 
 Parameter = str | int | Sequence[str] | Sequence[int]
 """A value of a statement; its type is told where it stands in the SQL."""
@@ -46,7 +47,7 @@ class UsageDatabase(Protocol):
 
     def query(
         self, sql: str, parameters: Mapping[str, Parameter] = NO_PARAMETERS, timeout_ms: int = QUERY_TIMEOUT_MS
-    ) -> pa.Table:
+    ) -> "pa.Table":
         """Answers a question.
 
         Args:
@@ -70,7 +71,7 @@ class UsageDatabase(Protocol):
             UsageStoreError: As for `insert`.
         """
 
-    def insert(self, table: str, rows: pa.Table, token: str = "") -> None:
+    def insert(self, table: str, rows: "pa.Table", token: str = "") -> None:
         """Adds rows, durably, to the columns that they name.
 
         Args:

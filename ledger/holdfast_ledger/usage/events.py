@@ -15,7 +15,7 @@ from holdfast_ledger.metering.columns import table_of
 from holdfast_ledger.store.interface import Reader
 from holdfast_ledger.usage.columns import repeated
 from holdfast_ledger.usage.database import Parameter, UsageDatabase
-from holdfast_ledger.usage.meters import Meters
+from holdfast_ledger.usage.meters import Counting, Meters
 
 BATCHES_A_TURN = 1_000
 """Batches of one event each are counted by this."""
@@ -50,8 +50,8 @@ WITH voids AS (
     FROM arrivals WHERE void = 1
     UNION ALL
     SELECT batch_key, position, batch_no, corrects_hash AS name_hash, 0 AS content_hash, account_id, source,
-        arrivals.corrects_id AS id, '' AS type, fromUnixTimestamp64Milli(accepted_at_ms, 'UTC') AS accepted_at, '' AS subject,
-        map() AS dimensions, map() AS quantities, '' AS corrects_id, [] AS `charges.meter_id`,
+        arrivals.corrects_id AS id, '' AS type, fromUnixTimestamp64Milli(accepted_at_ms, 'UTC') AS accepted_at,
+        '' AS subject, map() AS dimensions, map() AS quantities, '' AS corrects_id, [] AS `charges.meter_id`,
         [] AS `charges.quantity`, [] AS `charges.amount`, [] AS `charges.operation_id`, [] AS `charges.pool_id`,
         origin, 'corrected' AS kind
     FROM arrivals WHERE arrivals.corrects_id != '' AND (batch_key, position) IN (
@@ -215,7 +215,7 @@ def _counting(database: UsageDatabase, meters: Meters) -> list[_Statement]:
     """Returns the questions that say what the judged events count."""
     statements = [_Statement(_CHARGED_ROWS, {})]
     sql = "SELECT type, min(batch_key) AS first, max(batch_key) AS last FROM judged WHERE type != '' GROUP BY type"
-    parts = []
+    parts: list[Counting] = []
     for row in database.query(sql).to_pylist():
         parts += meters.counting(row["type"], row["first"], row["last"])
     for start in range(0, len(parts), METERS_A_STATEMENT):

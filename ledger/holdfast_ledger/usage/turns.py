@@ -68,6 +68,22 @@ def _column(name: str, value: int | str) -> pa.Array:
     return times([value]) if name == "complete_until" else unsigned([value])
 
 
+def counts(database: UsageDatabase) -> Mapping[str, int]:
+    """Returns the number of rows by table. Raises `UsageStoreError`."""
+    sql = """SELECT table AS name, sum(rows) AS n FROM system.parts
+        WHERE active AND database = currentDatabase() GROUP BY table"""
+    return {row["name"]: row["n"] for row in database.query(sql).to_pylist()}
+
+
+def lost(database: UsageDatabase) -> str:
+    """Says which table has fewer rows than were fed; empty: none has. Raises `UsageStoreError`."""
+    done, there = progress(database).done, counts(database)
+    for table, fed_count in (("spend", done.spend_count), ("usage", done.usage_count), ("events", done.event_count)):
+        if there.get(table, 0) < fed_count:
+            return f"{table} has {there.get(table, 0)} rows of {fed_count}"
+    return ""
+
+
 def forget(database: UsageDatabase, done: Turn) -> None:
     """Deletes turns long past, so that they do not grow without end. Raises `UsageStoreError`."""
     sql = "ALTER TABLE feed_turns DELETE WHERE batch_no < {first:UInt64} SETTINGS mutations_sync = 1"
@@ -77,4 +93,4 @@ def forget(database: UsageDatabase, done: Turn) -> None:
 
 def completed(plan: Turn, **changed: int) -> Turn:
     """Returns a plan as complete."""
-    return replace(plan, complete=1, **changed)
+    return replace(plan, complete=1, **changed)  # type: ignore[arg-type]  # no anchor among them

@@ -1,0 +1,23 @@
+"""What a ledger tells its usage store's worker."""
+
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What the ledger tells its worker."""
+
+    database: str
+    """The ledger's, as its setting says."""
+    store: str
+    """A folder, or a clickhouse:// URL."""
+    memory_mb: int
+    interval_ms: int
+    """Wait between turns that bring nothing."""
+    socket: str
+    """Path of the Unix socket to listen on."""
+
+    def line(self) -> bytes:
+        """Returns it as it is sent."""
+        return json.dumps(asdict(self)).encode() + b"\n"
