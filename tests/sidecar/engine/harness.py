@@ -11,7 +11,9 @@ from holdfast_sidecar.dispatcher.decode import Decoder
 from holdfast_sidecar.dispatcher.encode import Encoder
 from holdfast_sidecar.dispatcher.usage import report_of
 from holdfast_sidecar.engine import operations as op
+from holdfast_sidecar.engine.decision_log import RecentDecisions
 from holdfast_sidecar.engine.engine import Effects, Engine
+from holdfast_sidecar.engine.event_rows import NO_METERS, Meters
 from holdfast_sidecar.engine.events import (
     Connected,
     DebitsAcked,
@@ -56,6 +58,8 @@ ANSWERS: dict[type[op.Operation], Any] = {
     op.Report: usage_service_pb2.ReportUsageResponse,
     op.GetBalance: pb.GetBalanceResponse,
     op.ListHolds: pb.ListHoldsResponse,
+    op.ReportEvents: usage_service_pb2.ReportEventsResponse,
+    op.VoidEvents: usage_service_pb2.VoidEventsResponse,
 }
 DECODER = Decoder(max_hold_ttl_ms=3_600_000, max_operations=256)
 
@@ -91,6 +95,7 @@ class Ledger:
     calendars: tuple[Calendar, ...] = ()
     rate_cards: tuple[RateCardContent, ...] = ()
     version: int = 0
+    meters: Meters = NO_METERS
 
     def govern(
         self,
@@ -130,7 +135,8 @@ class Ledger:
                     break
                 nodes[account_id, node.subject] = replace(node, version=self.version)
         cards = tuple(card for card in self.rate_cards if card.rate_card_id in ask.rate_card_ids)
-        return RulesUpdated(ask.request_id, tuple(nodes.values()), self.calendars, cards, now_ns)
+        meters = self.meters if ask.meters_wanted else None
+        return RulesUpdated(ask.request_id, tuple(nodes.values()), self.calendars, cards, now_ns, meters=meters)
 
     def window(self, key: tuple[str, str]) -> LedgerPool | None:
         """Returns a window, made when it is first asked for; None if no limit of that name exists."""
@@ -223,17 +229,18 @@ class Host:
         self.connected = False
         self.disk.owner = None
         self.store = MemoryStore(self.disk, sidecar_id="host-1", boot_id="boot-1", now_ns=self.now_ns)
-        self.engine = Engine(self.settings, self.store.load(), Encoder(), self.now_ns)
+        self.recent = RecentDecisions()
+        self.engine = Engine(self.settings, self.store.load(), Encoder(), self.now_ns, self.store, self.recent)
 
     def connect(self, claims_wanted: bool = False) -> list[Call]:
         self.connected = True
         leases = tuple(self.ledger.lease(key) for key in self.ledger.pools if self.ledger.pools[key].granted)
         valid_until_ns = self.now_ns + VALIDITY_MS * MS
         allowance_until_ns = self.now_ns + ALLOWANCE_VALIDITY_MS * MS
-        return self.apply(
-            [],
-            [Connected(1, 1, self.acked(), valid_until_ns, self.now_ns, leases, allowance_until_ns, claims_wanted)],
-        )
+        revision = self.ledger.meters.revision
+        acked = self.acked()
+        told = Connected(1, 1, acked, valid_until_ns, self.now_ns, leases, allowance_until_ns, claims_wanted, revision)
+        return self.apply([], [told])
 
     def acked(self) -> int:
         return self.engine.statistics().acked_sequence
@@ -246,7 +253,9 @@ class Host:
         self.apply([], [self._renewed()])
 
     def _renewed(self) -> LeasesRenewed:
-        return LeasesRenewed(self.now_ns + VALIDITY_MS * MS, self.now_ns, self.now_ns + ALLOWANCE_VALIDITY_MS * MS)
+        allowance_until_ns = self.now_ns + ALLOWANCE_VALIDITY_MS * MS
+        revision = self.ledger.meters.revision
+        return LeasesRenewed(self.now_ns + VALIDITY_MS * MS, self.now_ns, allowance_until_ns, revision)
 
     def post_all(self) -> None:
         """The ledger posts and acks every debit there is."""
