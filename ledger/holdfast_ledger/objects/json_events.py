@@ -10,6 +10,7 @@ are said to be ignored, since a misspelt one would be usage that is not counted.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
 from holdfast_ledger.objects.config import DIMENSION, QUANTITY, REQUIRED, TEXT_FIELDS, Shape
@@ -20,6 +21,8 @@ _Value = TypeVar("_Value", str, int)
 
 ATTRIBUTES = {"account_id": "accountid", "corrects_id": "correctsid"}
 """Names of CloudEvents' attributes, which have no "_", where ours is another; both are taken."""
+
+_MEMBERS = {"dimensions", "quantities"}
 
 
 class BadField(Exception):
@@ -42,10 +45,20 @@ class Fields(NamedTuple):
     quantities: list[tuple[str, int]]
 
 
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise BadField("", "has a key twice")
+    return members
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_float=Decimal)
+
+
 def read_json(text: bytes) -> dict[str, object]:
     """Reads a JSON object. Raises `BadField`."""
     try:
-        value = json.loads(text)
+        value = _decoder.decode(text.decode())
     except (ValueError, RecursionError) as fault:  # UnicodeDecodeError is a ValueError
         reason = "is not UTF-8" if isinstance(fault, UnicodeDecodeError) else f"is not JSON: {fault}"
         raise BadField("", reason) from fault
@@ -54,23 +67,86 @@ def read_json(text: bytes) -> dict[str, object]:
     return value
 
 
-def fields_of(row: Mapping[str, object], shape: Shape) -> Fields:
-    """Returns the fields of an event. Raises `BadField` with the first that is at fault."""
-    if row.get("specversion", "1.0") != "1.0":
-        raise BadField("specversion", f"is {shown(row['specversion'])}, not 1.0")
-    texts = tuple(_text(row, name, shape) for name in TEXT_FIELDS)
-    time_ms = _converted("time", _found(row, "time", shape), time_of)
-    data = row.get("data")
-    members = _members("data", data, shape) if data is not None else {}
-    dimensions = _entries(row, DIMENSION, members.get("dimensions"), shape, text_of)
-    quantities = _entries(row, QUANTITY, members.get("quantities"), shape, quantity_of)
-    return Fields(texts, time_ms, dimensions, quantities)
+class FieldReader:
+    """Reads rows of one shape."""
 
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._texts = [self._place(name) for name in TEXT_FIELDS]
+        self._mapped = {
+            prefix: [
+                (name.removeprefix(prefix), path) for name, path in shape.columns.items() if name.startswith(prefix)
+            ]
+            for prefix in (DIMENSION, QUANTITY)
+        }
 
-def _found(row: Mapping[str, object], name: str, shape: Shape) -> object:
-    if name in shape.columns:
-        return _at(row, shape.columns[name])
-    return row.get(name, row.get(ATTRIBUTES.get(name, name)))
+    def _place(self, name: str) -> tuple[str, str, str | None]:
+        """Returns a field's name, what CloudEvents call it, and what it is where it is not there; None: a mistake."""
+        return name, ATTRIBUTES.get(name, name), self._shape.defaults.get(name, None if name in REQUIRED else "")
+
+    def fields(self, row: Mapping[str, object]) -> Fields:
+        """Returns the fields of an event. Raises `BadField` with the first that is at fault."""
+        if row.get("specversion", "1.0") != "1.0":
+            raise BadField("specversion", f"is {shown(row['specversion'])}, not 1.0")
+        texts = tuple([self._text(row, *place) for place in self._texts])
+        time_ms = _converted("time", self._found(row, "time", "time"), time_of)
+        data = row.get("data")
+        members: Mapping[str, object] = {} if data is None else self._members(data)
+        return Fields(
+            texts,
+            time_ms,
+            self._entries(row, DIMENSION, "dimensions", members.get("dimensions"), text_of),
+            self._entries(row, QUANTITY, "quantities", members.get("quantities"), quantity_of),
+        )
+
+    def _found(self, row: Mapping[str, object], name: str, attribute: str) -> object:
+        if name in self._shape.columns:
+            return _at(row, self._shape.columns[name])
+        value = row.get(attribute)
+        return row.get(name) if value is None else value
+
+    def _text(self, row: Mapping[str, object], name: str, attribute: str, default: str | None) -> str:
+        value = self._found(row, name, attribute)
+        if type(value) is str and value.isascii():
+            return value
+        return default if value is None and default is not None else _converted(name, value, text_of)
+
+    def _members(self, data: object) -> Mapping[str, object]:
+        if not isinstance(data, dict):
+            raise BadField("data", f"is {shown(data)}, not an object")
+        for member in data.keys() - _MEMBERS:
+            path = f"data.{member}"
+            used = any(one.startswith(path) for one in self._shape.columns.values())
+            if not used and not is_ignored(path, self._shape):
+                raise BadField(shown(path), "is nothing of an event; name it in ignored_columns")
+        return data
+
+    def _entries(
+        self,
+        row: Mapping[str, object],
+        prefix: str,
+        field: str,
+        members: object,
+        convert: Callable[[object], _Value],
+    ) -> list[tuple[str, _Value]]:
+        if members is not None and not isinstance(members, dict):
+            raise BadField(field, f"is {shown(members)}, not an object")
+        found = {**(members or {}), **dict(self._flat(row, prefix))}
+        try:
+            return [(text_of(key), convert(value)) for key, value in sorted(found.items()) if value is not None]
+        except BadValue:  # one of them; which, is only asked now
+            entries = sorted(found.items())
+            return [
+                (_converted(field, key, text_of), _converted(f"{field}[{shown(key)}]", value, convert))
+                for key, value in entries
+            ]
+
+    def _flat(self, row: Mapping[str, object], prefix: str) -> Iterator[tuple[str, object]]:
+        for name, path in self._mapped[prefix]:
+            yield name, _at(row, path)
+        for name, value in row.items():
+            if name.startswith(prefix) and name not in self._shape.columns:
+                yield name.removeprefix(prefix), value
 
 
 def _at(row: Mapping[str, object], path: str) -> object:
@@ -89,44 +165,3 @@ def _converted(name: str, value: object, convert: Callable[[object], _Value]) ->
         return convert(value)
     except BadValue as fault:
         raise BadField(name, str(fault)) from fault
-
-
-def _text(row: Mapping[str, object], name: str, shape: Shape) -> str:
-    value = _found(row, name, shape)
-    if value is None and (name in shape.defaults or name not in REQUIRED):
-        return shape.defaults.get(name, "")
-    return _converted(name, value, text_of)
-
-
-def _members(name: str, value: object, shape: Shape) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise BadField(name, f"is {shown(value)}, not an object")
-    for member in value:
-        path = f"data.{member}"
-        used = member in {"dimensions", "quantities"} or any(one.startswith(path) for one in shape.columns.values())
-        if not used and not is_ignored(path, shape):
-            raise BadField(shown(path), "is nothing of an event; name it in ignored_columns")
-    return value
-
-
-def _entries(
-    row: Mapping[str, object], prefix: str, members: object, shape: Shape, convert: Callable[[object], _Value]
-) -> list[tuple[str, _Value]]:
-    name = "dimensions" if prefix == DIMENSION else "quantities"
-    if members is not None and not isinstance(members, dict):
-        raise BadField(f"data.{name}", f"is {shown(members)}, not an object")
-    found = {**(members or {}), **dict(_flat(row, prefix, shape))}
-    return [
-        (_converted(name, key, text_of), _converted(f"{name}[{shown(key)}]", value, convert))
-        for key, value in sorted(found.items())
-        if value is not None
-    ]
-
-
-def _flat(row: Mapping[str, object], prefix: str, shape: Shape) -> Iterator[tuple[str, object]]:
-    for field, column in shape.columns.items():
-        if field.startswith(prefix):
-            yield field.removeprefix(prefix), _at(row, column)
-    for name, value in row.items():
-        if name.startswith(prefix) and name not in shape.columns:
-            yield name.removeprefix(prefix), value

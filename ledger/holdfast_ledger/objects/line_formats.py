@@ -1,18 +1,20 @@
 """JSON lines and CSV: a row is a line, whatever quotes say, so that a bad one never reaches into the next."""
 
 import csv
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
 
 from holdfast_ledger.metering.columns import DIMENSIONS, EVENT_COLUMNS, QUANTITIES
 from holdfast_ledger.objects.checking import Checker
 from holdfast_ledger.objects.config import TEXT_FIELDS, Shape
 from holdfast_ledger.objects.header import BadHeader, columns_of
-from holdfast_ledger.objects.json_events import BadField, Fields, fields_of, read_json
+from holdfast_ledger.objects.json_events import BadField, FieldReader, Fields, read_json
 from holdfast_ledger.objects.lines import MAX_LINE_BYTES, is_cut, kept, read_lines
 from holdfast_ledger.objects.pieces import DeadRow, Original, Piece, judged
 from holdfast_ledger.objects.shaping import Shaped, no_charges, shaped
@@ -20,32 +22,42 @@ from holdfast_ledger.objects.shaping import Shaped, no_charges, shaped
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class Row(NamedTuple):
-    """A line that is not blank."""
-
-    number: int
-    line: bytes
-
-
 class _Rows(NamedTuple):
-    rows: list[Row]
+    """Lines that are not blank."""
+
+    numbers: Sequence[int]
+    lines: list[bytes]
     end_bytes: int
+
+    def dead(self, place: int, field: str, reason: str) -> DeadRow:
+        """Returns one of them as dead."""
+        return DeadRow(self.numbers[place], field, reason, _original(self.lines[place]))
+
+    def at(self, places: Sequence[int]) -> "_Rows":
+        """Returns some of them."""
+        return _Rows([self.numbers[at] for at in places], [self.lines[at] for at in places], self.end_bytes)
+
+    def after(self, count: int) -> "_Rows":
+        """Returns those behind some."""
+        return _Rows(self.numbers[count:], self.lines[count:], self.end_bytes)
 
 
 def _rows(text: Iterator[bytes]) -> Iterator[_Rows]:
     for number, lines, end_bytes in read_lines(text):
         if number == 1:
             lines[0] = lines[0].removeprefix(BYTE_ORDER_MARK)
-        yield _Rows([Row(at, line) for at, line in enumerate(lines, number) if line and not line.isspace()], end_bytes)
+        rows = _Rows(range(number, number + len(lines)), lines, end_bytes)
+        blank = {place for place, line in enumerate(lines) if not line or line.isspace()}
+        yield rows.at([place for place in range(len(lines)) if place not in blank]) if blank else rows
 
 
 def _after(pieces: Iterable[_Rows], count: int) -> Iterator[_Rows]:
     """Leaves rows out that are behind us."""
-    for rows, end_bytes in pieces:
-        left = rows[count:]
-        count = max(count - len(rows), 0)
-        if left:
-            yield _Rows(left, end_bytes)
+    for rows in pieces:
+        left = rows.after(count) if count else rows
+        count = max(count - len(rows.lines), 0)
+        if left.lines:
+            yield left
 
 
 def _original(line: bytes) -> Original:
@@ -54,10 +66,6 @@ def _original(line: bytes) -> Original:
         return shown.decode()
     except UnicodeDecodeError:
         return shown
-
-
-def _dead(row: Row, field: str, reason: str) -> DeadRow:
-    return DeadRow(row.number, field, reason, _original(row.line))
 
 
 TOO_LONG = f"is longer than {MAX_LINE_BYTES} bytes"
@@ -72,30 +80,27 @@ def json_pieces(text: Iterator[bytes], shape: Shape, checker: Checker, start_row
         checker: The rules of events.
         start_row: Rows that are behind us.
     """
-    for rows, end_bytes in _after(_rows(text), start_row):
+    reader = FieldReader(shape)
+    for rows in _after(_rows(text), start_row):
         fields: list[Fields] = []
-        good: list[Row] = []
+        good: list[int] = []
         dead: list[DeadRow] = []
-        for row in rows:
-            if is_cut(row.line):
-                dead.append(_dead(row, "", TOO_LONG))
-                continue
+        for place, line in enumerate(rows.lines):
             try:
-                fields.append(fields_of(read_json(row.line), shape))
-                good.append(row)
+                if is_cut(line):
+                    raise BadField("", TOO_LONG)
+                fields.append(reader.fields(read_json(line)))
+                good.append(place)
             except BadField as fault:
-                dead.append(_dead(row, fault.field, fault.reason))
-        yield _piece(Shaped(_table(fields, checker.accepted_at_ms)), checker, good, end_bytes, dead)
+                dead.append(rows.dead(place, fault.field, fault.reason))
+        yield _piece(Shaped(_table(fields, checker.accepted_at_ms)), checker, rows.at(good), dead)
 
 
-def _piece(made: Shaped, checker: Checker, rows: Sequence[Row], end_bytes: int, dead: Sequence[DeadRow]) -> Piece:
-    def numbered(place: int) -> int:
-        return rows[place].number
-
+def _piece(made: Shaped, checker: Checker, rows: _Rows, dead: Sequence[DeadRow]) -> Piece:
     def original(place: int) -> Original:
-        return _original(rows[place].line)
+        return _original(rows.lines[place])
 
-    return judged(made, checker, numbered, original, end_bytes, dead)
+    return judged(made, checker, rows.numbers.__getitem__, original, rows.end_bytes, dead)
 
 
 def _table(events: Sequence[Fields], accepted_at_ms: int) -> pa.Table:
@@ -122,70 +127,83 @@ def _maps(kind: pa.DataType, rows: Sequence[list[tuple[str, str]]] | Sequence[li
 def csv_pieces(text: Iterator[bytes], shape: Shape, checker: Checker, start_row: int) -> Iterator[Piece]:
     """Reads CSV; as `json_pieces`. Raises `BadHeader` too."""
     source = _rows(text)
-    first = next(source, None)
-    while first is not None and not first.rows:
-        first = next(source, None)
+    first = next((rows for rows in source if rows.lines), None)
     if first is None:
         raise BadHeader("there is no header: the object is empty")
-    header = _header(first.rows[0], shape)
+    header = _header(first.lines[0], shape)
     fields = columns_of(header, shape)
     places = {field: header.index(column) for field, column in fields.items()}
-    rest = _chained(_Rows(first.rows[1:], first.end_bytes), source)
-    for rows, end_bytes in _after(rest, start_row):
-        values, good, dead = _parsed(rows, len(header), shape.delimiter)
-        columns = list(zip(*values, strict=True)) if values else [()] * len(header)
-        made = {field: _column(columns[place]) for field, place in places.items()}
-        yield _piece(shaped(made, len(values), shape, checker.accepted_at_ms), checker, good, end_bytes, dead)
+    for rows in _after(itertools.chain([first.after(1)], source), start_row):
+        columns, good, dead = _parsed(rows, len(header), shape.delimiter)
+        made = {field: columns[place] for field, place in places.items()}
+        yield _piece(shaped(made, len(good.lines), shape, checker.accepted_at_ms), checker, good, dead)
 
 
-def _chained(first: _Rows, rest: Iterator[_Rows]) -> Iterator[_Rows]:
-    yield first
-    yield from rest
-
-
-def _header(row: Row, shape: Shape) -> list[str]:
+def _header(line: bytes, shape: Shape) -> list[str]:
     try:
-        if is_cut(row.line):
-            raise BadHeader(f"the header {TOO_LONG}")
-        (names,) = csv.reader([row.line.decode()], delimiter=shape.delimiter, strict=True)
-    except (csv.Error, UnicodeDecodeError) as fault:
-        raise BadHeader(f"the header cannot be read: {fault}") from fault
+        names = _values(line, None, shape.delimiter)
+    except BadField as fault:
+        raise BadHeader(f"the header {fault.reason}") from fault
     return [name.strip() for name in names]
 
 
-def _column(values: Sequence[str]) -> pa.Array:
-    column = pa.array(values, pa.string())
-    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
-
-
-def _parsed(rows: Sequence[Row], width: int, delimiter: str) -> tuple[list[list[str]], list[Row], list[DeadRow]]:
-    """Parses rows at once; where one of them is not as it should be, one by one."""
-    try:
-        lines = [row.line.decode() for row in rows]
-        values = list(csv.reader(lines, delimiter=delimiter, strict=True))
-        if len(values) == len(rows) and all(len(value) == width for value in values):
-            return values, list(rows), []
-    except (csv.Error, UnicodeDecodeError):
-        pass
-    values, good, dead = [], [], []
-    for row in rows:
+def _parsed(rows: _Rows, width: int, delimiter: str) -> tuple[list[pa.Array], _Rows, list[DeadRow]]:
+    """Parses rows: by Arrow where all are as they should be, else one by one."""
+    if columns := _split(b"\n".join(rows.lines), len(rows.lines), width, delimiter):
+        return columns, rows, []
+    values: list[list[str]] = []
+    good: list[int] = []
+    dead: list[DeadRow] = []
+    for place, line in enumerate(rows.lines):
         try:
-            values.append(_values(row.line, width, delimiter))
-            good.append(row)
+            values.append(_values(line, width, delimiter))
+            good.append(place)
         except BadField as fault:
-            dead.append(_dead(row, fault.field, fault.reason))
-    return values, good, dead
+            dead.append(rows.dead(place, fault.field, fault.reason))
+    return _columns(values, width), rows.at(good), dead
 
 
-def _values(line: bytes, width: int, delimiter: str) -> list[str]:
+def _split(text: bytes, row_count: int, width: int, delimiter: str) -> list[pa.Array] | None:
+    """Parses lines at once; None: one of them is not as it should be, or its quotes reach into the next."""
+    if b"\r" in text:  # ends a line for Arrow
+        return None
+    names = [str(place) for place in range(width)]
+    end = "x" + delimiter * (width - 1)
+    guarded = b"%b\n%b" % (text, end.encode())  # a last quote that is not closed reaches into a line too many
+    try:
+        table = arrow_csv.read_csv(
+            pa.BufferReader(guarded),
+            arrow_csv.ReadOptions(column_names=names, block_size=len(guarded) + 1),
+            arrow_csv.ParseOptions(delimiter=delimiter),
+            arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    if table.num_rows != row_count + 1:
+        return None
+    return [column.combine_chunks().slice(0, row_count) for column in table.columns]
+
+
+def _columns(rows: Sequence[Sequence[str]], width: int) -> list[pa.Array]:
+    columns = zip(*rows, strict=True) if rows else [()] * width
+    made = [pa.array(values, pa.string()) for values in columns]
+    return [pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column) for column in made]
+
+
+def _values(line: bytes, width: int | None, delimiter: str) -> list[str]:
+    """Parses a line. Raises `BadField`; also where it has not as many values as it should have, None: any number."""
     if is_cut(line):
         raise BadField("", TOO_LONG)
     try:
-        (values,) = csv.reader([line.decode()], delimiter=delimiter, strict=True)
+        values, *rest = csv.reader([line.decode(), ""], delimiter=delimiter)
+        if not rest:
+            raise BadField("", "has a quote that is not closed")
     except UnicodeDecodeError as fault:
         raise BadField("", "is not UTF-8") from fault
     except csv.Error as fault:
         raise BadField("", f"is not CSV: {fault}") from fault
-    if len(values) != width:
+    if width is not None and len(values) != width:
         raise BadField("", f"has {len(values)} values, the header has {width}")
     return values

@@ -20,7 +20,7 @@ from holdfast_ledger.objects.values import BadValue, quantity_of, text_of, time_
 
 Mask = npt.NDArray[np.bool_]
 
-_DATE_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
+_DATE_TIME = r"^[12]\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
 _DIGITS = r"^[0-9]{1,18}$"
 _EXACT_FLOAT = 2.0**53
 

@@ -25,6 +25,8 @@ def shown(value: object) -> str:
 
 def text_of(value: object) -> str:
     """Returns text, and whole numbers and booleans as text. Raises `BadValue`."""
+    if type(value) is str and value.isascii():  # nearly always
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -33,8 +35,7 @@ def text_of(value: object) -> str:
         if isinstance(value, bytes):
             return value.decode()
         if isinstance(value, str):
-            if not value.isascii():
-                value.encode()
+            value.encode()
             return value
     except UnicodeError as fault:
         raise BadValue("is not UTF-8") from fault
@@ -43,7 +44,7 @@ def text_of(value: object) -> str:
 
 def quantity_of(value: object) -> int:
     """Returns a whole number, 3.0 for 3, in 0..2^63-1. Raises `BadValue`."""
-    number = _whole(value)
+    number = value if type(value) is int else _whole(value)
     if not 0 <= number <= MAX_INT64:
         raise BadValue(f"is {shown(number)}, not in 0..{MAX_INT64}")
     return number
