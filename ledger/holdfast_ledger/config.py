@@ -102,6 +102,13 @@ class LedgerConfig(BaseSettings):
         description="whether webhooks may have private addresses and plain http; else their URLs are https and every "
         "address of their names is public, since a caller chooses them and the ledger stands in your network",
     )
+    books_interval_ms: int = Field(
+        10_000,
+        ge=100,
+        le=3_600_000,
+        description="interval at which posted entries are counted in the books and sealed in the journal's hash chain; "
+        "each time makes a link, so a shorter one makes more of them",
+    )
     event_retention_ms: int = Field(
         90 * 86_400_000,
         ge=86_400_000,

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from holdfast_ledger.books.keeping import BookStatistics
 from holdfast_ledger.delivery.deliverer import DeliveryCounts
 from holdfast_ledger.store.interface import CurrencyTotal, EventTotals
 from holdfast_ledger.usage.status import UsageStatus
@@ -53,6 +54,7 @@ class LedgerStatistics:
     events: EventTotals
     usage: UsageStatus | None
     """None: there is no usage store."""
+    books: BookStatistics
 
 
 class LedgerCollector(Collector):
@@ -96,6 +98,7 @@ class LedgerCollector(Collector):
         )
         for name, text, value in gauges:
             yield GaugeMetricFamily(f"holdfast_ledger_{name}", text, value=value)
+        yield from self._books(now.books)
         if now.usage is not None:
             yield from usage_metrics(now.usage)
         yield from self._amounts(now.currencies)
@@ -112,6 +115,15 @@ class LedgerCollector(Collector):
         held.add_metric(["pending"], totals.pending_delivery_count)
         held.add_metric(["dead"], totals.dead_delivery_count)
         yield held
+
+    def _books(self, books: BookStatistics) -> Iterator[Metric]:
+        gauges = (
+            ("lag_seconds", "Age of the oldest journal entry that is not sealed yet.", books.lag_ms / 1e3),
+            ("entry", "The last journal entry that is sealed.", float(books.last_entry_key)),
+            ("links", "Links of the journal's hash chain.", float(books.link_count)),
+        )
+        for name, text, value in gauges:
+            yield GaugeMetricFamily(f"holdfast_ledger_journal_chain_{name}", text, value=value)
 
     def _amounts(self, currencies: tuple[CurrencyTotal, ...]) -> Iterator[Metric]:
         for name, text, field in GAUGES:

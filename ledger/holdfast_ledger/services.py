@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from google.protobuf.descriptor import ServiceDescriptor
-from holdfast.v1 import access_service_pb2, governance_service_pb2, ledger_service_pb2
+from holdfast.v1 import access_service_pb2, books_service_pb2, governance_service_pb2, ledger_service_pb2
 
 from holdfast_ledger.access.service import AccessServicer
+from holdfast_ledger.books.keeping import Bookkeeper
+from holdfast_ledger.books.service import BooksServicer
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.governance.service import GovernanceServicer
 from holdfast_ledger.metering.decisions import Decisions
@@ -20,6 +22,7 @@ from holdfast_ledger.usage.database import UsageDatabase
 from holdfast_ledger.writer import GroupWriter
 
 LEDGER_SERVICE = ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"]
+BOOKS_SERVICE = books_service_pb2.DESCRIPTOR.services_by_name["BooksService"]
 ACCESS_SERVICE = access_service_pb2.DESCRIPTOR.services_by_name["AccessService"]
 GOVERNANCE_SERVICE = governance_service_pb2.DESCRIPTOR.services_by_name["GovernanceService"]
 
@@ -37,6 +40,7 @@ class Parts:
     decisions: Decisions
     usage: UsageDatabase | None
     """Where usage can be asked for; None: nowhere."""
+    bookkeeper: Bookkeeper
     now_ms: Callable[[], int]
     loop: asyncio.AbstractEventLoop
 
@@ -56,8 +60,10 @@ def unary_services(parts: Parts) -> list[Service]:
     access = AccessServicer(
         parts.snapshots, parts.writer, parts.decisions, parts.now_ms, required=parts.config.require_credentials
     )
+    books = BooksServicer(parts.snapshots, parts.writer, parts.bookkeeper, parts.now_ms)
     return [
         Service(LEDGER_SERVICE, ledger),
         Service(GOVERNANCE_SERVICE, governance),
         Service(ACCESS_SERVICE, access),
+        Service(BOOKS_SERVICE, books),
     ]

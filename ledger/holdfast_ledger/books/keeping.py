@@ -48,8 +48,8 @@ class Block:
 class BookStatistics:
     """How far the books are."""
 
-    waiting_since_ms: int
-    """When the first entry was posted that is not counted and sealed; 0: all are."""
+    lag_ms: int
+    """For how long the first entry that is not counted and sealed has been posted; 0: all are."""
     last_entry_key: int
     link_count: int
 
@@ -152,7 +152,8 @@ class Bookkeeper:
         return True
 
 
-def statistics(reader: Reader) -> BookStatistics:
+def book_statistics(reader: Reader, now_ms: int) -> BookStatistics:
     """Tells how far the books are."""
-    last = reader.last_link()
-    return BookStatistics(reader.entries_waiting(), reader.books().last_entry_key, last.link_key if last else 0)
+    last, since_ms = reader.last_link(), reader.entries_waiting()
+    lag_ms = max(0, now_ms - since_ms) if since_ms else 0
+    return BookStatistics(lag_ms, reader.books().last_entry_key, last.link_key if last else 0)
