@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from holdfast.v1 import usage_service_pb2 as pb
 from holdfast.v1.ingest_service_pb2 import EventBatch, RecordedEvent
@@ -25,7 +26,7 @@ def event(
     dimensions: Mapping[str, str] | None = None,
     account_id: str = "acme",
     source: str = "gateway",
-    **fields: str | int,
+    **fields: Any,
 ) -> pb.UsageEvent:
     """An event of type "call" at the harness's first instant."""
     made = pb.UsageEvent(id=event_id, source=source, type="call", account_id=account_id, time_unix_ms=1_000)
@@ -67,6 +68,6 @@ def debits(host: Host) -> list[Debit]:
     return [Debit.FromString(data) for _, data in host.store.read_debits(0, 1_000_000, 1 << 40)]
 
 
-def rated(**changes: object) -> UsageMeter:
+def rated(meter: str = "input") -> UsageMeter:
     """A meter that is priced by the rate card."""
-    return replace(TOKENS, price_amount=0, price_per=1, rated_as="input", **changes)
+    return replace(TOKENS, price_amount=0, price_per=1, rated_as=meter)

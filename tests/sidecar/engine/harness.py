@@ -13,6 +13,7 @@ from holdfast_sidecar.dispatcher.usage import report_of
 from holdfast_sidecar.engine import operations as op
 from holdfast_sidecar.engine.decision_log import RecentDecisions
 from holdfast_sidecar.engine.engine import Effects, Engine
+from holdfast_sidecar.engine.event_operations import ReportEvents, VoidEvents
 from holdfast_sidecar.engine.event_rows import NO_METERS, Meters
 from holdfast_sidecar.engine.events import (
     Connected,
@@ -58,8 +59,8 @@ ANSWERS: dict[type[op.Operation], Any] = {
     op.Report: usage_service_pb2.ReportUsageResponse,
     op.GetBalance: pb.GetBalanceResponse,
     op.ListHolds: pb.ListHoldsResponse,
-    op.ReportEvents: usage_service_pb2.ReportEventsResponse,
-    op.VoidEvents: usage_service_pb2.VoidEventsResponse,
+    ReportEvents: usage_service_pb2.ReportEventsResponse,
+    VoidEvents: usage_service_pb2.VoidEventsResponse,
 }
 DECODER = Decoder(max_hold_ttl_ms=3_600_000, max_operations=256)
 

@@ -167,7 +167,7 @@ def test_prices_of_the_rate_card_hold_at_the_events_time() -> None:
 
 
 def test_output_gets_dearer_for_events_after_the_change() -> None:
-    ledger = ledger_with(replace(rated(), rated_as="output"))
+    ledger = ledger_with(rated("output"))
     ledger.rate_cards = (card_content(),)
     ledger.govern(terms=TERMS)
     host = Host(ledger, SETTINGS)

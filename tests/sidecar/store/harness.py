@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from holdfast.v1 import ingest_service_pb2, usage_service_pb2
 from holdfast_rating.metering import Aggregation, Filter, FilterOperator, UsageMeter
@@ -268,7 +269,7 @@ def event_name(number: int) -> bytes:
     return b"prefix-of-12" + f"event-{number}".encode()
 
 
-def make_meter(meter_id: str = "pages", **changes: object) -> UsageMeter:
+def make_meter(meter_id: str = "pages", **changes: Any) -> UsageMeter:
     """A meter with every field set that a sidecar needs."""
     filters = (Filter("region", FilterOperator.IN, ("eu", "us")), Filter("subject", FilterOperator.EXISTS))
     meter = UsageMeter(meter_id, "page.rendered", Aggregation.SUM, "pages", "", filters, 3, 2, "general", 5, 1000, "")
