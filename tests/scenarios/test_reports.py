@@ -168,6 +168,31 @@ def test_asyncio_reports_alike(world: World, client: holdfast.Client) -> None:
     assert posted_everything(world, client) == AMOUNT - 45
 
 
+def test_events_are_taken_in_once_and_taken_back_by_name(world: World, client: holdfast.Client) -> None:
+    """Over both clients; what is not accepted is told by its place."""
+    events = [reports.event(ACCOUNT, "llm.call", source="api", event_id=f"e-{n}", dimensions=MODEL) for n in range(3)]
+    assert client.report_events(events) == holdfast.EventsTaken(3, 0, ())
+    other = reports.event(ACCOUNT, "llm.call", source="api", event_id="e-1", subject="team")
+    ancient = reports.event(ACCOUNT, "llm.call", source="api", at=1)
+    taken = client.report_events([events[0], other, ancient, reports.event(ACCOUNT, "llm.call", source="api")])
+    assert (taken.accepted_count, taken.duplicate_count) == (1, 1)
+    told = [(result.index, result.outcome, result.field) for result in taken.results]
+    assert told[0][:2] == (0, holdfast.EventOutcome.DUPLICATE)
+    assert told[1][:2] == (1, holdfast.EventOutcome.CONFLICT)
+    assert told[2] == (2, holdfast.EventOutcome.REFUSED, "time_unix_ms")
+
+    async def void() -> tuple[holdfast.EventsTaken, holdfast.EventsTaken]:
+        async with holdfast.AsyncClient(world.sidecar.address, timeout_ms=10_000) as own:
+            again = await own.report_events(events)
+            return again, await own.void_events([reports.event_name(ACCOUNT, "api", f"e-{n}") for n in range(3)])
+
+    again, voided = asyncio.run(void())
+    assert (again.accepted_count, again.duplicate_count, again.refused) == (0, 3, ())
+    assert (voided.accepted_count, voided.refused) == (3, ())
+    once_more = client.void_events([reports.event_name(ACCOUNT, "api", "e-0")])
+    assert (once_more.accepted_count, once_more.duplicate_count) == (0, 1)
+
+
 @pytest.mark.parametrize("transport", ["native", "portable"])
 def test_credentials_say_who_may_report_how_often_and_for_whom(
     make_world: Callable[..., World], tmp_path: Path, transport: str
@@ -215,12 +240,14 @@ def test_bad_input_is_named_and_changes_nothing(world: World, client: holdfast.C
             assert isinstance(caught.value, grpc.Call)
             assert caught.value.code() is code
             assert code is not grpc.StatusCode.UNIMPLEMENTED or "ledger" in (caught.value.details() or "")
-        garbage = channel.unary_unary("/holdfast.v1.UsageService/ReportUsage")
+        garbage: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+            "/holdfast.v1.UsageService/ReportUsage"
+        )
         with pytest.raises(grpc.RpcError) as caught:
             garbage(b"\xff" * 50, timeout=10)
         assert isinstance(caught.value, grpc.Call)
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     for fields in ({"subject": "x" * 600}, {"dimensions": {f"k{n}": "v" for n in range(100)}}, {"pool": "'; DROP"}):
         with pytest.raises((holdfast.InvalidArgument, holdfast.NotFound)):
-            client.report_usage(ACCOUNT, 1, already_used=True, **fields)  # type: ignore[arg-type]
+            client.report_usage(ACCOUNT, 1, already_used=True, **fields)
     assert posted_everything(world, client) == AMOUNT

@@ -35,7 +35,8 @@ class UsageServiceStub:
     meter, with the new balance in the answer, or as raw events, which are kept, counted once and aggregated.
 
     Faults: INVALID_ARGUMENT (with the field), RESOURCE_EXHAUSTED (RATE_LIMITED, with retry_after_ms, and as
-    google.rpc.RetryInfo), PERMISSION_DENIED (the credential may not name the account), UNAVAILABLE.
+    google.rpc.RetryInfo), UNAUTHENTICATED (credentials are asked for), PERMISSION_DENIED (the credential may not name the
+    account), UNAVAILABLE.
     """
 
     def __init__(self, channel):
@@ -91,7 +92,8 @@ class UsageServiceServicer:
     meter, with the new balance in the answer, or as raw events, which are kept, counted once and aggregated.
 
     Faults: INVALID_ARGUMENT (with the field), RESOURCE_EXHAUSTED (RATE_LIMITED, with retry_after_ms, and as
-    google.rpc.RetryInfo), PERMISSION_DENIED (the credential may not name the account), UNAVAILABLE.
+    google.rpc.RetryInfo), UNAUTHENTICATED (credentials are asked for), PERMISSION_DENIED (the credential may not name the
+    account), UNAVAILABLE.
     """
 
     def ReportUsage(self, request, context):
@@ -201,7 +203,8 @@ class UsageService:
     meter, with the new balance in the answer, or as raw events, which are kept, counted once and aggregated.
 
     Faults: INVALID_ARGUMENT (with the field), RESOURCE_EXHAUSTED (RATE_LIMITED, with retry_after_ms, and as
-    google.rpc.RetryInfo), PERMISSION_DENIED (the credential may not name the account), UNAVAILABLE.
+    google.rpc.RetryInfo), UNAUTHENTICATED (credentials are asked for), PERMISSION_DENIED (the credential may not name the
+    account), UNAVAILABLE.
     """
 
     @staticmethod

@@ -4,14 +4,17 @@ Upstream: `dispatcher.py`. What the ledger serves of this service is refused her
 wrong place learns the right one.
 """
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, cast
 
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import DecodeError
 from holdfast.v1 import usage_service_pb2 as pb
 
 from holdfast_sidecar.dispatcher.decode import currency_of, dimensions_of, fingerprint, pool_id_of, subject_of
 from holdfast_sidecar.dispatcher.event_decode import EventDecoder
-from holdfast_sidecar.dispatcher.faults import Refusal, fault_of
+from holdfast_sidecar.dispatcher.event_salvage import first_bad_text, parts_of
+from holdfast_sidecar.dispatcher.faults import GARBAGE, Refusal, fault_of
 from holdfast_sidecar.dispatcher.framing import Form
 from holdfast_sidecar.dispatcher.gate import Gate, check_account
 from holdfast_sidecar.dispatcher.invalid import Invalid, check_amount, check_id, check_meter
@@ -21,6 +24,7 @@ from holdfast_sidecar.transport.interface import Method
 
 _SERVICE = "/holdfast.v1.UsageService/"
 _OF_THE_LEDGER = ("QueryUsage", "TraceUsage", "ListUsageKeys")
+_REPORTS_FIELD = 1
 _OWN = ("ReportUsage", "ReportUsageBulk", "ReportEvents", "VoidEvents")
 
 USAGE_METHODS: tuple[Method, ...] = tuple(Method(_SERVICE + name) for name in (*_OWN, *_OF_THE_LEDGER))
@@ -68,11 +72,14 @@ class UsageCalls:
         return [report_of(pb.ReportUsageRequest.FromString(payload), scope)], Form.UNARY
 
     def _reports(self, payload: bytes, scope: str) -> Read:
-        request = pb.ReportUsageBulkRequest.FromString(payload)
-        count = len(request.reports)
-        if not 1 <= count <= self._max_operations:
-            raise Invalid("reports", f"must be 1..{self._max_operations} reports, are {count}")
-        return [_report_or_refused(report, scope) for report in request.reports], Form.REPORTS
+        try:
+            found: Sequence[pb.ReportUsageRequest | bytes] = pb.ReportUsageBulkRequest.FromString(payload).reports
+        except DecodeError:
+            # One text that is not UTF-8 makes a request unreadable; the others in it are whole.
+            found = parts_of(payload, _REPORTS_FIELD)
+        if not 1 <= len(found) <= self._max_operations:
+            raise Invalid("reports", f"must be 1..{self._max_operations} reports, are {len(found)}")
+        return [_report_or_refused(report, scope) for report in found], Form.REPORTS
 
     def _report_events(self, payload: bytes, scope: str) -> Read:
         return [self._events.report(payload, scope)], Form.UNARY
@@ -110,13 +117,21 @@ def report_of(request: pb.ReportUsageRequest, scope: str = "") -> Report:
     )
 
 
-def _report_or_refused(request: pb.ReportUsageRequest, scope: str) -> Operation:
+def _report_or_refused(report: pb.ReportUsageRequest | bytes, scope: str) -> Operation:
     try:
-        return report_of(request, scope)
+        return report_of(_readable(report) if isinstance(report, bytes) else report, scope)
     except Invalid as problem:
         return Refused(fault_of(problem))
     except Refusal as refusal:
         return Refused(refusal.fault)
+
+
+def _readable(part: bytes) -> pb.ReportUsageRequest:
+    try:
+        return pb.ReportUsageRequest.FromString(part)
+    except DecodeError:
+        field = first_bad_text(part, cast("Descriptor", pb.ReportUsageRequest.DESCRIPTOR))
+        raise (Invalid(field, "is not UTF-8") if field else Refusal(GARBAGE)) from None
 
 
 def _elsewhere(name: str) -> Fault:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from google.protobuf.message import DecodeError
 from holdfast.v1 import usage_service_pb2 as pb
 from holdfast_sidecar.credentials import Credential
 from holdfast_sidecar.dispatcher.faults import Refusal
@@ -94,6 +95,21 @@ def test_of_many_reports_one_that_is_malformed_stops_no_other() -> None:
     refused = operations[1]
     assert isinstance(refused, Refused)
     assert dict(refused.fault.metadata) == {"field": "delta"}
+
+
+def test_a_text_that_is_not_utf_8_stops_no_other_report() -> None:
+    bulk = pb.ReportUsageBulkRequest(reports=[request(), request(subject="team"), request(operation_id="b")])
+    payload = bulk.SerializeToString().replace(b"team", b"te\xffm")
+    operations, _ = calls().read(METHODS["ReportUsageBulk"], payload, PEER)
+    assert [type(operation) for operation in operations] == [Report, Refused, Report]
+    refused = operations[1]
+    assert isinstance(refused, Refused)
+    assert dict(refused.fault.metadata) == {"field": "subject"}
+
+
+def test_bytes_that_are_no_message_are_garbage() -> None:
+    with pytest.raises(DecodeError):
+        calls().read(METHODS["ReportUsageBulk"], b"\xff" * 20, PEER)
 
 
 @pytest.mark.parametrize("count", [0, 3])
