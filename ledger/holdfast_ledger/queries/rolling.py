@@ -6,10 +6,10 @@ from typing import Final
 
 import pyarrow as pa
 
-from holdfast_ledger.queries.calendar import HOUR_MS
+from holdfast_ledger.governance.periods import HOUR_MS
 from holdfast_ledger.queries.keys import FACTS, Fact
 from holdfast_ledger.queries.rollups import DIMENSIONS_TABLE, ROLLUPS, Rollup
-from holdfast_ledger.usage.database import UsageDatabase
+from holdfast_ledger.usage.database import Parameter, UsageDatabase
 
 OPEN_MS: Final = 5 * 60_000
 """An hour is summed so long after its end: most of what is late has come by then."""
@@ -59,27 +59,22 @@ class Roller:
         stale = [(row["fact"], row["hour"]) for row in rows]
         for fact in FACTS:
             hours = sorted(hour for name, hour in stale if name == fact.table)
-            for run in _runs(hours):
-                self._roll(fact, run, now_ms)
+            for start in range(0, len(hours), HOURS_A_ROLL):
+                self._roll(fact, hours[start : start + HOURS_A_ROLL], now_ms)
+        self._cleared_ms = self._cleared_ms or now_ms
         if now_ms - self._cleared_ms >= KEPT_MS:
             self._clear(now_ms)
         return len(stale) == limit
 
     def _roll(self, fact: Fact, hours: Sequence[int], now_ms: int) -> None:
-        """Sums hours that follow one another, and then writes down that their sums count."""
+        """Sums some hours, and then writes down that their sums count."""
         batch_no = self._batch_no()
-        first_roll = self._next_rolls(len(hours), now_ms)
-        bounds: dict[str, str | int] = {
-            "first_ms": hours[0] * HOUR_MS,
-            "end_ms": (hours[-1] + 1) * HOUR_MS,
-            "first_hour": hours[0],
-            "first_roll": first_roll,
-            "batch_no": batch_no,
-        }
+        first_roll = self._next_rolls(len(hours))
+        of_hours = _OfHours(fact, hours, first_roll, batch_no)
         for rollup in ROLLUPS:
             if rollup.of is fact:
-                self._database.command(_summing(rollup), bounds)
-        self._database.command(_naming(fact), {**bounds, "fact": fact.table})
+                self._database.command(of_hours.summing(rollup), of_hours.parameters)
+        self._database.command(of_hours.naming(), of_hours.parameters)
         rolled = {
             "fact": pa.array([fact.table] * len(hours), pa.string()),
             "hour": pa.array(hours, pa.uint32()),
@@ -93,7 +88,7 @@ class Roller:
         rows = self._database.query("SELECT max(batch_no) AS batch_no FROM feed_turns WHERE complete = 1").to_pylist()
         return int(rows[0]["batch_no"])
 
-    def _next_rolls(self, count: int, now_ms: int) -> int:
+    def _next_rolls(self, count: int) -> int:
         """Returns the first of some numbers that no sums have, also those of a roll that was cut short."""
         if self._last_roll < 0:
             tables = [*(rollup.sums.table for rollup in ROLLUPS), DIMENSIONS_TABLE, "rollup_rolls"]
@@ -109,44 +104,59 @@ class Roller:
         """Deletes sums that do not count, or no more."""
         self._database.command(_CLEAR, {"before_ms": max(0, now_ms - KEPT_MS)})
         for table in (*(rollup.sums.table for rollup in ROLLUPS), DIMENSIONS_TABLE):
-            self._database.command(f"DELETE FROM {table} WHERE roll NOT IN (SELECT roll FROM rollup_rolls)")
+            gone = f"FROM {table} WHERE roll NOT IN (SELECT roll FROM rollup_rolls)"
+            if self._database.query(f"SELECT 1 {gone} LIMIT 1").num_rows:  # deleting nothing takes as long as deleting
+                self._database.command(f"DELETE {gone}")
         self._cleared_ms = now_ms
+
+
+class _OfHours:
+    """The statements that sum some hours of a fact, all with the same parameters."""
+
+    def __init__(self, fact: Fact, hours: Sequence[int], first_roll: int, batch_no: int) -> None:
+        self._fact = fact
+        self.parameters: dict[str, Parameter] = {
+            "hours": list(hours),
+            "first_roll": first_roll,
+            "batch_no": batch_no,
+            "fact": fact.table,
+        }
+        spans = [self._span(place, run) for place, run in enumerate(_runs(hours))]
+        self._rows = f"FROM {fact.table} FINAL WHERE batch_no <= {{batch_no:UInt64}} AND ({' OR '.join(spans)})"
+
+    def _span(self, place: int, run: Sequence[int]) -> str:
+        self.parameters[f"start{place}"] = run[0] * HOUR_MS
+        self.parameters[f"end{place}"] = (run[-1] + 1) * HOUR_MS
+        start, end = (f"fromUnixTimestamp64Milli({{{name}{place}:Int64}}, 'UTC')" for name in ("start", "end"))
+        return f"(time >= {start} AND time < {end})"
+
+    def summing(self, rollup: Rollup) -> str:
+        """Returns the statement that fills one table of sums."""
+        of, sums = rollup.of, rollup.sums
+        keys = {column: of.columns[name] for name, column in sums.columns.items()}
+        keys |= {column: of.hot.get(name, f"dimensions['{name}']") for name, column in sums.hot.items()}
+        columns = ["hour", "roll", "row_count", *rollup.figures, *keys]
+        values = [_NUMBERED, "count()", *(f"sum({value})" for value in rollup.figures.values()), *keys.values()]
+        grouped = ", ".join(["hour", "roll", *keys.values()])
+        return (
+            f"INSERT INTO {sums.table} ({', '.join(columns)}) "
+            f"SELECT {', '.join(values)} {self._rows} GROUP BY {grouped}"
+        )
+
+    def naming(self) -> str:
+        """Returns the statement that counts dimensions."""
+        return (
+            f"INSERT INTO {DIMENSIONS_TABLE} (hour, roll, fact, name, row_count) "
+            f"SELECT {_NUMBERED}, {{fact:String}}, arrayJoin(mapKeys(dimensions)) AS name, count() "
+            f"{self._rows} GROUP BY hour, roll, name"
+        )
+
+
+_NUMBERED: Final = """toUInt32(intDiv(toUnixTimestamp64Milli(time), 3600000)) AS hour,
+{first_roll:UInt64} + indexOf({hours:Array(UInt32)}, hour) - 1 AS roll"""
 
 
 def _runs(hours: Sequence[int]) -> Iterator[Sequence[int]]:
     """Yields hours that follow one another, together."""
     for _, run in groupby(enumerate(hours), lambda placed: placed[1] - placed[0]):
-        together = [hour for _, hour in run]
-        for start in range(0, len(together), HOURS_A_ROLL):
-            yield together[start : start + HOURS_A_ROLL]
-
-
-_NUMBERED: Final = """toUInt32(intDiv(toUnixTimestamp64Milli(time), 3600000)) AS hour,
-{first_roll:UInt64} + hour - {first_hour:UInt32} AS roll"""
-
-_OF_HOURS: Final = """FINAL WHERE batch_no <= {batch_no:UInt64}
-AND time >= fromUnixTimestamp64Milli({first_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
-GROUP BY hour, roll"""
-
-
-def _summing(rollup: Rollup) -> str:
-    """Returns the statement that sums some hours."""
-    of, sums = rollup.of, rollup.sums
-    keys = {column: of.columns[name] for name, column in sums.columns.items()}
-    keys |= {column: of.hot.get(name, f"dimensions['{name}']") for name, column in sums.hot.items()}
-    columns = ["hour", "roll", "row_count", *rollup.figures, *keys]
-    values = [_NUMBERED, "count()", *(f"sum({value})" for value in rollup.figures.values()), *keys.values()]
-    grouped = "".join(f", {value}" for value in keys.values())
-    return (
-        f"INSERT INTO {sums.table} ({', '.join(columns)}) "
-        f"SELECT {', '.join(values)} FROM {of.table} {_OF_HOURS}{grouped}"
-    )
-
-
-def _naming(fact: Fact) -> str:
-    """Returns the statement that counts the dimensions of some hours."""
-    return (
-        f"INSERT INTO {DIMENSIONS_TABLE} (hour, roll, fact, name, row_count) "
-        f"SELECT {_NUMBERED}, {{fact:String}}, arrayJoin(mapKeys(dimensions)) AS name, count() "
-        f"FROM {fact.table} {_OF_HOURS}, name"
-    )
+        yield [hour for _, hour in run]

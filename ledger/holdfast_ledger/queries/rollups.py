@@ -13,10 +13,11 @@ from typing import Final
 
 import pyarrow as pa
 
-from holdfast_ledger.queries.calendar import HOUR_MS, Window
+from holdfast_ledger.governance.periods import HOUR_MS
+from holdfast_ledger.queries.calendar import Window
 from holdfast_ledger.queries.keys import EVENTS, SPEND, USAGE, Fact, Key, Measure
 from holdfast_ledger.queries.statements import Source, Span
-from holdfast_ledger.usage.database import UsageDatabase
+from holdfast_ledger.usage.database import Parameter, UsageDatabase
 from holdfast_ledger.usage.schema import HOT_DIMENSIONS
 
 MAX_SPANS: Final = 400
@@ -95,7 +96,7 @@ ON touches.hour = rolls.hour ORDER BY hour"""
 def hours(database: UsageDatabase, fact: Fact, window: Window, batch_no: int, timeout_ms: int) -> Hours:
     """Finds what is known of a window's hours at a snapshot. Raises `UsageStoreError`."""
     first, last = max(0, window.start_ms) // HOUR_MS, max(0, window.end_ms - 1) // HOUR_MS
-    named = {"fact": fact.table, "first": first, "last": last, "batch_no": batch_no}
+    named: dict[str, Parameter] = {"fact": fact.table, "first": first, "last": last, "batch_no": batch_no}
     rows = database.query(_HOURS, named, timeout_ms).to_pylist()
     return Hours([row["hour"] for row in rows], {row["hour"]: row["roll"] for row in rows if row["is_fresh"]})
 

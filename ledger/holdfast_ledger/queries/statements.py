@@ -80,7 +80,8 @@ class Builder:
     def bind(self, value: Parameter, kind: str) -> str:
         """Takes a value and its type, and returns what stands for it."""
         name = f"p{len(self.parameters)}"
-        self.parameters[name] = value if isinstance(value, str | int) else list(value)  # the engine reads no tuples
+        # The engine takes lists and no tuples.
+        self.parameters[name] = value if isinstance(value, str | int) else [*value]
         return f"{{{name}:{kind}}}"
 
     def _where(self, source: Source, filters: Sequence[Filter]) -> str:

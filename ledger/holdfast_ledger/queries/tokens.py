@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ PAGE_LIFE_MS: Final = 600_000
 
 MAX_TOKEN_CHARS: Final = 262_144
 _CHECKSUM_BYTES: Final = 8
+_MAX_FACTS: Final = 8
 
 Part = str | int
 Json = str | int | bool | Sequence["Json"]
@@ -67,23 +68,22 @@ class TracePageToken:
 
 def write_page(token: PageToken) -> str:
     """Returns the token of a page."""
+    step, rest, *group = token.after
     return _write(
         "p",
         [
-            token.digest.hex(), token.made_ms, token.batch_no, token.total, token.compared_total, list(token.after),
+            token.digest.hex(), token.made_ms, token.batch_no, token.total, token.compared_total, step, rest, group,
         ],
     )  # fmt: skip
 
 
 def read_page(text: str, digest: bytes, group_count: int, now_ms: int) -> PageToken:
     """Reads the token of a page of this question. Raises `InvalidArgument`."""
-    _, (named, made_ms, batch_no, total, compared_total, after) = _fields("page_token", text, "p", 6)
-    _check_use("page_token", named, made_ms, digest, now_ms)
-    kinds: list[type] = [int, int, *[str] * group_count]
-    if not isinstance(after, list) or [type(part) for part in after] != kinds:
-        raise _unknown("page_token")
-    if not all(isinstance(figure, int) for figure in (batch_no, total, compared_total)) or not 0 <= batch_no < 2**63:
-        raise _unknown("page_token")
+    fields = _Fields("page_token", text, "p")
+    made_ms = fields.used(digest, now_ms)
+    batch_no, total, compared_total = fields.number(), fields.signed(), fields.signed()
+    after: list[Part] = [fields.signed(), fields.number(), *fields.texts(group_count)]
+    fields.end()
     return PageToken(digest, made_ms, batch_no, total, compared_total, tuple(after))
 
 
@@ -110,20 +110,16 @@ class TraceWriter:
 
     def write(self, step_ms: int, rest: bool, group: Sequence[str]) -> str:
         """Returns the token of a figure."""
-        return _write("t", [self._batch_no, step_ms, rest, list(group)], self._request)
+        return _write("t", [self._batch_no, step_ms, int(rest), list(group)], self._request)
 
 
 def read_trace(text: str) -> TraceToken:
     """Reads the token of a figure. Raises `InvalidArgument`."""
-    content, (batch_no, step_ms, rest, group) = _fields("trace_token", text, "t", 4)
-    if not isinstance(rest, bool) or not isinstance(group, list):
-        raise _unknown("trace_token")
-    if not all(isinstance(value, str) for value in group):
-        raise _unknown("trace_token")
-    if not all(isinstance(number, int) and 0 <= number < 2**63 for number in (batch_no, step_ms)):
-        raise _unknown("trace_token")
+    fields = _Fields("trace_token", text, "t")
+    batch_no, step_ms, rest, group = fields.number(), fields.number(), fields.number() != 0, fields.texts()
+    fields.end()
     try:
-        request = api.QueryUsageRequest.FromString(_bytes(content))
+        request = api.QueryUsageRequest.FromString(_bytes(fields.prefix))
     except (DecodeError, ValueError) as fault:
         raise _unknown("trace_token") from fault
     return TraceToken(request, batch_no, step_ms, rest, tuple(group))
@@ -131,18 +127,17 @@ def read_trace(text: str) -> TraceToken:
 
 def write_trace_page(token: TracePageToken) -> str:
     """Returns the token of a page of a trace."""
-    return _write("q", [token.digest.hex(), token.made_ms, token.time_ms, token.fact, str(token.row_id)])
+    return _write("q", [token.digest.hex(), token.made_ms, token.time_ms, token.fact, token.row_id])
 
 
 def read_trace_page(text: str, digest: bytes, now_ms: int) -> TracePageToken:
     """Reads the token of a page of this trace. Raises `InvalidArgument`."""
-    _, (named, made_ms, time_ms, fact, row_id) = _fields("page_token", text, "q", 5)
-    _check_use("page_token", named, made_ms, digest, now_ms)
-    if not isinstance(row_id, str) or not row_id.isdecimal() or not 0 <= int(row_id) < 2**64:
-        raise _unknown("page_token")
-    if not all(isinstance(number, int) and 0 <= number < 2**63 for number in (time_ms, fact)):
-        raise _unknown("page_token")
-    return TracePageToken(digest, made_ms, time_ms, fact, int(row_id))
+    fields = _Fields("page_token", text, "q")
+    token = TracePageToken(
+        digest, fields.used(digest, now_ms), fields.signed(), fields.number(_MAX_FACTS), fields.number(2**64 - 1)
+    )
+    fields.end()
+    return token
 
 
 def trace_digest(text: str, scope: str) -> bytes:
@@ -150,34 +145,70 @@ def trace_digest(text: str, scope: str) -> bytes:
     return hashlib.sha256(f"{scope}\n{text}".encode()).digest()[:16]
 
 
-def _check_use(field: str, named: Json, made_ms: Json, digest: bytes, now_ms: int) -> None:
-    if named != digest.hex():
-        raise InvalidArgument(field, "is a token of another question; the other fields are those of the first page")
-    if not isinstance(made_ms, int) or isinstance(made_ms, bool):
-        raise _unknown(field)
-    if not made_ms <= now_ms + PAGE_LIFE_MS or now_ms - made_ms > PAGE_LIFE_MS:
-        raise InvalidArgument(field, f"is older than {PAGE_LIFE_MS // 60_000} minutes; begin with the first page again")
-
-
 def _write(kind: str, fields: Sequence[Json], prefix: str = "") -> str:
     content = json.dumps([kind, *fields], ensure_ascii=False, separators=(",", ":")).encode()
     return f"{prefix}.{_text(_checksum(prefix, content) + content)}"
 
 
-def _fields(field: str, text: str, kind: str, count: int) -> tuple[str, Sequence[Json]]:
-    """Returns prefix and fields of a token. Raises `InvalidArgument` if it is none of ours, or of another kind."""
-    prefix, point, last = text.rpartition(".")
-    try:
-        blob = _bytes(last)
-        checksum, content = blob[:_CHECKSUM_BYTES], blob[_CHECKSUM_BYTES:]
-        if not point or len(text) > MAX_TOKEN_CHARS or checksum != _checksum(prefix, content):
+class _Fields:
+    """The fields of a token, read in their order. Each raises `InvalidArgument` for what none of our tokens has."""
+
+    def __init__(self, field: str, text: str, kind: str) -> None:
+        self._field = field
+        self.prefix, point, last = text.rpartition(".")
+        try:
+            blob = _bytes(last)
+            checksum, content = blob[:_CHECKSUM_BYTES], blob[_CHECKSUM_BYTES:]
+            if not point or len(text) > MAX_TOKEN_CHARS or checksum != _checksum(self.prefix, content):
+                raise _unknown(field)
+            fields: object = json.loads(content)
+        except (ValueError, RecursionError) as fault:
+            raise _unknown(field) from fault
+        if not isinstance(fields, list) or fields[:1] != [kind]:
             raise _unknown(field)
-        fields = json.loads(content)
-    except (ValueError, RecursionError) as fault:
-        raise _unknown(field) from fault
-    if not isinstance(fields, list) or len(fields) != count + 1 or fields[0] != kind:
-        raise _unknown(field)
-    return prefix, fields[1:]
+        self._fields: Iterator[object] = iter(fields[1:])
+
+    def _next(self) -> object:
+        return next(self._fields, None)
+
+    def number(self, high: int = 2**63 - 1) -> int:
+        """A number from 0 up."""
+        value = self._next()
+        if not isinstance(value, int) or not 0 <= value <= high:
+            raise _unknown(self._field)
+        return value
+
+    def signed(self) -> int:
+        """An int64."""
+        value = self._next()
+        if not isinstance(value, int) or not -(2**63) <= value < 2**63:
+            raise _unknown(self._field)
+        return value
+
+    def texts(self, count: int | None = None) -> list[str]:
+        """Some texts."""
+        values = self._next()
+        if not isinstance(values, list) or count not in (None, len(values)):
+            raise _unknown(self._field)
+        if not all(isinstance(value, str) for value in values):
+            raise _unknown(self._field)
+        return values
+
+    def used(self, digest: bytes, now_ms: int) -> int:
+        """When it was made; it is refused for another question, and when it is too old."""
+        if self._next() != digest.hex():
+            reason = "is a token of another question; the other fields are those of the first page"
+            raise InvalidArgument(self._field, reason)
+        made_ms = self.number()
+        if not now_ms - PAGE_LIFE_MS <= made_ms <= now_ms + PAGE_LIFE_MS:
+            reason = f"is older than {PAGE_LIFE_MS // 60_000} minutes; begin with the first page again"
+            raise InvalidArgument(self._field, reason)
+        return made_ms
+
+    def end(self) -> None:
+        """Nothing more is there."""
+        if self._next() is not None:
+            raise _unknown(self._field)
 
 
 def _checksum(prefix: str, content: bytes) -> bytes:

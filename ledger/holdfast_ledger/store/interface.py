@@ -844,6 +844,9 @@ class Reader(AccessReader, BookReader, FeedReader, MeteringReader, ObjectReader,
     def currency_totals(self) -> list[CurrencyTotal]:
         """Sums the pools of each currency."""
 
+    def currency_exponent(self, currency: str) -> int:
+        """Returns the exponent that the first pool of a currency has; 0 if there is none."""
+
     def event_totals(self) -> EventTotals:
         """Counts events and the deliveries that are yet to be made or were given up."""
 

@@ -415,6 +415,12 @@ class SqlReader(SqlAccessReader, SqlFeedReader, SqlBookReader, SqlMeteringReader
             FROM pools WHERE is_window = 0 GROUP BY currency ORDER BY currency"""
         return [CurrencyTotal(*row) for row in self._rows(sql)]
 
+    def currency_exponent(self, currency: str) -> int:
+        """See `Reader`."""
+        sql = "SELECT currency_exponent FROM pools WHERE currency = ? AND is_window = 0 ORDER BY pool_key LIMIT 1"
+        row = self._rows(sql, currency).fetchone()
+        return int(row[0]) if row is not None else 0
+
     def event_totals(self) -> EventTotals:
         """See `Reader`. Each count reads an index of the rows that it counts, however many others there are."""
         made = tuple((row[0], row[1]) for row in self._rows("SELECT type, made_count FROM event_counts ORDER BY type"))
