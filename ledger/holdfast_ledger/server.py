@@ -19,6 +19,7 @@ from holdfast.v1 import ledger_sync_service_pb2
 from holdfast_ledger.access import trail
 from holdfast_ledger.access.gate import Gate
 from holdfast_ledger.access.trail import AuditTrail
+from holdfast_ledger.books.keeping import Bookkeeper, book_statistics
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.crash import CrashPlan
 from holdfast_ledger.delivery import retention
@@ -99,6 +100,7 @@ class LedgerServer:
         self._stopping = False
         self._sync = self._sync_services()
         self._decisions = Decisions()
+        self._bookkeeper = Bookkeeper(self._snapshots, self._writer, now_ms)
         self._usage = open_usage(config)
         self._services: list[Service] = []
         self._http: HttpServer | None = None
@@ -124,6 +126,7 @@ class LedgerServer:
             self._registry,
             self._decisions,
             self._usage.database if self._usage else None,
+            self._bookkeeper,
             self._now_ms,
             loop,
         )
@@ -173,6 +176,7 @@ class LedgerServer:
         if self._usage is not None:
             self._usage.start()
         self._tasks.append(asyncio.create_task(self._sweep()))
+        self._tasks.append(asyncio.create_task(self._bookkeeper.run(self._config.books_interval_ms)))
         self._poster = Poster(self._config.webhook_allow_private)
         self.deliverer = Deliverer(self._writer, self._poster, self._now_ms, self._deliveries)
         self._tasks.append(asyncio.create_task(self.deliverer.run(self._config.webhook_interval_ms)))
@@ -255,7 +259,7 @@ class LedgerServer:
         counters = self._sync.counters
         with self._store.reading() as reader:
             lease_count, currencies = reader.lease_count(), tuple(reader.currency_totals())
-            events = reader.event_totals()
+            events, books = reader.event_totals(), book_statistics(reader, self._now_ms())
         return LedgerStatistics(
             writer=self._writer.statistics(),
             posted_debit_count=counters.debit_count,
@@ -268,6 +272,7 @@ class LedgerServer:
             currencies=currencies,
             deliveries=replace(self._deliveries),
             events=events,
+            books=books,
             usage=self._usage.status() if self._usage else None,
         )
 
