@@ -37,12 +37,13 @@ rate_card_id = "card"
 file = "card.toml"
 """
 AMOUNT = 10_000
+on_both = pytest.mark.parametrize("world", ["native", "portable"], indirect=True)
 
 
-@pytest.fixture(params=["native", "portable"])
+@pytest.fixture
 def world(request: pytest.FixtureRequest, make_world: Callable[..., World], tmp_path: Path) -> World:
-    """A host with rules, on each transport."""
-    made = make_world("--transport", request.param)
+    """A host with rules; on the transport that a test says, else on the default one."""
+    made = make_world("--transport", getattr(request, "param", "auto"))
     made.begin(AMOUNT)
     (tmp_path / "card.toml").write_text(CARD)
     (tmp_path / "rules.toml").write_text(RULES)
@@ -64,6 +65,7 @@ def posted_everything(world: World, client: holdfast.Client) -> int:
     return world.ledger_balance().posted
 
 
+@on_both
 def test_what_is_reported_is_in_the_balance_at_once_and_in_the_ledger_once(
     world: World, client: holdfast.Client
 ) -> None:
@@ -98,6 +100,7 @@ def test_what_was_used_already_is_debited_beyond_balance_and_budget_and_within_t
     assert -balance.posted <= balance.late_total
 
 
+@on_both
 def test_of_many_reports_each_has_its_own_result(world: World, client: holdfast.Client) -> None:
     results = client.report_usage_bulk(
         [
@@ -225,6 +228,7 @@ burst = 3
     assert world.balance().posted == AMOUNT - 2
 
 
+@on_both
 def test_bad_input_is_named_and_changes_nothing(world: World, client: holdfast.Client) -> None:
     with grpc.insecure_channel(world.sidecar.address, options=CHANNEL_OPTIONS) as channel:
         stub = UsageServiceStub(channel)
