@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-import pyarrow as pa
-
 from holdfast_ledger.governance.periods import HOUR_MS
 from holdfast_ledger.queries.calendar import Window
 from holdfast_ledger.queries.keys import EVENTS, SPEND, USAGE, Fact, Key, Measure
@@ -155,6 +153,8 @@ def touched(database: UsageDatabase, batch_no: int, hours_by_fact: Mapping[str, 
     Raises:
         UsageStoreError: Some may be written; repeat it.
     """
+    import pyarrow as pa  # noqa: PLC0415 - an extra, which whoever only asks does without
+
     named = [(fact, hour) for fact, hours in hours_by_fact.items() for hour in sorted(hours)]
     if named:
         rows = {
