@@ -15,7 +15,8 @@ Item: TypeAlias = tuple[int, int, bytes, str, int]
 
 `call_id` names the answer that is owed and is never reused. `method` is an index into
 `TransportConfig.methods`. `peer` is one string a connection ("unix:uid=1000,gid=1000,pid=7" or
-"tcp:127.0.0.1:4711"), followed by a space and the `authorization` metadata of a call that has it. `deadline_ns` is the caller's deadline on CLOCK_BOOTTIME, 0 for none.
+"tcp:127.0.0.1:4711"), followed by a space and the `authorization` metadata of a call that has it.
+`deadline_ns` is the caller's deadline on CLOCK_BOOTTIME, 0 for none.
 """
 
 Reply: TypeAlias = tuple[int, int, bytes]

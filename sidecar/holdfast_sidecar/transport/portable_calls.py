@@ -174,7 +174,7 @@ def _peer(context: Context) -> str:
     name = _name_peer(context.peer())
     for key, value in context.invocation_metadata() or ():
         if key == "authorization":
-            return f"{name} {value}"
+            return f"{name} {value if isinstance(value, str) else value.decode(errors='replace')}"
     return name
 
 
