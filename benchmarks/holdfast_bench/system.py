@@ -185,11 +185,17 @@ def metric(process: Process, name: str) -> float:
 
 
 def ledger(
-    folder: Path, *, port: int = 0, own_group: bool = False, database: str = "", name: str = "ledger"
+    folder: Path,
+    *,
+    port: int = 0,
+    own_group: bool = False,
+    database: str = "",
+    name: str = "ledger",
+    flags: Sequence[str] = (),
 ) -> Process:
     """A ledger, on SQLite in `folder` unless told; port 0: any free one."""
     database = database or str(folder / "ledger.db")
-    command = [*_holdfast("ledger"), "--listen", f"127.0.0.1:{port}", "--database", database]
+    command = [*_holdfast("ledger"), "--listen", f"127.0.0.1:{port}", "--database", database, *flags]
     return start(name, command, folder, own_group=own_group)
 
 

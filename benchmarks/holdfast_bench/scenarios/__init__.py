@@ -8,6 +8,7 @@ from holdfast_bench.results import Report
 from holdfast_bench.scenarios import (
     check,
     estimates,
+    events,
     failover,
     fanout,
     holds,
@@ -47,6 +48,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "failover": Scenario("a ledger killed under load: time until all sidecars are in step again", failover.run),
     "hot-pool": Scenario("eight sidecars on one pool of a real ledger, demand skewed", hot_pool.run),
     "ledger": Scenario("debits a second that the ledger posts, on either store, a stream a replica", ledger.run),
+    "events": Scenario("events a second, durable and charged, and when a query shows them", events.run),
     "estimates": Scenario(
         "what is left of a wallet at the first denial: worst-case against learned holds", estimates.run
     ),
