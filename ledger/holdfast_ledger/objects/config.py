@@ -20,7 +20,7 @@ DIMENSION, QUANTITY = "dimension.", "quantity."
 """What a field's name begins with that is one dimension or one quantity."""
 
 
-class IngestConfigError(Exception):
+class IngestConfigError(RuntimeError):
     """The ingest file cannot be used; the message names each mistake."""
 
 

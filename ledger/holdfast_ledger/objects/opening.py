@@ -1,7 +1,5 @@
-"""Opens what the ingest file names, and tells what the ledger's settings say about it."""
+"""Opens what the ingest file names."""
 
-from holdfast_ledger.config import LedgerConfig
-from holdfast_ledger.metering.event_rules import EventTerms
 from holdfast_ledger.objects.config import IngestConfigError, Source, resolved
 from holdfast_ledger.objects.dead_letters import DeadLetters
 from holdfast_ledger.objects.stores import open_object_store
@@ -18,13 +16,3 @@ def open_source(source: Source) -> OpenSource:
     except ValueError as fault:
         raise IngestConfigError(f"source {source.name}: {fault}") from fault
     return OpenSource(source, store, DeadLetters(dead, f"{source.name}/"))
-
-
-def terms_of(settings: LedgerConfig) -> EventTerms:
-    """Returns which times events may have."""
-    return EventTerms()
-
-
-def waiting_limit_of(settings: LedgerConfig) -> int:
-    """Returns how many batches may wait to be counted."""
-    return 0

@@ -6,6 +6,7 @@ A read is of the version that was listed (`If-Match`): an object that is replace
 import io
 import os
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 import obstore
@@ -16,12 +17,15 @@ from holdfast_ledger.store.object_rows import FoundObject, IngestedObject
 
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, ObjectMeta
+    from obstore.store import RetryConfig
 
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss", "adl", "azure", "file", "https")
 CHUNK_BYTES = 4 * 2**20
 """Of a stream: a request of a store costs some milliseconds, whatever its size."""
 READ_TIMEOUT = "60s"
 """Of one request; beyond it obstore tries again."""
+RETRIES: "RetryConfig" = {"max_retries": 5, "retry_timeout": timedelta(seconds=30)}
+"""Of one request, and of a stream that breaks off: some seconds, then the object waits its turn."""
 
 Found: TypeAlias = FoundObject | IngestedObject
 
@@ -57,7 +61,7 @@ def open_object_store(url: str, options: Mapping[str, str], *, make: bool = Fals
                 raise ValueError(f"{url}: a folder has no options")
             return from_url(url, mkdir=make)
         client = {"timeout": READ_TIMEOUT, "allow_http": options.get("endpoint", "").startswith("http://")}
-        return from_url(url, client_options=client, **options)  # type: ignore[call-overload,no-any-return]  # names of options are the user's
+        return from_url(url, client_options=client, retry_config=RETRIES, **options)  # type: ignore[call-overload,no-any-return]  # names of options are the user's
     except _LASTING as fault:
         raise ValueError(f"{url}: {told(fault)}") from fault
     except exceptions.BaseError as fault:

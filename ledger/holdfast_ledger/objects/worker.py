@@ -4,22 +4,20 @@ Its own, so that parsing files takes no time of the ledger's. It has the databas
 else, and ends when its standard input does, which is when the ledger ends, however that ends.
 """
 
-import argparse
+import gc
 import logging
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 from holdfast_ledger.bootstrap import open_store
 from holdfast_ledger.clock import SteadyClock
-from holdfast_ledger.config import ConfigError, LedgerConfig, load
 from holdfast_ledger.objects.checking import KnownAccounts, checker_at
 from holdfast_ledger.objects.config import IngestConfig, IngestConfigError, load_file
-from holdfast_ledger.objects.opening import terms_of, waiting_limit_of
 from holdfast_ledger.objects.schedule import Schedule
 from holdfast_ledger.objects.taking import Taker
+from holdfast_ledger.objects.worker_settings import WorkerSettings
 from holdfast_ledger.store.interface import Store, StoreError
 
 EXIT_USAGE = 64
@@ -28,22 +26,25 @@ IDLE_WAIT_S = 0.5
 FAULT_WAIT_S = 2.0
 """After the ledger's database failed."""
 
+GARBAGE_THRESHOLD = 200_000
+"""Objects made between collections: rows by the ten thousand are made and let go of, and none is in a circle."""
+
 _log = logging.getLogger(__name__)
 
 
 class Worker:
     """Lists sources and takes their objects in, until it is stopped."""
 
-    def __init__(self, config: IngestConfig, store: Store, settings: LedgerConfig) -> None:
+    def __init__(self, config: IngestConfig, store: Store, settings: WorkerSettings) -> None:
         clock = SteadyClock()
         self._schedule = Schedule(config.sources, store, clock.now_ms)
         accounts = KnownAccounts(store)
         self._taker = Taker(
             store,
-            lambda at_ms: checker_at(at_ms, terms_of(settings), accounts),
+            lambda at_ms: checker_at(at_ms, settings.terms, accounts),
             clock.now_ms,
             max_attempts=config.max_attempts,
-            waiting_limit=waiting_limit_of(settings),
+            waiting_limit=settings.waiting_limit,
         )
         self._stopping = threading.Event()
 
@@ -72,19 +73,18 @@ def _stop_at_end_of_input(worker: Worker) -> None:
     worker.stop()
 
 
-def main(argv: Sequence[str]) -> int:
+def main() -> int:
     """Runs until its standard input ends, or SIGTERM; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m holdfast_ledger.objects.worker", description=__doc__)
-    parser.add_argument("ingest_file", type=Path, help="TOML file with the sources")
-    flags = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = WorkerSettings.read(sys.stdin.buffer.readline())
     try:
-        settings = load({}, None)
-        config = load_file(flags.ingest_file)
+        config = load_file(Path(settings.ingest_file))
         store = open_store(settings.database)
-    except (ConfigError, IngestConfigError, StoreError) as fault:
+    except (IngestConfigError, StoreError) as fault:
         sys.stderr.write(f"holdfast ledger, objects: {fault}\n")
         return EXIT_USAGE
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD, 10, 10)
     worker = Worker(config, store, settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
@@ -97,4 +97,4 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""The worker as a process: it takes objects in by itself, and may be killed at any time."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from holdfast_ledger.config import LedgerConfig
+from holdfast_ledger.objects.config import IngestConfigError
+from holdfast_ledger.objects.supervisor import Supervisor, open_ingest
+from holdfast_ledger.objects.worker_settings import WorkerSettings
+from holdfast_ledger.store.interface import Store
+from holdfast_ledger.store.object_rows import ObjectState
+
+from tests.ledger.objects.harness import CSV_HEADER, csv_rows, names, shop
+
+TIMEOUT_S = 60
+YEARS_MS = 100 * 366 * 86_400_000
+ROWS = 130_000
+"""Of an object that is read in three pieces."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the objects are."""
+    made = tmp_path / "objects"
+    made.mkdir()
+    return made
+
+
+def until(what: Callable[[], bool]) -> None:
+    """Waits for something to be so."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def settings_of(database: str, tmp_path: Path, folder: Path) -> WorkerSettings:
+    """Settings of a worker that lists a folder all the time; events of any time count."""
+    file = tmp_path / "ingest.toml"
+    file.write_text(f'[[sources]]\nname = "s"\nurl = "{folder.as_uri()}"\ninterval_ms = 100\nmin_age_ms = 0\n')
+    return WorkerSettings(database, str(file), YEARS_MS, YEARS_MS, 0)
+
+
+@pytest.fixture
+def supervisor(database: str, tmp_path: Path, folder: Path, store: Store) -> Iterator[Supervisor]:
+    """A worker beside a ledger's database."""
+    made = Supervisor(settings_of(database, tmp_path, folder))
+    yield made
+    made.stop()
+
+
+def test_what_appears_is_taken_in(supervisor: Supervisor, store: Store, folder: Path) -> None:
+    """At the next listing, without a word."""
+    place = shop(store, folder)
+    supervisor.start()
+    (folder / "a.csv").write_text(CSV_HEADER + csv_rows(0, 3))
+    until(lambda: place.states() == {"a.csv": ObjectState.DONE})
+    (folder / "b.csv").write_text(CSV_HEADER + csv_rows(3, 3))
+    until(lambda: place.states().get("b.csv") == ObjectState.DONE)
+    assert place.ids() == names("e", range(6))
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_an_object_loses_and_repeats_nothing(
+    supervisor: Supervisor, store: Store, folder: Path
+) -> None:
+    """Another one is started, and goes on when the claim has ended."""
+    (folder / "a.csv").write_text(CSV_HEADER + csv_rows(0, ROWS, "m" * 100))
+    place = shop(store, folder)
+    supervisor.start()
+    until(lambda: rows_taken(store) > 0)
+    os.kill(supervisor.process_id, signal.SIGKILL)
+    assert 0 < rows_taken(store) < ROWS
+    end_claim(store)
+    until(lambda: place.states() == {"a.csv": ObjectState.DONE})
+    assert place.ids() == names("e", range(ROWS))
+
+
+def rows_taken(store: Store) -> int:
+    """How far the object under way is."""
+    with store.reading() as reader:
+        return sum(row.row_count for row in reader.objects("s", ObjectState.RUNNING, 0, 10))
+
+
+def end_claim(store: Store) -> None:
+    """Lets the time pass after which a claim is anybody's."""
+    with store.writing() as writer:
+        (row,) = writer.objects("s", ObjectState.RUNNING, 0, 10)
+        row.due_at_ms = 1
+        assert writer.save_object(row, row.claim)
+
+
+def test_a_worker_ends_with_the_ledger(
+    supervisor: Supervisor, database: str, store: Store, tmp_path: Path, folder: Path
+) -> None:
+    """When its standard input does, however the ledger ended; the object under way is anybody's at once."""
+    (folder / "a.csv").write_text(CSV_HEADER + csv_rows(0, ROWS, "m" * 100))
+    place = shop(store, folder)
+    command = [sys.executable, "-m", "holdfast_ledger.objects.worker"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(settings_of(database, tmp_path, folder).line())
+        process.stdin.flush()
+        until(lambda: rows_taken(store) > 0)
+        process.stdin.close()
+        assert process.wait(TIMEOUT_S) == 0
+    assert place.states() == {"a.csv": ObjectState.PENDING}
+    supervisor.start()
+    until(lambda: place.states() == {"a.csv": ObjectState.DONE})
+    assert place.ids() == names("e", range(ROWS))
+
+
+def test_an_ingest_file_with_mistakes_is_told_when_the_ledger_starts(tmp_path: Path) -> None:
+    """Each with its place."""
+    file = tmp_path / "ingest.toml"
+    file.write_text('[[sources]]\nname = "a b"\nurl = "s3://x"\nintervall_ms = 5\n')
+    with pytest.raises(IngestConfigError, match=r"sources\.0\.name.*; sources\.0\.intervall_ms"):
+        open_ingest(LedgerConfig(ingest_file=str(file)))
+    with pytest.raises(IngestConfigError, match="No such file"):
+        open_ingest(LedgerConfig(ingest_file=str(tmp_path / "nothing.toml")))
+    assert open_ingest(LedgerConfig()) is None
+
+
+def test_settings_travel_as_a_line() -> None:
+    """Also those with line ends in them."""
+    settings = WorkerSettings("postgresql://u:p@h/d", "a\nb", 1, 2, 3)
+    assert settings.line().count(b"\n") == 1
+    assert WorkerSettings.read(settings.line()) == settings
+    assert (settings.terms.future_ms, settings.terms.grace_ms) == (1, 2)
