@@ -30,6 +30,8 @@ MAX_METERS = 1_000
 
 MAX_UNIT_BYTES = 64
 
+_AGGREGATIONS, _OPERATORS = frozenset(map(int, Aggregation)), frozenset(map(int, FilterOperator))
+
 LASTING = ("aggregation", "quantity", "dimension", "period", "pool_id")
 """What a meter's figures are made of; it stays as it was when the meter was first set."""
 
@@ -54,16 +56,17 @@ def checked(field: str, said: wire.Meter) -> wire.Meter:
     for name in ("multiplier", "divisor", "price_per"):
         if getattr(meter, name) == 0:
             setattr(meter, name, 1)
-    if meter.aggregation not in set(Aggregation):
+    if int(meter.aggregation) not in _AGGREGATIONS:
         raise InvalidArgument(f"{field}.aggregation", f"is {meter.aggregation}, not one that is known")
     for place, condition in enumerate(meter.filters):
-        if condition.operator not in set(FilterOperator):
+        if int(condition.operator) not in _OPERATORS:
             raise InvalidArgument(f"{field}.filters[{place}].operator", "is not one that is known")
     if meter.period not in wire.MeterPeriod.values():
         raise InvalidArgument(f"{field}.period", f"is {meter.period}, not one that is known")
-    if meter.aggregation in ADDITIVE and meter.period:
+    is_additive = Aggregation(meter.aggregation) in ADDITIVE
+    if is_additive and meter.period:
         raise InvalidArgument(f"{field}.period", "has no meaning with this aggregation")
-    if meter.aggregation not in ADDITIVE and not meter.period:
+    if not is_additive and not meter.period:
         meter.period = wire.METER_PERIOD_MONTH
     check_text(f"{field}.unit", meter.unit, MAX_UNIT_BYTES)
     try:

@@ -113,7 +113,7 @@ class MeteringServicer:
 
 
 def _change(writer: Writer, meter_id: str, content: bytes, in_use: int) -> int:
-    """Adds a change of a meter; returns its revision: above all that the ledger told before it may have been restored."""
+    """Adds a change of a meter; returns its revision: above all that were told before the ledger was restored."""
     revision = max(writer.meters_revision(), first_version(writer.ledger().generation)) + 1
     writer.insert_meter_revision(MeterRevision(revision, meter_id, in_use, 0, content))
     return revision

@@ -23,6 +23,8 @@ from holdfast_ledger.validation import check_id, check_optional_id, check_range
 from holdfast_ledger.windows.names import check_leased_id
 
 INSTANCE_BYTES = 16
+RESERVED = "holdfast:"
+"""Begins ids of what the ledger itself debits under; no sidecar has one."""
 MAX_VERSION_BYTES = 128
 MAX_HOLD_TTL_MS = 31 * 24 * 3_600_000
 """A month: longer than any piece of work, and a bound on how long a lost sidecar keeps rights from the others."""
@@ -200,6 +202,8 @@ class SyncProtocol:
 def introduction(hello: wire.Hello) -> Introduction:
     """Checks a Hello. Raises `InvalidArgument`."""
     check_id("hello.sidecar_id", hello.sidecar_id)
+    if hello.sidecar_id.startswith(RESERVED):
+        raise InvalidArgument("hello.sidecar_id", f"begins with {RESERVED!r}, which the ledger keeps for itself")
     if len(hello.instance) != INSTANCE_BYTES:
         raise InvalidArgument("hello.instance", f"has {len(hello.instance)} bytes, not {INSTANCE_BYTES}")
     check_range("hello.epoch", hello.epoch, 0, MAX_SEQUENCE - 1)

@@ -1,0 +1,286 @@
+"""Says what the events of a run of batches come to, from what the usage store and the ledger know. Changes nothing.
+
+    additive meters       each event by itself, once: where it was not charged already, the ledger charges it
+    the other meters      the figure of the period anew, for each period in which an event came or was taken back
+    duplicates            what the later arrival was charged is given back, unless it is the very same operation
+    events taken back     what they were charged is given back, by whomever
+
+Upstream: `questions`. Downstream: `posting`. An event counts by the meters that there were when it was taken in.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+
+from holdfast.v1.usage_service_pb2 import UsageEvent
+from holdfast_rating.metering import ADDITIVE
+from holdfast_rating.rates import Refusal
+
+from holdfast_ledger.governance.periods import period_at, schedule_of
+from holdfast_ledger.metering import questions
+from holdfast_ledger.metering.differences import (
+    Charge,
+    Charged,
+    Correction,
+    Differences,
+    EventCharge,
+    Figure,
+    Group,
+    Refused,
+    charge_id,
+    event_correction_id,
+    pack_charges,
+    unpack_charges,
+)
+from holdfast_ledger.metering.meters import MeterVersion, versions
+from holdfast_ledger.metering.prices import MODEL, Cards, Prices
+from holdfast_ledger.metering.questions import Batches, Questions, Row
+from holdfast_ledger.store.interface import Reader
+from holdfast_ledger.usage.database import Parameter, UsageDatabase
+
+
+def differences(database: UsageDatabase, reader: Reader, cards: Cards, batches: Batches) -> Differences:
+    """Returns what the events of batches come to. Raises `UsageStoreError`.
+
+    Args:
+        database: Fed up to the last of the batches at least.
+        reader: A snapshot of the ledger with all of the batches.
+        cards: Rate cards at hand.
+        batches: Those after what was metered before.
+    """
+    return _Turn(database, reader, cards, batches).run()
+
+
+class _Turn:
+    def __init__(self, database: UsageDatabase, reader: Reader, cards: Cards, batches: Batches) -> None:
+        self._questions = Questions(database, batches)
+        self._reader = reader
+        self._batches = batches
+        self._result = Differences(batches.after_key, batches.until_key)
+        account_ids: set[str] = {row["account_id"] for row in self._questions.ask(questions.ACCOUNTS)}
+        self._known = set(reader.account_keys(account_ids))
+        self._unknown = sorted(account_ids - self._known)
+        self._prices = Prices(reader, cards, self._known)
+        self._pools: dict[tuple[str, str], bool] = {}
+        self._charged: defaultdict[int, list[Charged]] = defaultdict(list)
+        self._unpaid: dict[str, set[tuple[int, int]]] = {}
+        """Events that are counted and not charged, by the reason."""
+
+    def run(self) -> Differences:
+        """Looks at everything."""
+        self._count_outcomes()
+        self._refuse_others()
+        types: set[str] = {row["type"] for row in self._questions.ask(questions.TYPES)}
+        meters = versions(self._reader.meter_revisions(0))
+        if self._result.duplicate_count or self._result.conflict_count:
+            self._give_back_duplicates()
+        self._give_back_voids()
+        for version in meters:
+            if version.meter.event_type in types and version.meter.aggregation in ADDITIVE and version.meter.pool_id:
+                self._charge(version)
+        self._move_figures([one for one in meters if one.meter.aggregation not in ADDITIVE], types)
+        self._refuse_unpaid()
+        self._result.batch_charges = {key: pack_charges(charged) for key, charged in self._charged.items()}
+        return self._result
+
+    def _count_outcomes(self) -> None:
+        found: dict[str, int] = {row["outcome"]: row["count"] for row in self._rows(questions.OUTCOMES)}
+        self._result.counted_count = found.get("counted", 0)
+        self._result.duplicate_count = found.get("duplicate", 0)
+        self._result.conflict_count = found.get("conflict", 0)
+        self._result.void_count = found.get("void", 0) + found.get("corrected", 0)
+
+    def _rows(self, sql: str, **more: Parameter) -> list[Row]:
+        return self._questions.ask(sql, more)
+
+    def _refuse_others(self) -> None:
+        """Keeps conflicts, and events of accounts that are not there, as refused."""
+        result = self._result
+        if result.conflict_count:
+            result.refused += [_refused(row, "CONFLICT") for row in self._rows(questions.CONFLICTS)]
+            result.refused_count += result.conflict_count
+        if self._unknown:
+            given = {"accounts": self._unknown}
+            result.refused += [_refused(row, "UNKNOWN_ACCOUNT") for row in self._rows(questions.OF_UNKNOWN, **given)]
+            count = self._rows(questions.OF_UNKNOWN_COUNT, **given)[0]["count"]
+            result.refused_count += count
+            result.counted_count -= count
+
+    def _give_back_duplicates(self) -> None:
+        """Gives back what later arrivals were charged; the operation of the first arrival paid for it only once."""
+        later = self._rows(questions.LATER)
+        if not later:
+            return
+        first: dict[str, set[str]] = defaultdict(set)
+        for row in self._rows(questions.FIRST):
+            first[row["name"]].update(row["operation_ids"])
+        for row in later:
+            charges = [one for one in _charges(row) if one.operation_id not in first[row["name"]]]
+            self._give_back("dup", row, charges)
+
+    def _give_back_voids(self) -> None:
+        rows = self._rows(questions.TAKEN_BACK)
+        before = {row["batch_key"] for row in rows if row["batch_key"] <= self._batches.after_key}
+        ours = {key: unpack_charges(content) for key, content in self._reader.batch_charges(before).items()}
+        for row in rows:
+            charges = [*_charges(row), *ours.get(row["batch_key"], {}).get(row["position"], ())]
+            self._give_back("void", row, charges)
+
+    def _give_back(self, kind: str, row: Row, charges: Sequence[EventCharge]) -> None:
+        name = (row["account_id"], row["source"], row["id"])
+        if name[0] not in self._known:
+            return
+        for charge in charges:
+            if charge.amount > 0 and charge.operation_id:
+                made = event_correction_id(kind, name, charge)
+                given = Correction(made, name[0], charge.pool_id, charge.operation_id, charge.amount)
+                self._result.corrections.append(given)
+
+    def _charge(self, version: MeterVersion) -> None:
+        """Charges the events of an additive meter that nobody has charged: one operation a batch and group."""
+        folded: dict[tuple[int, Group], list[tuple[int, int, Row]]] = {}
+        for row in self._questions.additive(version):
+            if row["account_id"] not in self._known:
+                continue
+            priced = self._price(version, row)
+            if priced is not None:
+                folded.setdefault((row["batch_key"], _group_of(version, row)), []).append((*priced, row))
+        for (batch_key, group), parts in folded.items():
+            pool_id, operation_id = version.meter.pool_id, charge_id(batch_key, group)
+            charged = Charged(operation_id, group.meter_id, pool_id, [], [])
+            for _, amount, row in parts:
+                charged.positions.extend(row["positions"])
+                charged.amounts.extend([amount] * len(row["positions"]))
+            amount = sum(charged.amounts)
+            quantity = sum(units * len(row["positions"]) for units, _, row in parts)
+            used_at_ms = max(row["used_at"] for *_, row in parts)
+            if amount:
+                self._charged[batch_key].append(charged)
+                self._result.charges.append(Charge(operation_id, group, pool_id, quantity, amount, used_at_ms))
+
+    def _price(self, version: MeterVersion, row: Row) -> tuple[int, int] | None:
+        """Returns units and amount of each event of a row; None: it cannot be charged, and why is noted."""
+        meter, account_id = version.meter, row["account_id"]
+        units = meter.converted(row["counted"])
+        if isinstance(units, Refusal):
+            self._note_unpaid("OVERFLOW", row)
+            return None
+        if not self._has_pool(account_id, meter.pool_id):
+            self._note_unpaid("UNKNOWN_POOL", row)
+            return None
+        model = dict(zip(row["keys"], row["dimension_values"], strict=True)).get(MODEL, "")
+        amount = self._prices.amount(meter, account_id, model, units, row["priced_at"])
+        if amount is None:
+            self._note_unpaid("NOT_RATED", row)
+            return None
+        return units, amount
+
+    def _note_unpaid(self, reason: str, row: Row) -> None:
+        noted = self._unpaid.setdefault(reason, set())
+        noted.update((row["batch_key"], position) for position in row["positions"])
+
+    def _has_pool(self, account_id: str, pool_id: str) -> bool:
+        name = (account_id, pool_id)
+        if name not in self._pools:
+            pool = self._reader.pool(*name)
+            self._pools[name] = pool is not None and not pool.is_window
+        return self._pools[name]
+
+    def _refuse_unpaid(self) -> None:
+        for reason, places in self._unpaid.items():
+            self._result.refused_count += len(places)
+            chosen = set(sorted(places)[: questions.MAX_REFUSED])
+            given = {"keys": sorted({key for key, _ in chosen}), "positions": sorted({place for _, place in chosen})}
+            for row in self._rows(questions.NAMED, **given):
+                if (row["batch_key"], row["position"]) in chosen:
+                    self._result.refused.append(_refused(row, reason))
+
+    def _move_figures(self, meters: Sequence[MeterVersion], types: set[str]) -> None:
+        """Finds the figures of meters that are not additive, in the periods in which something came or went."""
+        by_meter: defaultdict[str, list[MeterVersion]] = defaultdict(list)
+        for version in meters:
+            by_meter[version.meter.meter_id].append(version)
+        for mine in by_meter.values():
+            touched: defaultdict[tuple[str, tuple[int, int]], set[Group]] = defaultdict(set)
+            for version in mine:
+                for row in self._questions.touched(version) if version.meter.event_type in types else ():
+                    if row["account_id"] in self._known:
+                        zone = self._prices.time_zone(row["account_id"])
+                        period = period_at(schedule_of(version.period, 0, zone), row["slot"])
+                        touched[row["account_id"], period].add(_group_of(version, row))
+            for (account_id, period), groups in touched.items():
+                self._result.figures += self._figures(mine, account_id, period, groups)
+
+    def _figures(
+        self, mine: Sequence[MeterVersion], account_id: str, period: tuple[int, int], groups: set[Group]
+    ) -> list[Figure]:
+        found: dict[Group, Row] = {}
+        for row in self._questions.figures(mine, account_id, period):
+            row["account_id"] = account_id
+            found[_group_of(mine[0], row)] = row
+        pool_id, figures = mine[0].meter.pool_id, []
+        for group in sorted(groups):
+            row = found.get(group, {"figure": 0, "last_key": 0, "used_at": period[0], "account_id": account_id})
+            version = next((one for one in reversed(mine) if one.after_batch_key < row["last_key"]), mine[-1])
+            figure = self._figure(version, group, period[0], row, pool_id)
+            figures += [figure] if figure else []
+        return figures
+
+    def _figure(self, version: MeterVersion, group: Group, starts_at_ms: int, row: Row, pool_id: str) -> Figure | None:
+        """Prices a figure by the version of the meter that counted the last of its events; None: it cannot be told."""
+        units = version.meter.converted(row["figure"])
+        if isinstance(units, Refusal):
+            self._refuse_figure("OVERFLOW", version, group, row)
+            return None
+        amount: int | None = 0
+        if pool_id and units:
+            reason = "NOT_RATED" if self._has_pool(group.account_id, pool_id) else "UNKNOWN_POOL"
+            model = json.loads(group.dimensions).get(MODEL, "")
+            amount = self._prices.amount(version.meter, group.account_id, model, units, row["used_at"])
+            if amount is None or reason == "UNKNOWN_POOL":
+                self._refuse_figure(reason, version, group, row)
+                amount = None
+        return Figure(group, starts_at_ms, units, pool_id, amount, row["used_at"])
+
+    def _refuse_figure(self, reason: str, version: MeterVersion, group: Group, row: Row) -> None:
+        """Says that a figure is not charged, as an event of its group that names the meter."""
+        event = UsageEvent(
+            account_id=group.account_id,
+            source=f"meter:{group.meter_id}",
+            type=version.meter.event_type,
+            time_unix_ms=row["used_at"],
+            subject=group.subject,
+            dimensions=json.loads(group.dimensions),
+            quantities={version.meter.quantity or "count": row["figure"]},
+        )
+        self._result.refused.append(Refused(group.account_id, "ledger", reason, event.SerializeToString()))
+        self._result.refused_count += 1
+
+
+def _group_of(version: MeterVersion, row: Row) -> Group:
+    dimensions = json.dumps(dict(zip(row["keys"], row["dimension_values"], strict=True)), ensure_ascii=False)
+    return Group(row["account_id"], version.meter.meter_id, row["subject"], dimensions)
+
+
+def _charges(row: Row) -> list[EventCharge]:
+    """Returns what an event was charged before it came here."""
+    found = []
+    for one in row["charges"]:
+        meter_id, pool_id, operation_id, amount = one.values() if isinstance(one, dict) else one
+        found.append(EventCharge(meter_id, pool_id, operation_id, amount))
+    return found
+
+
+def _refused(row: Row, reason: str) -> Refused:
+    event = UsageEvent(
+        account_id=row["account_id"],
+        source=row["source"],
+        id=row["id"],
+        type=row["type"],
+        time_unix_ms=row["time_ms"],
+        subject=row["subject"],
+        dimensions=dict(zip(row["keys"], row["dimension_values"], strict=True)),
+        quantities=dict(zip(row["names"], row["amounts"], strict=True)),
+        corrects_id=row["corrects_id"],
+    )
+    return Refused(row["account_id"], row["origin"], reason, event.SerializeToString())
