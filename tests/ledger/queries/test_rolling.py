@@ -70,7 +70,9 @@ def test_rows_are_read_where_sums_do_not_fit() -> None:
         ),
     ]
     whole = window(START_MS, START_MS + HOUR_MS, Granularity.WHOLE, "UTC")
-    assert sources(USAGE, SUMS, whole, Hours([FIRST], known.rolls)) == [Source(SUMS, [Span(START_MS, START_MS + HOUR_MS)], [100])]
+    assert sources(USAGE, SUMS, whole, Hours([FIRST], known.rolls)) == [
+        Source(SUMS, [Span(START_MS, START_MS + HOUR_MS)], [100])
+    ]
     nepal = window(START_MS, START_MS + 2 * HOUR_MS, Granularity.DAY, "Asia/Kathmandu")
     assert sources(USAGE, SUMS, nepal, Hours(known.touched, {})) == [of_rows(USAGE, nepal)]
 
