@@ -114,7 +114,14 @@ class GrantBurn(NamedTuple):
     account_id: str
     pool_id: str
     grant_id: str
+    amount: int
+    cost_amount: int
     burned_amount: int
+
+    @property
+    def recognised_amount(self) -> int:
+        """What that recognised of its cost."""
+        return self.cost_amount * self.burned_amount // self.amount
 
 
 class QuantitySum(NamedTuple):
@@ -170,6 +177,9 @@ class FeedReader(Protocol):
 
     def quantity_sums(self, until_key: int) -> list[QuantitySum]:
         """Sums the quantities of debits up to a key."""
+
+    def metered_sums(self, until_key: int) -> list[QuantitySum]:
+        """Sums the changes of metered periods up to a key, by the month in which the period began."""
 
     def event_counts(self, after_key: int, until_key: int, limit: int) -> list[tuple[int, int]]:
         """Returns the keys of batches, in their order, each with the number of its events."""

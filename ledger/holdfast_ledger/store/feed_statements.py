@@ -127,9 +127,11 @@ class SqlFeedReader(ABC):
 
     def grant_burns(self, until_key: int) -> list[GrantBurn]:
         """See `FeedReader`."""
-        sql = f"""SELECT g.grant_key, a.account_id, p.pool_id, g.grant_id, CAST(sum({_BURNED}) AS BIGINT)
+        sql = f"""SELECT g.grant_key, a.account_id, p.pool_id, g.grant_id, g.amount, g.cost_amount,
+            CAST(sum({_BURNED}) AS BIGINT)
             FROM entries e JOIN grants g ON g.grant_key = e.grant_key JOIN pools p ON p.pool_key = g.pool_key
-            JOIN accounts a ON a.account_key = p.account_key WHERE e.entry_key <= ? AND {_SPENT} GROUP BY 1, 2, 3, 4"""
+            JOIN accounts a ON a.account_key = p.account_key WHERE e.entry_key <= ? AND {_SPENT}
+            GROUP BY 1, 2, 3, 4, 5, 6"""
         return [GrantBurn._make(row) for row in self._rows(sql, until_key)]
 
     def quantity_sums(self, until_key: int) -> list[QuantitySum]:
@@ -140,6 +142,14 @@ class SqlFeedReader(ABC):
             FROM debits d JOIN leases l ON l.lease_key = d.lease_key JOIN pools p ON p.pool_key = l.pool_key
             JOIN accounts a ON a.account_key = p.account_key CROSS JOIN {pairs} q
             WHERE d.debit_key <= ? AND {_QUANTITIES} GROUP BY 1, 2, 3, 4"""
+        return [QuantitySum._make(row) for row in self._rows(sql, until_key)]
+
+    def metered_sums(self, until_key: int) -> list[QuantitySum]:
+        """See `FeedReader`."""
+        sql = f"""SELECT a.account_id, c.pool_id, p.meter_id, {self.month_of.format("p.starts_at_ms")},
+            CAST(sum(c.quantity) AS BIGINT)
+            FROM metered_changes c JOIN metered_periods p USING (period_key) JOIN accounts a USING (account_key)
+            WHERE c.change_key <= ? GROUP BY 1, 2, 3, 4"""
         return [QuantitySum._make(row) for row in self._rows(sql, until_key)]
 
     def event_counts(self, after_key: int, until_key: int, limit: int) -> list[tuple[int, int]]:

@@ -21,7 +21,6 @@ from holdfast_ledger.usage.database import (
 from holdfast_ledger.usage.embedded import insert_settings, query_settings, translated
 from holdfast_ledger.usage.schema import Placement
 
-SCHEME = "clickhouse://"
 PORT = 8123
 SECURE_PORT = 8443
 
@@ -33,11 +32,6 @@ _REPLICATED = {"insert_quorum": "auto", "insert_quorum_parallel": "0", "select_s
 """A replica that does not have the latest writes is not asked."""
 
 _OPTIONS = frozenset(("cluster", "replicated", "secure"))
-
-
-def is_cluster(store: str) -> bool:
-    """Tells whether a store is a cluster's URL and not a folder."""
-    return store.startswith(SCHEME)
 
 
 class ClusterDatabase:

@@ -14,7 +14,7 @@ from holdfast_ledger.metering.batches import Content
 from holdfast_ledger.metering.columns import table_of
 from holdfast_ledger.store.interface import Reader
 from holdfast_ledger.usage.columns import repeated
-from holdfast_ledger.usage.database import Parameter, UsageDatabase
+from holdfast_ledger.usage.database import NO_PARAMETERS, Parameter, UsageDatabase
 from holdfast_ledger.usage.meters import Counting, Meters
 
 BATCHES_A_TURN = 1_000
@@ -106,7 +106,7 @@ _CHARGED = _COUNTED.format(
     quantity="`charges.quantity`",
     operation="`charges.operation_id`",
 )
-_CHARGED_ROWS = f"""SELECT {_CHARGED} FROM judged ARRAY JOIN `charges.meter_id`, `charges.quantity`,
+_CHARGED_ROWS = f"""SELECT {_CHARGED} FROM {{judged}} ARRAY JOIN `charges.meter_id`, `charges.quantity`,
 `charges.operation_id`, `charges.pool_id` WHERE outcome IN ('counted', 'taken_back') AND `charges.quantity` != 0"""
 """What was charged already says itself what it counted."""
 
@@ -124,7 +124,9 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class _Statement:
+class Statement:
+    """A question and its values."""
+
     sql: str
     parameters: Mapping[str, Parameter]
 
@@ -197,7 +199,7 @@ def keep(database: UsageDatabase, arrived: pa.Table | None, meters: Meters, batc
     """Keeps a turn's judged events, and what they count. Raises `UsageStoreError`."""
     if arrived is None:
         return Taken()
-    statements = list(_counting(database, meters))
+    statements = list(counting(database, meters))
     for number, one in enumerate(statements):
         database.command(f"INSERT INTO usage ({_USED}) {one.sql}", one.parameters, f"{batch_no}:events:{number}")
     for table, sql in _KEEP:
@@ -211,22 +213,34 @@ def _count(database: UsageDatabase, sql: str, parameters: Mapping[str, Parameter
     return int(found.column("n")[0].as_py())
 
 
-def _counting(database: UsageDatabase, meters: Meters) -> list[_Statement]:
-    """Returns the questions that say what the judged events count."""
-    statements = [_Statement(_CHARGED_ROWS, {})]
-    sql = "SELECT type, min(batch_key) AS first, max(batch_key) AS last FROM judged WHERE type != '' GROUP BY type"
+def counting(
+    database: UsageDatabase, meters: Meters, judged: str = "judged", given: Mapping[str, Parameter] = NO_PARAMETERS
+) -> list[Statement]:
+    """Returns the questions that say what judged events count, as rows of `usage`.
+
+    Args:
+        database: The store.
+        meters: All that there were.
+        judged: Where the events are: an expression of tables that is named `judged`.
+        given: Its parameters.
+
+    Raises:
+        UsageStoreError: They cannot be read.
+    """
+    statements = [Statement(_CHARGED_ROWS.format(judged=judged), given)]
+    sql = f"SELECT type, min(batch_key) AS first, max(batch_key) AS last FROM {judged} WHERE type != '' GROUP BY type"
     parts: list[Counting] = []
-    for row in database.query(sql).to_pylist():
+    for row in database.query(sql, given, INSERT_TIMEOUT_MS).to_pylist():
         parts += meters.counting(row["type"], row["first"], row["last"])
     for start in range(0, len(parts), METERS_A_STATEMENT):
         chosen = parts[start : start + METERS_A_STATEMENT]
         bound = [part.bound(f"m{number}_") for number, part in enumerate(chosen)]
         text = " UNION ALL ".join(
-            f"SELECT {_COUNTED.format(**columns, operation=chr(39) * 2)} FROM judged WHERE {where}"
+            f"SELECT {_COUNTED.format(**columns, operation=chr(39) * 2)} FROM {judged} WHERE {where}"
             for columns, where, _ in bound
         )
-        values: dict[str, Parameter] = {}
+        values: dict[str, Parameter] = dict(given)
         for _, _, parameters in bound:
             values |= parameters
-        statements.append(_Statement(text, values))
+        statements.append(Statement(text, values))
     return statements

@@ -3,22 +3,15 @@
 import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from holdfast_ledger.store.feed_rows import FeedGrant, FeedLease, FeedPool, FeedReader
+from holdfast_ledger.store.feed_rows import FeedGrant, FeedLease, FeedPool, FeedReader, SpendLine
 
 KEPT_COUNT = 200_000
 """Of each kind; past it all are read anew. Some hundred bytes each."""
 
 PRODUCT = "product"
 """Key of a grant's metadata."""
-
-
-class _Keyed(Protocol):
-    """A row that begins with its key."""
-
-    def __getitem__(self, index: int, /) -> object:
-        """The column."""
 
 
 Row = TypeVar("Row", FeedPool, FeedGrant, FeedLease)
@@ -31,6 +24,8 @@ class Names:
     pools: dict[int, FeedPool] = field(default_factory=dict)
     grants: dict[int, FeedGrant] = field(default_factory=dict)
     leases: dict[int, FeedLease] = field(default_factory=dict)
+    products: dict[tuple[int, int], str] = field(default_factory=dict)
+    """What grants were sold as, by grant and pool key."""
     burned: dict[int, int] = field(default_factory=dict)
     """What has burned of grants by the turns so far, by grant key."""
 
@@ -42,6 +37,16 @@ class Names:
         _fill(self.grants, grants, reader.feed_grants)
         _fill(self.pools, {*pools, *(self.leases[key].pool_key for key in leases)}, reader.feed_pools)
 
+    def product(self, line: SpendLine) -> str:
+        """Returns what the grant of a line was sold as; the pool's id where it does not say."""
+        key = line.grant_key, line.pool_key
+        if key not in self.products:
+            if len(self.products) > KEPT_COUNT:
+                self.products.clear()
+            metadata = self.grants[line.grant_key].metadata if line.grant_key else "{}"
+            self.products[key] = str(json.loads(metadata).get(PRODUCT, "")) or self.pools[line.pool_key].pool_id
+        return self.products[key]
+
 
 def _fill(kept: dict[int, Row], keys: Iterable[int], read: Callable[[Collection[int]], list[Row]]) -> None:
     wanted = set(keys)
@@ -49,8 +54,3 @@ def _fill(kept: dict[int, Row], keys: Iterable[int], read: Callable[[Collection[
         kept.clear()
     if missing := wanted - kept.keys():
         kept.update((row[0], row) for row in read(missing))
-
-
-def product(grant: FeedGrant, pool: FeedPool) -> str:
-    """Returns what a grant was sold as."""
-    return str(json.loads(grant.metadata).get(PRODUCT, "")) or pool.pool_id

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from holdfast_ledger.store.feed_rows import QuantityLine
 from holdfast_ledger.store.metering_rows import MeteredChange
-from holdfast_ledger.usage.columns import dimension_maps, numbers, repeated, texts, times, unsigned
+from holdfast_ledger.usage.columns import numbers, repeated, texts, times, unsigned
 from holdfast_ledger.usage.names import Names
 
 
@@ -24,7 +24,7 @@ class _Usage(NamedTuple):
     quantity: int
     source: str
     subject: str
-    dimensions: str
+    dimensions_json: str
     debit_key: int = 0
     operation_id: str = ""
     hold_id: str = ""
@@ -105,4 +105,4 @@ def _column(name: str, values: Sequence[int] | Sequence[str]) -> pa.Array:
         return unsigned(values)  # type: ignore[arg-type]
     if name in _NUMBERS:
         return numbers(values)  # type: ignore[arg-type]
-    return dimension_maps(values) if name == "dimensions" else texts(values)  # type: ignore[arg-type]
+    return texts(values)  # type: ignore[arg-type]

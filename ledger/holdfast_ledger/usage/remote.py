@@ -71,6 +71,10 @@ class RemoteDatabase:
             return UsageStatus(message=str(fault))
         return UsageStatus.heard(head["status"])
 
+    def rebuild(self) -> None:
+        """Has the worker empty the store and feed it anew; does not wait for it. Raises `UsageStoreError`."""
+        self._ask({"operation": "rebuild"}, STATUS_TIMEOUT_MS)
+
     def _ask(self, head: Head, timeout_ms: int, rows: pa.Table | None = None) -> tuple[Head, pa.Table | None]:
         connection = self._connection()
         try:

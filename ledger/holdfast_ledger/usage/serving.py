@@ -22,9 +22,11 @@ _log = logging.getLogger(__name__)
 class Serving:
     """Serves a store on a Unix socket, on threads of its own, until it is closed."""
 
-    def __init__(self, path: Path, status: Callable[[], UsageStatus]) -> None:
-        """Binds and serves; until a store is given, every question is answered with "starting". Raises OSError."""
+    def __init__(self, path: Path, status: Callable[[], UsageStatus], rebuild: Callable[[], None]) -> None:
+        """Binds and serves; while there is no store, questions are answered with "starting". Raises OSError."""
         self._status = status
+        self._rebuild = rebuild
+        path.unlink(missing_ok=True)
         self._slots = threading.Semaphore(MAX_CONNECTIONS)
         self.database: UsageDatabase | None = None
         serving = self
@@ -65,6 +67,9 @@ class Serving:
             return {"error": "UsageRefused", "message": str(fault)}, None
 
     def _done(self, head: Head, rows: pa.Table | None) -> pa.Table | None:
+        if head["operation"] == "rebuild":
+            self._rebuild()
+            return None
         database = self.database
         if database is None:
             raise UsageStoreDown("the usage store is starting")

@@ -15,6 +15,14 @@ FEEDER_LOCK = 0x484F4C45
 """Key of the advisory lock ("HOLE") that the one feeder of a cluster has."""
 
 
+WANTED_LOCK = 0x484F4C46
+"""Key of the lock ("HOLF") that whoever wants to feed the store anew has."""
+
+_CLAIMS = """SELECT
+ exists(SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND pid = pg_backend_pid() AND granted),
+ exists(SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND pid <> pg_backend_pid() AND granted)"""
+
+
 class Source(Protocol):
     """A ledger's database. One thread."""
 
@@ -23,6 +31,9 @@ class Source(Protocol):
 
     def claimed(self) -> bool:
         """Tells whether this process is the one that feeds; the claim is gone with the process. Raises `StoreError`."""
+
+    def wanting(self) -> AbstractContextManager[None]:
+        """Has every other process give its claim up meanwhile. Raises `StoreError`."""
 
     def close(self) -> None:
         """Closes the connection."""
@@ -56,6 +67,11 @@ class SqliteSource:
     def claimed(self) -> bool:
         """See `Source`. One ledger has the file."""
         return True
+
+    @contextmanager
+    def wanting(self) -> Iterator[None]:
+        """See `Source`. There is no other."""
+        yield
 
     def close(self) -> None:
         """See `Source`."""
@@ -103,16 +119,28 @@ class PostgresSource:
         try:
             if self._claim is None or self._claim.closed:
                 self._claim = self._session.connect_reader(self._url)
-            held = self._claim.execute(
-                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND pid = pg_backend_pid()",
-                (FEEDER_LOCK,),
-            ).fetchone()
-            if held and held[0]:
-                return True
+            row = self._claim.execute(_CLAIMS, (FEEDER_LOCK, WANTED_LOCK)).fetchone()
+            held, wanted = row or (False, False)
+            if wanted and held:
+                self._claim.execute("SELECT pg_advisory_unlock(%s)", (FEEDER_LOCK,))
+            if wanted or held:
+                return bool(held and not wanted)
             got = self._claim.execute("SELECT pg_try_advisory_lock(%s)", (FEEDER_LOCK,)).fetchone()
         except psycopg.Error as fault:
             raise self._session.store_error(fault) or StoreFailed(str(fault)) from fault
         return bool(got and got[0])
+
+    @contextmanager
+    def wanting(self) -> Iterator[None]:
+        """See `Source`."""
+        if not self.claimed():
+            assert self._claim is not None
+            self._claim.execute("SELECT pg_advisory_lock(%s)", (WANTED_LOCK,))
+        try:
+            yield
+        finally:
+            if self._claim is not None:
+                self._claim.close()
 
     def close(self) -> None:
         """See `Source`."""

@@ -6,8 +6,8 @@ import pyarrow as pa
 
 from holdfast_ledger.store.feed_rows import FeedGrant, SpendLine
 from holdfast_ledger.store.interface import EntryType
-from holdfast_ledger.usage.columns import dimension_maps, numbers, repeated, texts, times, unsigned
-from holdfast_ledger.usage.names import Names, product
+from holdfast_ledger.usage.columns import numbers, repeated, texts, times, unsigned
+from holdfast_ledger.usage.names import Names
 
 CATEGORIES = {0: "overdraft", 1: "promotional", 2: "paid"}
 """Names of `GrantCategory`; 0: no grant."""
@@ -80,7 +80,7 @@ def spend_rows(lines: Sequence[SpendLine], names: Names, batch_no: int) -> pa.Ta
             "currency": texts([pool.currency for pool in pools]),
             "grant_id": texts([grant.grant_id for grant in grants]),
             "category": texts([CATEGORIES[grant.category] for grant in grants]),
-            "product": texts([product(grant, pool) for grant, pool in zip(grants, pools, strict=True)]),
+            "product": texts([names.product(line) for line in lines]),
             "entry_type": pa.array([line.type for line in lines], pa.uint8()),
             "amount": numbers([_SPENT.get(EntryType(line.type), 0) * line.amount for line in lines]),
             "cost_amount": numbers(costs(lines, names.grants, names.burned)),
@@ -100,7 +100,7 @@ def _of_debits(lines: Sequence[SpendLine], names: Names) -> dict[str, pa.Array]:
     leases = [names.leases.get(line.lease_key) for line in lines]
     return {
         "subject": texts([line.subject for line in lines]),
-        "dimensions": dimension_maps([line.dimensions for line in lines]),
+        "dimensions_json": texts([line.dimensions for line in lines]),
         "debit_count": pa.array([int(line.counts and not _of_events(line)) for line in lines], pa.uint8()),
         "debit_key": unsigned([line.debit_key for line in lines]),
         "correction_id": texts([line.correction_id for line in lines]),

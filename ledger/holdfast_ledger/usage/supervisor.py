@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,7 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from holdfast_ledger.usage.worker_settings import WorkerSettings
+from holdfast_ledger.usage.worker_settings import SOCKET, WorkerSettings, is_cluster
 
 FIRST_PAUSE_MS = 500
 MAX_PAUSE_MS = 30_000
@@ -19,6 +18,9 @@ MAX_PAUSE_MS = 30_000
 
 HEALTHY_S = 60
 """A worker that ran for so long begins with the first pause again."""
+
+MAX_SOCKET_BYTES = 100
+"""Of a socket's path; the system's limit is 108 or 104."""
 
 STOP_TIMEOUT_S = 10
 """For the turn under way, when the ledger stops."""
@@ -30,9 +32,11 @@ class Supervisor:
     """One worker, started again whenever it ends."""
 
     def __init__(self, database: str, store: str, *, memory_mb: int, interval_ms: int) -> None:
-        """Chooses a private place for the socket; `start` starts the worker."""
-        self._folder = Path(tempfile.mkdtemp(prefix="holdfast-usage-"))
-        self.socket = str(self._folder / "socket")
+        """Chooses a place for the socket; `start` starts the worker."""
+        self._private = tempfile.TemporaryDirectory(prefix="holdfast-usage-")
+        in_folder = Path(store) / SOCKET
+        fits = not is_cluster(store) and len(bytes(in_folder)) <= MAX_SOCKET_BYTES
+        self.socket = str(in_folder if fits else Path(self._private.name) / SOCKET)
         self._settings = WorkerSettings(database, store, memory_mb, interval_ms, self.socket)
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -57,7 +61,6 @@ class Supervisor:
 
     def _once(self) -> int:
         """Runs one worker to its end; returns its exit status."""
-        Path(self.socket).unlink(missing_ok=True)
         command = [sys.executable, "-m", "holdfast_ledger.usage.worker"]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, env=_environment())
         self._process, self.start_count = process, self.start_count + 1
@@ -86,7 +89,7 @@ class Supervisor:
                 process.kill()
         if self._thread.is_alive():
             self._thread.join()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._private.cleanup()
 
 
 def _environment() -> Mapping[str, str]:

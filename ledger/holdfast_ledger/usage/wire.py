@@ -25,7 +25,7 @@ class Head(TypedDict, total=False):
     """What a frame says."""
 
     operation: str
-    """Of a request: "query", "command", "insert" or "status"."""
+    """Of a request: "query", "command", "insert", "status" or "rebuild"."""
     sql: str
     parameters: dict[str, Parameter]
     timeout_ms: int

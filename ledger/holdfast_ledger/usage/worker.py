@@ -4,6 +4,7 @@ The ledger starts it, writes its settings as a line of JSON to its input, and ke
 ledger's, however it came about, and ends this process too.
 """
 
+import gc
 import json
 import logging
 import os
@@ -12,25 +13,27 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from holdfast_ledger.clock import SteadyClock
-from holdfast_ledger.queries import rollups
 from holdfast_ledger.queries.rolling import Roller
 from holdfast_ledger.store.interface import StoreError
 from holdfast_ledger.usage import schema, turns
-from holdfast_ledger.usage.cluster import ClusterDatabase, is_cluster
+from holdfast_ledger.usage.cluster import ClusterDatabase
 from holdfast_ledger.usage.database import UsageDatabase, UsageStoreError
-from holdfast_ledger.usage.feeder import Feeder, HistoryChanged
+from holdfast_ledger.usage.feeder import HistoryChanged
+from holdfast_ledger.usage.feeding import make_empty, make_feeder
 from holdfast_ledger.usage.opening import open_folder
 from holdfast_ledger.usage.serving import Serving
 from holdfast_ledger.usage.source import Source, open_source
 from holdfast_ledger.usage.status import UsageStatus
-from holdfast_ledger.usage.worker_settings import WorkerSettings
+from holdfast_ledger.usage.worker_settings import WorkerSettings, is_cluster
 
 NICENESS = 5
 """Decisions and postings go first where cores are few."""
+
+GC_THRESHOLD = 200_000
+"""A turn makes some hundred thousand rows and no cycles: looking for these takes a third of its time otherwise."""
 
 MAX_PAUSE_MS = 10_000
 """Longest wait before what failed is tried again."""
@@ -56,7 +59,8 @@ class Worker:
         self._ending = threading.Event()
         self._status = UsageStatus("starting")
         self._counted_at = self._sum_at = 0.0
-        self._serving = Serving(Path(settings.socket), lambda: self._status)
+        self._rebuild = threading.Event()
+        self._serving: Serving | None = None
 
     def end(self) -> None:
         """Has `run` return after the turn under way. Any thread."""
@@ -74,21 +78,29 @@ class Worker:
                 self._status = replace(self._status, state="failing", failure_count=failures, message=str(fault))
             self._ending.wait(pause_ms / 1_000)
             pause_ms = min(2 * pause_ms, MAX_PAUSE_MS)
-        self._serving.close()
+        if self._serving is not None:
+            self._serving.close()
 
     def _open_and_feed(self) -> None:
         settings = self._settings
         source = open_source(settings.database)
         try:
             database = self._opened()
+            serving = self._serve()
             try:
-                self._serving.database = database
+                serving.database = database
                 self._feed(database, source)
             finally:
-                self._serving.database = None
+                serving.database = None
                 database.close()
         finally:
             source.close()
+
+    def _serve(self) -> Serving:
+        """Begins to serve; not before the store is open: then no other worker has it and its socket."""
+        if self._serving is None:
+            self._serving = Serving(Path(self._settings.socket), lambda: self._status, self._rebuild.set)
+        return self._serving
 
     def _opened(self) -> UsageDatabase:
         store = self._settings.store
@@ -100,14 +112,17 @@ class Worker:
 
     def _feed(self, database: UsageDatabase, source: Source) -> None:
         """Feeds turn by turn. Raises `StoreError`, `UsageStoreError`; then everything is opened anew."""
-        feeder = Feeder(database, source.reading, self._now_ms, partial(rollups.touched, database))
+        feeder = make_feeder(database, source, self._now_ms)
         roller = Roller(database)
         while not self._ending.is_set():
             if is_cluster(self._settings.store) and not source.claimed():
                 self._status = replace(self._status, state="waiting", message="")
+                feeder = make_feeder(database, source, self._now_ms)
                 self._ending.wait(self._settings.interval_ms / 1_000)
                 continue
             try:
+                if self._rebuild.is_set():
+                    raise HistoryChanged("an operator asked for it")
                 fed = feeder.turn()
             except HistoryChanged as fault:
                 _log.warning("the usage store is fed anew: %s", fault)
@@ -126,9 +141,9 @@ class Worker:
 
     def _empty(self, database: UsageDatabase) -> None:
         placement = database.placement if isinstance(database, ClusterDatabase) else None
-        schema.drop(database, placement)
-        schema.create(database, placement)
-        self._status = replace(self._status, rebuild_count=self._status.rebuild_count + 1)
+        make_empty(database, placement)
+        self._rebuild.clear()
+        self._status = replace(self._status, state="starting", rebuild_count=self._status.rebuild_count + 1)
 
     def _tell(self, database: UsageDatabase, turn: turns.Turn, *, row_count: int, behind: bool) -> None:
         """Moves the status on."""
@@ -152,6 +167,8 @@ def main(argv: Sequence[str]) -> int:
     assert not argv
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     os.nice(NICENESS)
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
     worker = Worker(WorkerSettings(**json.loads(sys.stdin.buffer.readline())), SteadyClock().now_ms)
     threading.Thread(target=_follow, args=(worker,), daemon=True, name="usage-follow").start()
     worker.run()

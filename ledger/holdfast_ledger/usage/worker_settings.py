@@ -3,6 +3,16 @@
 import json
 from dataclasses import asdict, dataclass
 
+SOCKET = "socket"
+"""Name of the socket at which the worker answers; of an embedded store in its folder, so that tools find it."""
+
+_SCHEME = "clickhouse://"
+
+
+def is_cluster(store: str) -> bool:
+    """Tells whether a store is a cluster's URL and not a folder."""
+    return store.startswith(_SCHEME)
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:

@@ -24,7 +24,9 @@ CREATE TABLE IF NOT EXISTS spend (
     cost_amount Int64 CODEC(T64, ZSTD),
     cost_currency LowCardinality(String),
     subject LowCardinality(String),
-    dimensions Map(LowCardinality(String), String),
+    -- How they are told: a JSON object of strings.
+    dimensions_json String EPHEMERAL '',
+    dimensions Map(LowCardinality(String), String) DEFAULT JSONExtract(dimensions_json, 'Map(String, String)'),
     -- 1: the first line of a debit, which is counted by it; 0: another one, or of a debit that was made of events
     -- (they are counted themselves).
     debit_count UInt8 CODEC(T64, ZSTD),

@@ -14,7 +14,9 @@ CREATE TABLE IF NOT EXISTS usage (
     -- "debit", "event", "void" (an event that was taken back) or "metered".
     source LowCardinality(String),
     subject LowCardinality(String),
-    dimensions Map(LowCardinality(String), String),
+    -- How they are told: a JSON object of strings.
+    dimensions_json String EPHEMERAL '',
+    dimensions Map(LowCardinality(String), String) DEFAULT JSONExtract(dimensions_json, 'Map(String, String)'),
     -- 0: not of a debit.
     debit_key UInt64 CODEC(Delta, ZSTD),
     operation_id String,
