@@ -1,4 +1,4 @@
-"""`holdfast usage`: asks the usage store, compares it with the ledger, and has it fed anew."""
+"""`holdfast usage check` and `rebuild`: compares the usage store with the ledger, and has it fed anew."""
 
 import argparse
 import sys
@@ -20,7 +20,6 @@ from holdfast_ledger.usage.source import Source, open_source
 from holdfast_ledger.usage.worker_settings import SOCKET, is_cluster
 
 EXIT_FINDINGS = 1
-EXIT_USAGE = 64
 EXIT_UNAVAILABLE = 69
 
 SHOWN_COUNT = 100
@@ -29,36 +28,31 @@ SHOWN_COUNT = 100
 POLL_S = 0.2
 
 
-def main(argv: Sequence[str]) -> int:
-    """Runs `holdfast usage check`, `rebuild` or `query`; returns the exit status."""
-    if argv and argv[0] == "query":
-        from holdfast_ledger.queries.cli import main as query  # noqa: PLC0415 - asks a ledger, and needs no engine
+def check(argv: Sequence[str]) -> int:
+    """Runs `holdfast usage check`; returns the exit status: 1 if a figure differs."""
+    return _run("check", "Compares the usage store with the ledger, to the unit.", argv, _check)
 
-        return query(argv[1:])
-    said = _arguments(argv)
+
+def rebuild(argv: Sequence[str]) -> int:
+    """Runs `holdfast usage rebuild`; returns the exit status."""
+    return _run("rebuild", "Empties the usage store and feeds it anew from the ledger.", argv, _rebuild)
+
+
+def _run(command: str, description: str, argv: Sequence[str], work: Callable[[argparse.Namespace, Source], int]) -> int:
+    parser = argparse.ArgumentParser(prog=f"holdfast usage {command}", description=description)
+    parser.add_argument("--database", required=True, help="the ledger's: a file, or a postgresql:// URL")
+    parser.add_argument("--usage-store", required=True, help="a folder, or a clickhouse:// URL")
+    parser.add_argument("--memory-mb", type=int, default=1_024, help="of the engine, if no ledger runs it")
+    said = parser.parse_args(argv)
     try:
         source = open_source(said.database)
         try:
-            run: Callable[[argparse.Namespace, Source], int] = _check if said.command == "check" else _rebuild
-            return run(said, source)
+            return work(said, source)
         finally:
             source.close()
     except (StoreError, UsageStoreError, OSError) as fault:
         sys.stderr.write(f"holdfast usage: {fault}\n")
         return EXIT_UNAVAILABLE
-
-
-def _arguments(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="holdfast usage", description="The store of what was used.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("query", help="asks a running ledger; --help says how", add_help=False)
-    check = commands.add_parser("check", help="compares the usage store with the ledger, to the unit")
-    rebuild = commands.add_parser("rebuild", help="empties the usage store and feeds it anew from the ledger")
-    for command in (check, rebuild):
-        command.add_argument("--database", required=True, help="the ledger's: a file, or a postgresql:// URL")
-        command.add_argument("--usage-store", required=True, help="a folder, or a clickhouse:// URL")
-        command.add_argument("--memory-mb", type=int, default=1_024, help="of the engine, if no ledger runs it")
-    return parser.parse_args(argv)
 
 
 @contextmanager
