@@ -1,7 +1,7 @@
 """`holdfast usage query|trace|keys`: asks a ledger what was used, and what is behind a figure.
 
 Other subcommands (such as those that look after the usage store) are of the parts that have them, registered under the
-entry-point group "holdfast.usage". Exit status: 0 done, 1 the ledger refuses, 2 wrong usage, 69 no answer.
+entry-point group "holdfast.usage" and given the whole line. Exit status: 0 done, 1 the ledger refuses, 2 wrong usage, 69 no answer.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs `holdfast usage`; returns 0 done, 1 refused, 2 wrong usage, 69 no answer."""
     others = {entry.name: entry for entry in metadata.entry_points(group=_GROUP)}
     if argv and argv[0] in others:
-        return cast(Callable[[Sequence[str]], int], others[argv[0]].load())(argv[1:])
+        return cast(Callable[[Sequence[str]], int], others[argv[0]].load())(argv)
     options = _parser(sorted(others)).parse_args(argv)
     try:
         token = os.environ.get(TOKEN_VARIABLE, "")
@@ -185,7 +185,7 @@ def _filter(text: str) -> Filter:
     """Reads KEY=A,B or KEY!=A,B or KEY^=PREFIX or KEY."""
     for sign, made in (("!=", is_not), ("^=", begins_with), ("=", is_in)):
         key, found, values = text.partition(sign)
-        if found and key and "=" not in key:
+        if found and key.strip("!^=") == key != "":
             return made(key, *values.split(","))
     if "=" in text or not text:
         raise argparse.ArgumentTypeError(f"is no filter: {text!r}")
