@@ -1,7 +1,7 @@
 """`holdfast usage query|trace|keys`: asks a ledger what was used, and what is behind a figure.
 
 Other subcommands (such as those that look after the usage store) are of the parts that have them, registered under the
-entry-point group "holdfast.usage" and given the whole line. Exit status: 0 done, 1 the ledger refuses, 2 wrong usage, 69 no answer.
+entry-point group "holdfast.usage". Exit status: 0 done, 1 the ledger refuses, 2 wrong usage, 69 no answer.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs `holdfast usage`; returns 0 done, 1 refused, 2 wrong usage, 69 no answer."""
     others = {entry.name: entry for entry in metadata.entry_points(group=_GROUP)}
     if argv and argv[0] in others:
-        return cast(Callable[[Sequence[str]], int], others[argv[0]].load())(argv)
+        return cast(Callable[[Sequence[str]], int], others[argv[0]].load())(argv[1:])
     options = _parser(sorted(others)).parse_args(argv)
     try:
         token = os.environ.get(TOKEN_VARIABLE, "")
