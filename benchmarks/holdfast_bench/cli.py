@@ -73,6 +73,7 @@ def _options(flags: argparse.Namespace) -> Options:
         store=flags.store,
         replica_count=flags.replicas,
         ledger_pool_count=flags.ledger_pools,
+        row_count=flags.rows,
     )
 
 
@@ -116,6 +117,7 @@ def _add_sizes(parser: argparse.ArgumentParser) -> None:
     add("--active", type=_subject_count, nargs="+", default=active, metavar="N", help="subjects of scenario subjects")
     add("--debits", type=_count, default=debits, metavar="N", help="debits a round of scenario ledger")
     add("--store", choices=("sqlite", "postgres"), default=_DEFAULTS.store, help="of scenario ledger")
+    add("--rows", type=_count, metavar="N", help="rows of scenarios ingest and usage-query; default: the scenario's")
     add("--replicas", type=_count, default=_DEFAULTS.replica_count, metavar="N", help="ledgers of scenario ledger")
     add(
         "--ledger-pools", type=_count, default=_DEFAULTS.ledger_pool_count, metavar="N", help="pools of scenario ledger"

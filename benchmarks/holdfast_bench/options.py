@@ -44,5 +44,7 @@ class Options:
     """Where the ledger of scenario `ledger` keeps its rows; PostgreSQL: a server of its own that waits for the disk."""
     replica_count: int = 1
     """Ledgers over that database, each with the stream of one sidecar."""
+    row_count: int | None = None
+    """Rows of scenarios `ingest` and `usage-query`."""
     ledger_pool_count: int = 1
     """Accounts over which those debits are spread, each with a pool."""

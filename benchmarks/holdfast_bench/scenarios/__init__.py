@@ -13,6 +13,7 @@ from holdfast_bench.scenarios import (
     fanout,
     holds,
     hot_pool,
+    ingest,
     ledger,
     lifecycle,
     python_client,
@@ -49,6 +50,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "hot-pool": Scenario("eight sidecars on one pool of a real ledger, demand skewed", hot_pool.run),
     "ledger": Scenario("debits a second that the ledger posts, on either store, a stream a replica", ledger.run),
     "events": Scenario("events a second, durable and charged, and when a query shows them", events.run),
+    "ingest": Scenario("rows a second that are taken in from Parquet, CSV and JSON lines", ingest.run),
     "estimates": Scenario(
         "what is left of a wallet at the first denial: worst-case against learned holds", estimates.run
     ),

@@ -69,12 +69,12 @@ class Checker:
     def _suspicious(self, table: pa.Table) -> Mask:
         columns = {name: _whole(table.column(name)) for name in table.column_names}
         times = columns["time_ms"].to_numpy()
-        odd = (times < max(self.oldest_ms, 1)) | (times > self.newest_ms)
+        odd: Mask = np.asarray((times < max(self.oldest_ms, 1)) | (times > self.newest_ms))
         for name in _REQUIRED_TEXTS:
             odd |= _odd_texts(columns[name], 1, MAX_ID_BYTES)
         odd |= _odd_texts(columns["corrects_id"], 0, MAX_ID_BYTES)
         odd |= _odd_paths(columns["subject"])
-        corrected = np.asarray(pc.equal(columns["corrects_id"], columns["id"]))
+        corrected: Mask = np.asarray(pc.equal(columns["corrects_id"], columns["id"]))
         return (
             odd
             | corrected

@@ -52,10 +52,10 @@ class Shape(BaseModel):
         default_factory=dict, description="account_id, source, type or subject of rows that have none"
     )
     ignored_columns: tuple[str, ...] = Field(
-        (), description='columns that are nothing of an event, "*" for all others; else they are a mistake'
+        default=(), description='columns that are nothing of an event, "*" for all others; else they are a mistake'
     )
 
-    delimiter: str = Field(",", min_length=1, max_length=1, description="between the values of CSV")
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="between the values of CSV")
 
     @field_validator("columns")
     @classmethod
@@ -77,14 +77,19 @@ class Source(Shape):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="under which they are counted; never changed")
     url: str = Field(min_length=1, description="s3://BUCKET/PREFIX, gs://…, az://CONTAINER/PREFIX or file:///FOLDER")
-    prefix: str = Field("", description="what paths below the URL begin with; whole folders")
-    pattern: str = Field("*", description="what paths below the URL match; * is any characters, / too")
-    format: Format | None = Field(None, description="of every object; by default as its suffix says, others are left")
+    prefix: str = Field(default="", description="what paths below the URL begin with; whole folders")
+    pattern: str = Field(default="*", description="what paths below the URL match; * is any characters, / too")
+    format: Format | None = Field(
+        default=None, description="of every object; by default as its suffix says, others are left"
+    )
     interval_ms: int = Field(
-        60_000, ge=100, le=86_400_000, description="interval of listings: a listing a minute costs little anywhere"
+        default=60_000,
+        ge=100,
+        le=86_400_000,
+        description="interval of listings: a listing a minute costs little anywhere",
     )
     min_age_ms: int = Field(
-        2_000,
+        default=2_000,
         ge=0,
         le=86_400_000,
         description="age below which a file of a folder is left for later, as it may still be written; object stores "
@@ -97,7 +102,7 @@ class Source(Shape):
         "not said comes from the store's usual variables and roles",
     )
     dead_letter_url: str = Field(
-        "", description="where rows go that cannot be counted; empty: beside their object, as PATH.bad/…"
+        default="", description="where rows go that cannot be counted; empty: beside their object, as PATH.bad/…"
     )
     dead_letter_options: dict[str, str] = Field(default_factory=dict, repr=False, description="as options")
 
@@ -109,7 +114,7 @@ class IngestConfig(BaseModel):
 
     sources: tuple[Source, ...] = ()
     max_attempts: int = Field(
-        10, ge=1, le=1_000, description="attempts at an object before it is failed: half an hour of faults"
+        default=10, ge=1, le=1_000, description="attempts at an object before it is failed: half an hour of faults"
     )
 
     @model_validator(mode="after")

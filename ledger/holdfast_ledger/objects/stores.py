@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, ObjectMeta
     from obstore.store import RetryConfig
 
-SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss", "adl", "azure", "file", "https")
+SCHEMES = ("s3", "gs", "az", "s3a", "abfs", "abfss", "adl", "azure", "file", "https")
 CHUNK_BYTES = 4 * 2**20
 """Of a stream: a request of a store costs some milliseconds, whatever its size."""
 READ_TIMEOUT = "60s"

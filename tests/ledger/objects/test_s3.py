@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
+import boto3  # type: ignore[import-untyped]  # it has no types
 import pytest
 from holdfast_ledger.objects.config import Source
 from holdfast_ledger.objects.opening import open_source

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from holdfast_ledger.config import LedgerConfig
+from holdfast_ledger.config import load
 from holdfast_ledger.objects.config import IngestConfigError
 from holdfast_ledger.objects.supervisor import Supervisor, open_ingest
 from holdfast_ledger.objects.worker_settings import WorkerSettings
@@ -120,10 +120,10 @@ def test_an_ingest_file_with_mistakes_is_told_when_the_ledger_starts(tmp_path: P
     file = tmp_path / "ingest.toml"
     file.write_text('[[sources]]\nname = "a b"\nurl = "s3://x"\nintervall_ms = 5\n')
     with pytest.raises(IngestConfigError, match=r"sources\.0\.name.*; sources\.0\.intervall_ms"):
-        open_ingest(LedgerConfig(ingest_file=str(file)))
+        open_ingest(load({"ingest_file": str(file)}, None, {}))
     with pytest.raises(IngestConfigError, match="No such file"):
-        open_ingest(LedgerConfig(ingest_file=str(tmp_path / "nothing.toml")))
-    assert open_ingest(LedgerConfig()) is None
+        open_ingest(load({"ingest_file": str(tmp_path / "nothing.toml")}, None, {}))
+    assert open_ingest(load({}, None, {})) is None
 
 
 def test_settings_travel_as_a_line() -> None:
