@@ -56,6 +56,7 @@ class Surroundings:
     dial: Callable[[Link, Callable[[bool], None]], None]
     accept: Callable[[Stream], None]
     after_round: Callable[["Host"], None]
+    died_in_round: Callable[["Host"], None]
     new_line: Callable[[], int]
 
 
@@ -162,10 +163,10 @@ class Process:
         try:
             self.loop.round(0)
         except SidecarDied:
-            host.kill("dies in a round")
+            self._die("dies in a round")
             return
         except StoreFailed:
-            host.kill("ends: its store failed")
+            self._die("ends: its store failed")
             return
         finally:
             Host.running = outer
@@ -173,6 +174,10 @@ class Process:
         if self.alive:
             due_ns = host.clock.true_ns(min(self.engine.next_deadline_ns(), host.clock.now_ns() + 60 * SECOND))
             self._round_by(max(due_ns, self._shared.loop.now_ns + MIN_WAIT_NS))
+
+    def _die(self, why: str) -> None:
+        self._shared.died_in_round(self.host)
+        self.host.kill(why)
 
     # ── calls ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

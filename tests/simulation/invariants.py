@@ -222,6 +222,10 @@ class Invariants:
                 self._check_spent(host, totals, lease, key)
             self._check_allowance_spent(host, totals, lease, key)
 
+    def died_in_round(self, host: Host) -> None:
+        """Looks at the disk of a process that dies in a round, of which `after_round` never hears."""
+        self.windows.died_in_round(host, self.leases)
+
     def _check_spent(self, host: Host, totals: PoolSeen, lease: LeaseRow, key: Key) -> None:
         """I-4: rights are below zero only by what the flags say; and nobody spends what was taken back."""
         folder = host.folder

@@ -50,7 +50,6 @@ class _Owed(NamedTuple):
     owed: int
     reclaimed: int
     beyond: int
-    start_count: int
 
 
 class WindowChecks:
@@ -149,6 +148,14 @@ class WindowChecks:
                     self._check_rights(host, key, leases.get(key))
         self._check_slots()
 
+    def died_in_round(self, host: Host, leases: dict[LeaseKey, LeaseRow]) -> None:
+        """Compares what the last round of a process left on the disk, while it can be told whether it was cut off."""
+        seen = host.folder.seen
+        for (account_id, name), totals in seen.pools.items():
+            if totals.is_window and totals.leased:
+                key = (host.folder.sidecar_id, seen.birth_epoch, account_id, name)
+                self._check_rights(host, key, leases.get(key))
+
     def _check_rights(self, host: Host, key: LeaseKey, lease: LeaseRow | None) -> None:
         """No more of a window is used than is here, and none is here that the ledger does not count as out."""
         name, seen = key[3], host.folder.seen
@@ -162,14 +169,13 @@ class WindowChecks:
                 self._fail(f"rights doubled: {key} has {totals}, the ledger {lease}")
         owed = max(0, seen.held.get(key[2:], 0) - totals.rights)
         place, beyond = (host.folder.line, name), self._record.beyond[host.folder.line, name]
-        now = _Owed(owed, totals.reclaimed_total, beyond, host.start_count)
-        before = self._owed.get(place, _Owed(0, 0, 0, host.start_count))
+        now = _Owed(owed, totals.reclaimed_total, beyond)
+        before = self._owed.get(place, _Owed(0, 0, 0))
         self._owed[place] = now
         more = owed - before.owed - (now.reclaimed - before.reclaimed) - (beyond - before.beyond)
         if more <= 0 or self._excused:
             return
-        # Of what a process did in the round in which it died it is not known whether it was cut off.
-        if not self._is_lenient(host) and before.start_count == host.start_count:
+        if not self._is_lenient(host):
             self._fail(f"{host.name} passes its rights of {name!r} by {more}: {totals}, before {before}")
         self._let_on[name] += more
 

@@ -108,6 +108,7 @@ class World:
             self.replicas.dial,
             self.replicas.accept,
             self._after_round,
+            self._died_in_round,
             self._new_line,
         )
         self.hosts = [self._host(index, f"host-{index}", shared) for index in range(knobs.host_count)]
@@ -174,6 +175,9 @@ class World:
 
     def _after_round(self, host: Host) -> None:
         self.invariants.after_round(host)
+
+    def _died_in_round(self, host: Host) -> None:
+        self.invariants.died_in_round(host)
 
     # ── the run ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
