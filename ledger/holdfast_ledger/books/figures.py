@@ -13,7 +13,8 @@ however it was burned:
 
 import json
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from functools import lru_cache
+from operator import add, sub
 from typing import NamedTuple
 
 from holdfast_ledger.books.policy import BPS, Breakage, Policy, Promotional
@@ -36,9 +37,13 @@ class Sums(NamedTuple):
     voided: int = 0
     rolled_out: int = 0
 
-    def plus(self, more: "Sums", sign: int = 1) -> "Sums":
-        """Returns both together, or (-1) the difference."""
-        return Sums(*[a + sign * b for a, b in zip(self, more, strict=True)])
+    def plus(self, more: "Sums") -> "Sums":
+        """Returns both together."""
+        return Sums._make(map(add, self, more))
+
+    def minus(self, less: "Sums") -> "Sums":
+        """Returns the difference."""
+        return Sums._make(map(sub, self, less))
 
 
 NOTHING = Sums()
@@ -58,11 +63,11 @@ class Amounts(NamedTuple):
 
     def plus(self, more: "Amounts") -> "Amounts":
         """Returns both together."""
-        return Amounts(*[a + b for a, b in zip(self, more, strict=True)])
+        return Amounts._make(map(add, self, more))
 
     def minus(self, less: "Amounts") -> "Amounts":
         """Returns the difference."""
-        return Amounts(*[a - b for a, b in zip(self, less, strict=True)])
+        return Amounts._make(map(sub, self, less))
 
     @property
     def deferred(self) -> int:
@@ -83,7 +88,12 @@ class LineName(NamedTuple):
 
 def product_of(grant: GrantFacts) -> str:
     """Returns the product that a grant was sold as; the pool where its metadata does not say."""
-    return str(json.loads(grant.metadata).get("product", "")) or grant.pool_id
+    return _said_product(grant.metadata) or grant.pool_id
+
+
+@lru_cache(maxsize=4_096)
+def _said_product(metadata: str) -> str:
+    return str(json.loads(metadata).get("product", ""))
 
 
 def position(grant: GrantFacts, sums: Sums, policy: Policy) -> Amounts:
@@ -132,26 +142,22 @@ def grant_lines(
         wanted: Which months. What happened before them is what they begin with.
     """
     first = wanted.periods[0]
-    sums = NOTHING
+    sums, happened = NOTHING, dict[int, list[BookMonth]]()
     for row in rows:
         if row.period < first:
-            sums = sums.plus(Sums(*row[3:]))
-    happened = {period: list(those) for period, those in groupby(rows, key=lambda row: row.period)}
+            sums = sums.plus(Sums._make(row[3:]))
+        else:
+            happened.setdefault(row.period, []).append(row)
     before = wanted.before
     for period, policy in zip(wanted.periods, wanted.policies, strict=True):
-        late = sum_of([row for row in happened.get(period, ()) if row.late])
-        end = sums.plus(sum_of(happened.get(period, ())))
+        late, end = NOTHING, sums
+        for row in happened.get(period, ()):
+            moved = Sums._make(row[3:])
+            end = end.plus(moved)
+            late = moved if row.late else late
         if end != sums or policy != before:
             yield from _month_lines(grant, period, (sums, late, end), (before, policy))
         sums, before = end, policy
-
-
-def sum_of(rows: Sequence[BookMonth]) -> Sums:
-    """Adds months up."""
-    total = NOTHING
-    for row in rows:
-        total = total.plus(Sums(*row[3:]))
-    return total
 
 
 def _month_lines(
@@ -164,12 +170,12 @@ def _month_lines(
             now = position(grant, end, policy)
             change = now.minus(position(grant, begin, before))
             if late != NOTHING:
-                without = position(grant, end.plus(late, -1), policy)
+                without = position(grant, end.minus(late), policy)
                 change = change._replace(late=now.recognised + now.breakage - without.recognised - without.breakage)
             if change != ZERO:
                 yield period, LineName(REVENUE, product, grant.cost_currency), change
         return
-    moved = end.plus(begin, -1)
+    moved = end.minus(begin)
     lapsed = moved.expired + moved.voided
     if moved.granted or moved.burned or lapsed:
         yield period, LineName(PROMOTION, product, grant.currency), Amounts(moved.granted, moved.burned, lapsed)

@@ -9,12 +9,10 @@ last key of some look at the journal, once all transactions that were under way 
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from holdfast_ledger.books.chain import FIRST, link_hash
-from holdfast_ledger.books.figures import NOTHING, Sums
 from holdfast_ledger.books.months import month_of_day, next_month
 from holdfast_ledger.errors import LedgerError, Unavailable
 from holdfast_ledger.snapshots import Snapshots
@@ -54,14 +52,15 @@ class BookStatistics:
     link_count: int
 
 
-def months_of(groups: Iterable[EntryGroup]) -> list[BookMonth]:
+def months_of(groups: Sequence[EntryGroup]) -> list[BookMonth]:
     """Returns what groups of entries add to months: that of their effect, or the first one that was open."""
-    found: defaultdict[tuple[int, int, int], Sums] = defaultdict(lambda: NOTHING)
-    for group in groups:
-        month = month_of_day(group.day)
-        late = month <= group.closed_period
-        key = group.grant_key, next_month(group.closed_period) if late else month, int(late)
-        found[key] = found[key].plus(Sums(*group[3:]))
+    found: dict[tuple[int, int, int], list[int]] = {}
+    month_of = {day: month_of_day(day) for day in {group.day for group in groups}}
+    for grant_key, day, closed, *amounts in groups:
+        late = month_of[day] <= closed
+        key = grant_key, next_month(closed) if late else month_of[day], int(late)
+        there = found.get(key)
+        found[key] = [a + b for a, b in zip(there, amounts, strict=True)] if there else amounts
     return [BookMonth(*key, *sums) for key, sums in sorted(found.items())]
 
 

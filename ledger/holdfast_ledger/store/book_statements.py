@@ -84,8 +84,9 @@ _EXPORT = f"""SELECT e.entry_key, e.type, e.amount, e.posted_at_ms, {_EFFECT}, {
  LEFT JOIN corrections c ON c.correction_key = e.correction_key LEFT JOIN leases l ON l.lease_key = d.lease_key
  LEFT JOIN sidecars s ON s.sidecar_key = l.sidecar_key """
 
-_GRANTS_OF = """FROM pools p JOIN grants g ON g.pool_key = p.pool_key {join}
- WHERE p.account_key > ? AND p.account_key <= ? AND p.is_window = 0
+# CROSS JOIN: SQLite takes the tables in this order, whatever it thinks of how many rows there are.
+_GRANTS_OF = """FROM pools p CROSS JOIN grants g {join}
+ WHERE p.account_key > ? AND p.account_key <= ? AND p.is_window = 0 AND g.pool_key = p.pool_key
  AND EXISTS (SELECT 1 FROM book_months t WHERE t.grant_key = g.grant_key AND t.period >= ?)"""
 _AMOUNTS = BookMonth._fields[3:]
 _SUMMED = LineSum._fields[4:]
@@ -139,15 +140,15 @@ class SqlBookReader(ABC):
 
     def entry_groups_of(self, after_account: int, last_account: int, last_key: int) -> list[EntryGroup]:
         """See `BookReader`."""
-        entries = "pools p JOIN entries e ON e.pool_key = p.pool_key"
-        where = "p.account_key > ? AND p.account_key <= ? AND p.is_window = 0 AND e.entry_key <= ?"
+        entries = "pools p CROSS JOIN entries e"
+        where = "e.pool_key = p.pool_key AND p.account_key > ? AND p.account_key <= ? AND p.is_window = 0 AND e.entry_key <= ?"
         return self._groups(entries, where, after_account, last_account, last_key)
 
     def book_months(self, after_account: int, last_account: int, since: int) -> Iterator[BookMonth]:
         """See `BookReader`."""
         columns = ", ".join(f"b.{name}" for name in BookMonth._fields)
-        tail = _GRANTS_OF.format(join="JOIN book_months b ON b.grant_key = g.grant_key")
-        sql = f"SELECT {columns} {tail} ORDER BY b.grant_key, b.period, b.late"
+        tail = _GRANTS_OF.format(join="CROSS JOIN book_months b")
+        sql = f"SELECT {columns} {tail} AND b.grant_key = g.grant_key ORDER BY b.grant_key, b.period, b.late"
         return map(BookMonth._make, self._rows_replanned(sql, after_account, last_account, since))
 
     def grant_facts(self, after_account: int, last_account: int, since: int) -> dict[int, GrantFacts]:
