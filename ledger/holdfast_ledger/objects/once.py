@@ -53,8 +53,8 @@ def asked_for(url: str, config: IngestConfig, other: Callable[[str, str], Source
         return _below(source, url.removeprefix(source.url.rstrip("/")).strip("/"), now_ms)
     url = url.rstrip("/")
     folder, _, name = url.rpartition("/")
-    if not folder.endswith("/") and (found := _named(open_source(other(_name(folder), folder)), name)):
-        return found
+    if not folder.endswith("/") and (one := _named(open_source(other(_name(folder), folder)), name)):
+        return one
     return _below(other(_name(url), url), "", now_ms)
 
 
@@ -71,8 +71,8 @@ def _named(opened: OpenSource, path: str) -> Asked | None:
 
 def _below(source: Source, path: str, now_ms: int) -> Asked:
     opened = open_source(source)
-    if path and (found := _named(opened, path)):
-        return found
+    if path and (named := _named(opened, path)):
+        return named
     below = source.model_copy(update={"prefix": path or source.prefix, "min_age_ms": 0})
     found = [one for some in wanted(opened.store, below, now_ms) for one in some if is_wanted(one.path, source)]
     return Asked(opened, tuple(found))

@@ -55,12 +55,12 @@ def _gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
     try:
         for chunk in chunks:
             left = chunk
-            while left:
+            while left := left if begun else left.lstrip(b"\x00"):  # between members: padding, as tapes have it
                 begun = True
                 yield inflater.decompress(left, READ_BYTES)
                 left = inflater.unconsumed_tail
                 if inflater.eof:
-                    left = inflater.unused_data.lstrip(b"\x00")  # padding, as tapes have it
+                    left = inflater.unused_data
                     inflater, begun = zlib.decompressobj(wbits=31), False
     except zlib.error as fault:
         raise Damaged(f"is damaged gzip: {fault}") from fault
