@@ -1,25 +1,29 @@
-"""`holdfast replay`: brings debits to the ledger that no sidecar will bring any more.
+"""`holdfast replay`: brings debits and events to the ledger that no sidecar will bring any more.
 
-    holdfast replay FOLDER --ledger HOST:PORT        the debits that a fenced, or set-aside, folder still has
+    holdfast replay FOLDER --ledger HOST:PORT        those that a fenced, or set-aside, folder still has
     holdfast replay --quarantined --ledger HOST:PORT  those that the ledger keeps until their pool is there
     holdfast replay --duplicates --ledger HOST:PORT   lists operations that were debited twice; changes nothing
 
-May be repeated: the ledger posts each debit once. The folder is only read. Exit statuses: 0 everything is dealt with;
-1 some debits were refused, or could not be read; 2 wrong usage; 69 the ledger did not answer; 75 a sidecar has the
-folder open; 77 the folder cannot be read.
+May be repeated: the ledger posts each debit once, and counts each event once. The folder is only read. Exit statuses:
+0 everything is dealt with; 1 some debits were refused, or something could not be read; 2 wrong usage; 69 the ledger did
+not answer; 75 a sidecar has the folder open; 77 the folder cannot be read.
 """
 
 import argparse
 import sys
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import grpc
+from holdfast.v1 import ingest_service_pb2 as ingest_pb
 from holdfast.v1 import ledger_service_pb2 as pb
+from holdfast.v1.ingest_service_pb2_grpc import IngestServiceStub
 from holdfast.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from holdfast.v1.ledger_sync_service_pb2 import Debit
 
+from holdfast_sidecar.engine.event_rows import EventRow
 from holdfast_sidecar.store.interface import StoreError, StoreLocked
 from holdfast_sidecar.store.leftovers import Leftovers, open_leftovers
 
@@ -31,6 +35,8 @@ EXIT_UNUSABLE = 77
 
 CALL_DEBITS = 1_000
 """Debits of one call, by the contract."""
+CALL_EVENTS = 10_000
+"""The same of events."""
 CALL_BYTES = 1 << 20
 """Bytes of one call: below what a ledger takes in one message."""
 CALL_TIMEOUT_S = 30
@@ -62,7 +68,9 @@ def main(argv: Sequence[str]) -> int:
             if options.quarantined:
                 return _finish(_quarantined(stub, options.account, options.dry_run), [])
             with open_leftovers(options.folder) as leftovers:
-                return _finish(_folder(stub, leftovers, options.kept, options.dry_run), leftovers.faults)
+                event_count = _push_events(IngestServiceStub(channel), leftovers, options.dry_run)
+                results = _folder(stub, leftovers, options.kept, options.dry_run)
+                return _finish(results, leftovers.faults, event_count)
         except StoreLocked as error:
             return _complain(f"{error}: stop the sidecar first", EXIT_LOCKED)
         except StoreError as error:
@@ -112,6 +120,39 @@ def _calls(debits: Iterable[Debit]) -> Iterator[list[Debit]]:
         yield run
 
 
+def _push_events(stub: IngestServiceStub, folder: Leftovers, dry_run: bool) -> int:
+    """Brings the events that wait; returns how many there are."""
+    event_count = 0
+    for rows in _batches(folder.events()):
+        count = sum(row.event_count for row in rows)
+        event_count += count
+        if not dry_run:
+            request = ingest_pb.PushEventsRequest(
+                sidecar_id=folder.sidecar_id,
+                birth_epoch=folder.birth_epoch,
+                first_sequence=rows[0].first_sequence,
+                event_count=count,
+                batch=zlib.compress(b"".join(row.payload for row in rows), 1),
+            )
+            stub.PushEvents(request, timeout=CALL_TIMEOUT_S)
+    return event_count
+
+
+def _batches(rows: Iterable[EventRow]) -> Iterator[list[EventRow]]:
+    """Yields runs of rows, each fit for one call."""
+    run: list[EventRow] = []
+    event_count = byte_count = 0
+    for row in rows:
+        event_count += row.event_count
+        byte_count += len(row.payload)
+        if run and (event_count > CALL_EVENTS or byte_count > CALL_BYTES):
+            yield run
+            run, event_count, byte_count = [], row.event_count, len(row.payload)
+        run.append(row)
+    if run:
+        yield run
+
+
 def _quarantined(stub: LedgerServiceStub, account_id: str, dry_run: bool) -> Iterator[pb.ReplayResult]:
     token = ""
     while True:
@@ -125,7 +166,7 @@ def _quarantined(stub: LedgerServiceStub, account_id: str, dry_run: bool) -> Ite
             return
 
 
-def _finish(results: Iterator[pb.ReplayResult], faults: list[str]) -> int:
+def _finish(results: Iterator[pb.ReplayResult], faults: list[str], event_count: int = 0) -> int:
     """Counts and tells what became of the debits, however far it came; returns the exit status."""
     counts: Counter[pb.ReplayOutcome] = Counter()
     amounts: defaultdict[pb.ReplayOutcome, int] = defaultdict(int)
@@ -140,9 +181,11 @@ def _finish(results: Iterator[pb.ReplayResult], faults: list[str]) -> int:
         for outcome, word in _WORDS.items():
             if counts[outcome]:
                 _tell(f"{counts[outcome]:>9} {word}, {amounts[outcome]} minor units")
+        if event_count:
+            _tell(f"{event_count:>9} events, of which the ledger counts those that it does not have")
         for fault in faults:
             _tell(f"could not be read: {fault}")
-    if not counts:
+    if not counts and not event_count:
         _tell("there is nothing to replay")
     return EXIT_REFUSED if faults or counts.keys() & _REFUSED else EXIT_DONE
 

@@ -1,5 +1,6 @@
 """`holdfast replay`: what a folder still has is sent in calls of their size, told and counted; it stays as it is."""
 
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,11 +8,14 @@ from pathlib import Path
 import grpc
 import lmdb
 import pytest
+from holdfast.v1 import ingest_service_pb2 as ingest_pb
+from holdfast.v1 import ingest_service_pb2_grpc as ingest_grpc
 from holdfast.v1 import ledger_service_pb2 as pb
 from holdfast.v1 import ledger_service_pb2_grpc as pb_grpc
+from holdfast_sidecar.engine.event_rows import EventRow, EventWrites
 from holdfast_sidecar.engine.state import Meta, Writes
 from holdfast_sidecar.replay import EXIT_DONE, EXIT_LOCKED, EXIT_REFUSED, EXIT_UNAVAILABLE, EXIT_UNUSABLE, main
-from holdfast_sidecar.store import codec
+from holdfast_sidecar.store import codec, event_codec
 from holdfast_sidecar.store.codec import Table
 from holdfast_sidecar.store.lmdb_store import ENGINE
 
@@ -22,10 +26,11 @@ POSTED, SENT = pb.REPLAY_OUTCOME_POSTED, pb.REPLAY_OUTCOME_ALREADY_POSTED
 DUPLICATE, UNKNOWN_POOL = pb.REPLAY_OUTCOME_DUPLICATE, pb.REPLAY_OUTCOME_UNKNOWN_POOL
 
 
-class Ledger(pb_grpc.LedgerServiceServicer):
+class Ledger(pb_grpc.LedgerServiceServicer, ingest_grpc.IngestServiceServicer):
     """Answers replays as it is told, and remembers what it was sent."""
 
     def __init__(self) -> None:
+        self.pushed: list[ingest_pb.PushEventsRequest] = []
         self.calls: list[pb.ReplayDebitsRequest] = []
         self.outcome: Callable[[int], pb.ReplayOutcome] = lambda _: POSTED
         self.fault: grpc.StatusCode | None = None
@@ -47,6 +52,10 @@ class Ledger(pb_grpc.LedgerServiceServicer):
             for debit in request.debits
         ]
         return pb.ReplayDebitsResponse(results=results)
+
+    def PushEvents(self, request: ingest_pb.PushEventsRequest, _: grpc.ServicerContext) -> ingest_pb.PushEventsResponse:
+        self.pushed.append(request)
+        return ingest_pb.PushEventsResponse()
 
     def ReplayQuarantinedDebits(
         self, request: pb.ReplayQuarantinedDebitsRequest, _: grpc.ServicerContext
@@ -77,6 +86,7 @@ def address(ledger: Ledger) -> Iterator[str]:
     """Where it listens."""
     server = grpc.server(ThreadPoolExecutor(2))
     pb_grpc.add_LedgerServiceServicer_to_server(ledger, server)
+    ingest_grpc.add_IngestServiceServicer_to_server(ledger, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield f"127.0.0.1:{port}"
@@ -202,3 +212,54 @@ def test_exactly_one_thing_is_replayed(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([*arguments, "--ledger", "127.0.0.1:1"])
     assert caught.value.code == 2
+
+
+# ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def put_events(folder: Path) -> None:
+    """Three rows of events, the first of them acked."""
+    rows = [EventRow(1, 5, 9, b"a"), EventRow(6, 6_000, 9, b"b"), EventRow(6_006, 5_000, 9, b"c")]
+    store = open_lmdb(folder, durability="host")
+    meta = store.load().meta
+    meta.acked_event_sequence = 5
+    store.commit(Writes(meta=meta, events=EventWrites(rows=rows)))
+    store.close()
+
+
+def test_events_that_wait_are_sent_too(
+    folder: Path, ledger: Ledger, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the sidecar would have sent them: whole rows, no more than a call may have."""
+    put_events(folder)
+    assert main([str(folder), "--ledger", address]) == EXIT_DONE
+    assert [(call.first_sequence, call.event_count, zlib.decompress(call.batch)) for call in ledger.pushed] == [
+        (6, 6_000, b"b"),
+        (6_006, 5_000, b"c"),
+    ]
+    assert {(call.sidecar_id, call.birth_epoch) for call in ledger.pushed} == {(SIDECAR_ID, 2)}
+    assert "11000 events" in capsys.readouterr().out
+
+
+def test_a_dry_run_sends_no_event(
+    folder: Path, ledger: Ledger, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_events(folder)
+    assert main([str(folder), "--ledger", address, "--dry-run"]) == EXIT_DONE
+    assert ledger.pushed == []
+    assert "11000 events" in capsys.readouterr().out
+
+
+def test_damaged_events_are_named_and_the_others_sent(
+    folder: Path, ledger: Ledger, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_events(folder)
+    with (
+        lmdb.open(str(folder), map_size=1 << 26, max_dbs=len(Table), lib_version=ENGINE) as environment,
+        environment.begin(write=True) as writer,
+    ):
+        table = environment.open_db(Table.EVENTS.value, txn=writer)
+        writer.put(event_codec.event_key(6, 6_000), b"damaged", db=table)
+    assert main([str(folder), "--ledger", address]) == EXIT_REFUSED
+    assert [call.first_sequence for call in ledger.pushed] == [6_006]
+    assert "could not be read: events 0000000000000006" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Reads the debits that a stopped sidecar's folder still has, for an operator to replay. Changes nothing.
+"""Reads the debits and events that a stopped sidecar's folder still has, for an operator to replay. Changes nothing.
 
 Works on a folder that was fenced and on one that was set aside (`unusable-<n>`), as far as its pages can be trusted.
 """
@@ -14,7 +14,8 @@ import lmdb
 from google.protobuf.message import DecodeError
 from holdfast.v1 import ledger_sync_service_pb2 as sync_pb2
 
-from holdfast_sidecar.store import codec
+from holdfast_sidecar.engine.event_rows import EventRow
+from holdfast_sidecar.store import codec, event_codec
 from holdfast_sidecar.store.codec import Table
 from holdfast_sidecar.store.folder import Folder, OwnerLock
 from holdfast_sidecar.store.interface import StoreTooNew, StoreUnusable
@@ -31,8 +32,11 @@ class Leftovers:
     epoch: int
     birth_epoch: int
     acked_sequence: int
+    acked_event_sequence: int
     transaction: lmdb.Transaction[bytes]
     table: lmdb._Database
+    event_table: lmdb._Database | None
+    """None: the folder is of a format that knew no events."""
     faults: list[str] = field(default_factory=list)
     """Records that could not be read, so far."""
 
@@ -46,6 +50,19 @@ class Leftovers:
                 yield sync_pb2.Debit.FromString(codec.unseal(record))
             except (StoreUnusable, DecodeError) as error:
                 self.faults.append(f"debit {key.hex()}: {error}")
+
+    def events(self) -> Iterator[EventRow]:
+        """Yields the rows of events that the ledger has not acked, in order; as `debits`."""
+        if self.event_table is None:
+            return
+        for key, record in self.transaction.cursor(db=self.event_table).iternext():
+            try:
+                row = event_codec.decode_events(key, record)
+            except StoreUnusable as error:
+                self.faults.append(f"events {key.hex()}: {error}")
+                continue
+            if row.first_sequence + row.event_count - 1 > self.acked_event_sequence:
+                yield row
 
 
 @contextlib.contextmanager
@@ -76,12 +93,27 @@ def open_leftovers(path: Path) -> Iterator[Leftovers]:
             environment.begin() as transaction,
         ):
             meta = _meta(environment, transaction)
-            table = environment.open_db(Table.DEBITS.value, txn=transaction, create=False)
-            yield Leftovers(meta.sidecar_id, meta.epoch, meta.birth_epoch, meta.acked_sequence, transaction, table)
+            yield Leftovers(
+                meta.sidecar_id,
+                meta.epoch,
+                meta.birth_epoch,
+                meta.acked_sequence,
+                meta.acked_event_sequence,
+                transaction,
+                environment.open_db(Table.DEBITS.value, txn=transaction, create=False),
+                _event_table(environment, transaction),
+            )
     except (lmdb.Error, OSError) as error:
         raise StoreUnusable(f"the store in {path} cannot be read: {error}") from error
     finally:
         lock.release()
+
+
+def _event_table(environment: lmdb.Environment, transaction: lmdb.Transaction[bytes]) -> lmdb._Database | None:
+    try:
+        return environment.open_db(Table.EVENTS.value, txn=transaction, create=False)
+    except lmdb.NotFoundError:
+        return None
 
 
 def _meta(environment: lmdb.Environment, transaction: lmdb.Transaction[bytes]) -> records_pb2.MetaRecord:
