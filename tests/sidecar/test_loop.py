@@ -3,13 +3,16 @@
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import grpc
 import pytest
 from holdfast.v1 import enforcement_service_pb2 as pb
+from holdfast.v1 import usage_service_pb2 as usage_pb
 from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
+from holdfast.v1.usage_service_pb2_grpc import UsageServiceStub
 from holdfast_sidecar.dispatcher.decode import Decoder
-from holdfast_sidecar.dispatcher.dispatcher import METHODS, Dispatcher
+from holdfast_sidecar.dispatcher.dispatcher import EVENT_ROUND_BYTES, METHODS, Dispatcher
 from holdfast_sidecar.dispatcher.encode import Encoder
 from holdfast_sidecar.dispatcher.gate import Gate
 from holdfast_sidecar.dispatcher.usage import UsageCalls
@@ -30,7 +33,7 @@ from holdfast_sidecar.loop import DecisionLoop, boottime_ns, unix_ms
 from holdfast_sidecar.store.interface import StoreFailed
 from holdfast_sidecar.store.memory_store import MemoryDisk, MemoryStore
 from holdfast_sidecar.transport.factory import open_transport
-from holdfast_sidecar.transport.interface import TransportConfig
+from holdfast_sidecar.transport.interface import Item, TransportConfig
 
 HOUR_NS = 3_600 * 10**9
 LEASE = LeaseState(
@@ -60,7 +63,7 @@ class Rig:
     def __init__(self) -> None:
         self.disk = MemoryDisk()
         self.store = MemoryStore(self.disk, sidecar_id="host-1", boot_id="boot-1", now_ns=boottime_ns())
-        engine = Engine(EngineSettings(), self.store.load(), Encoder(), boottime_ns())
+        engine = Engine(EngineSettings(), self.store.load(), Encoder(), boottime_ns(), self.store)
         self.transport = open_transport(TransportConfig(methods=METHODS, tcp_address="127.0.0.1:0"))
         self.inbox = Inbox(self.transport.wake)
         self.notices = Notices()
@@ -76,6 +79,7 @@ class Rig:
         self.thread.start()
         self.channel = grpc.insecure_channel(f"127.0.0.1:{self.transport.tcp_port}")
         self.stub = EnforcementServiceStub(self.channel)
+        self.usage = UsageServiceStub(self.channel)
 
     def _run(self) -> None:
         try:
@@ -117,6 +121,61 @@ def test_a_failed_commit_is_unavailable_to_its_batch_and_ends_the_loop(rig: Rig)
     rig.thread.join(5)
     assert isinstance(rig.failure, StoreFailed)
     assert rig.loop.statistics().failed
+
+
+def report(*event_ids: str, subject: str = "") -> usage_pb.ReportEventsRequest:
+    events = [
+        usage_pb.UsageEvent(
+            id=event_id, source="s", type="t", account_id="acme", time_unix_ms=unix_ms(), subject=subject
+        )
+        for event_id in event_ids
+    ]
+    return usage_pb.ReportEventsRequest(events=events)
+
+
+def test_an_event_that_was_accepted_is_durable(rig: Rig) -> None:
+    assert rig.usage.ReportEvents(report("1", "2"), timeout=5).accepted_count == 2
+    rig.disk.owner = None
+    again = MemoryStore(rig.disk, sidecar_id="host-1", boot_id="boot-1", now_ns=boottime_ns())
+    assert again.load().last_event_sequence == 2
+    assert again.event_name_count == 2
+
+
+def test_a_failed_commit_accepts_no_event(rig: Rig) -> None:
+    """Not even one that would be a duplicate of another in the same batch."""
+    rig.store.fail_next_commit = True
+    with pytest.raises(grpc.RpcError) as caught:
+        rig.usage.ReportEvents(report("1", "1"), timeout=5)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    rig.thread.join(5)
+    assert isinstance(rig.failure, StoreFailed)
+
+
+def test_a_round_takes_no_more_events_than_others_can_wait_for() -> None:
+    """Requests with events wait for their turn, in their order; what comes beside them does not."""
+    dispatcher = Dispatcher(Decoder(3_600_000, 256), lambda: True, UsageCalls(Gate(boottime_ns), 256))
+    method = [method.path for method in METHODS].index("/holdfast.v1.UsageService/ReportEvents")
+    large = report(*[f"{number}" for number in range(100)], subject="x" * 512).SerializeToString()
+    assert EVENT_ROUND_BYTES / 3 < len(large) < EVENT_ROUND_BYTES / 2
+    items: list[Item] = [(number, method, large, "tcp:127.0.0.1:1", 0) for number in range(1, 8)]
+    items.insert(3, (99, 1, reserve("a").SerializeToString(), "tcp:127.0.0.1:1", 0))
+    calls, replies = dispatcher.decode(items)
+    assert ([call.call_id for call in calls], replies) == ([99], [])
+    turns = []
+    while dispatcher.events_wait:
+        calls, replies = dispatcher.decode_events()
+        assert replies == []
+        turns.append([call.call_id for call in calls])
+    assert turns == [[1, 2, 3], [4, 5, 6], [7]]
+
+
+def test_a_request_with_events_at_fault_is_answered_in_its_turn(rig: Rig) -> None:
+    """As any other: what is no request, and what has no events."""
+    call: Any = rig.channel.unary_unary("/holdfast.v1.UsageService/ReportEvents")
+    for payload in (b"\xff", b""):
+        with pytest.raises(grpc.RpcError) as caught:
+            call(payload, timeout=5)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_a_failed_commit_refuses_a_session_message_and_leaves_the_stream(rig: Rig) -> None:
