@@ -5,7 +5,7 @@ in time makes room for what is newer.
 """
 
 from collections import deque
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 from holdfast_sidecar.engine.operations import Charge, Extend, Operation, Report, Reserve, Result
 
@@ -15,12 +15,8 @@ KEPT_COUNT: Final = 200
 """Denials, and as many of the others, between two looks: more a second than anybody reads."""
 
 
-class Decided(NamedTuple):
-    """A decision: at which time of day in milliseconds, on what, and its answer."""
-
-    unix_ms: int
-    operation: Operation
-    result: Result
+Decided: TypeAlias = tuple[int, Operation, Result]
+"""A decision: at which time of day in milliseconds, on what, and its answer. Plain, since each decision makes one."""
 
 
 class RecentDecisions:
@@ -35,7 +31,7 @@ class RecentDecisions:
         """Notes a decision; faults are none."""
         if type(result) is bytes:
             self._noted_count += 1
-            (self._denied if denied else self._allowed).append(Decided(unix_ms, operation, result))
+            (self._denied if denied else self._allowed).append((unix_ms, operation, result))
 
     def take(self) -> tuple[list[Decided], int]:
         """Returns at most `KEPT_COUNT` decisions, denials first, and how many there were since the last call."""

@@ -50,11 +50,11 @@ class DecisionReports:
 
 
 def _record(decided: Decided) -> ingest_service_pb2.DecisionRecord:
-    operation = decided.operation
+    unix_ms, operation, result = decided
     assert isinstance(operation, Reserve | Extend | Charge)
-    kind, amount, answer, granted_amount = _answer(operation, cast("bytes", decided.result))
+    kind, amount, answer, granted_amount = _answer(operation, cast("bytes", result))
     record = ingest_service_pb2.DecisionRecord(
-        decided_at_unix_ms=decided.unix_ms,
+        decided_at_unix_ms=unix_ms,
         kind=kind,
         account_id=operation.account_id,
         operation_id=operation.operation_id,
