@@ -3,7 +3,7 @@
 Each call blocks; `service` has threads for them. Upstream of it are `question` and `tokens`, downstream `statements`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -25,14 +25,12 @@ from holdfast_ledger.queries.question import (
     question_of,
     scope_of,
 )
-from holdfast_ledger.queries.statements import Builder, Place, Reading, Source, Statement
+from holdfast_ledger.queries.statements import Place, Reading
 from holdfast_ledger.queries.tokens import PageToken, TracePageToken
+from holdfast_ledger.queries.views import QUESTION_TIMEOUT_MS, Row, View
 from holdfast_ledger.usage import database as store
 from holdfast_ledger.usage.database import UsageDatabase
 from holdfast_ledger.validation import check_range, check_text
-
-QUESTION_TIMEOUT_MS: Final = 20_000
-"""Of each statement of a question: longer than any chart is waited for, short beside what a scan without end takes."""
 
 MAX_TOKENS_BYTES: Final = 2_500_000
 """Of the trace tokens of a page: with a long request they are cut to fewer cells, since clients take 4 MiB."""
@@ -47,8 +45,6 @@ MAX_PREFIX_BYTES: Final = 1_024
 _MAX_INT64: Final = 2**63 - 1
 _SNAPSHOT: Final = """SELECT batch_no, toUnixTimestamp64Milli(complete_until) AS until FROM feed_turns
 WHERE complete = 1 ORDER BY batch_no DESC, complete_until DESC LIMIT 1"""
-
-Row: TypeAlias = Mapping[str, "int | str | list[str]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +89,13 @@ class Answers:
         with _translated():
             snapshot = self._snapshot()
             batch_no = page.batch_no if page is not None else snapshot.batch_no
+            view = self._view(question.scope, batch_no)
             if page is None:
-                self._check_keys(question, batch_no)
-            reading = self._reading(question, batch_no)
+                _check_keys(view, question)
             writer = tokens.trace_writer(request, batch_no)
             size = max(1, min(size, MAX_TOKENS_BYTES // writer.length))
-            rows = self._cells(reading, page, size + 1)
-            unit = self._unit(question, batch_no)
+            rows = _cells(view, question, page, size + 1)
+            unit = self._unit(view, question)
         total, compared = _totals(page, rows)
         answer = api.QueryUsageResponse(
             cells=[_cell(row, question, writer) for row in rows[:size]],
@@ -116,29 +112,16 @@ class Answers:
             answer.next_page_token = tokens.write_page(PageToken(digest, made_ms, batch_no, total, compared, after))
         return answer
 
-    def _cells(self, reading: Reading, page: PageToken | None, limit: int) -> list[Row]:
-        tops = self._tops(reading)
-        builder = Builder(reading.question.scope, reading.batch_no)
-        return self._ask(builder.cells(reading, tops, page.after if page is not None else (), limit))
-
-    def _tops(self, reading: Reading) -> list[tuple[str, ...]] | None:
-        question = reading.question
-        if not question.top or not question.group_by:
-            return None
-        rows = self._ask(Builder(question.scope, reading.batch_no).tops(reading))
-        return [tuple(str(row[f"g{place}"]) for place in range(len(question.group_by))) for row in rows]
-
-    def _unit(self, question: Question, batch_no: int) -> Unit:
+    def _unit(self, view: View, question: Question) -> Unit:
         """Finds the unit, if all figures have the same: first without the filters, which is cheap and mostly enough."""
         name = UNIT_KEYS.get(question.measure)
         if name is None:
             return Unit()
         key = Key.named(name)
         for filters in dict.fromkeys([(), question.filters]):
-            fact = FACTS_OF[question.measure][0]
             keys = [key, *(one.key for one in filters)]
-            sources = self._sources(fact, question.window, keys, question.scope, batch_no)
-            values = self._ask(Builder(question.scope, batch_no).values(sources, key, filters, "", 2))
+            sources = view.sources(FACTS_OF[question.measure], question.window, keys)
+            values = view.ask(view.builder().values(sources, key, filters, "", 2))
             if len(values) == 1:
                 return self._unit_of(name, str(values[0]["name"]))
         return Unit()
@@ -156,22 +139,13 @@ class Answers:
         digest = tokens.trace_digest(request.trace_token, question.scope)
         after = tokens.read_trace_page(request.page_token, digest, now_ms) if request.page_token else None
         with _translated():
-            rows = self._traced(question, token, after, size + 1)
+            rows = _traced(self._view(question.scope, token.batch_no), question, token, after, size + 1)
         answer = api.TraceUsageResponse(traces=[_trace(row) for row in rows[:size]])
         if len(rows) > size:
             made_ms = after.made_ms if after is not None else now_ms
             time_ms, fact, row_id = (_number(rows[size - 1][name]) for name in ("time_ms", "fact", "row"))
             answer.next_page_token = tokens.write_trace_page(TracePageToken(digest, made_ms, time_ms, fact, row_id))
         return answer
-
-    def _traced(
-        self, question: Question, token: tokens.TraceToken, after: TracePageToken | None, limit: int
-    ) -> list[Row]:
-        facts = FACTS_OF[question.measure]
-        tops = self._tops(self._reading(question, token.batch_no)) if token.rest else None
-        sources = [rollups.of_rows(fact, _step(question.window, token.step_ms)) for fact in facts]
-        builder = Builder(question.scope, token.batch_no)
-        return self._ask(builder.trace(question, sources, Place(token.group, token.rest), tops, after, limit))
 
     # Keys.
 
@@ -185,75 +159,75 @@ class Answers:
         span = window(request.start_unix_ms, request.end_unix_ms, Granularity.WHOLE, "UTC")
         key = key_of("key", request.key) if request.key else None
         with _translated():
-            batch_no = self._snapshot().batch_no
+            view = self._view(scope, self._snapshot().batch_no)
             if key is None:
-                names = [*BUILT_IN, *self._dimensions(FACTS, span, scope, batch_no, MAX_LISTED)]
+                names = [*BUILT_IN, *_dimensions(view, FACTS, span, MAX_LISTED)]
                 return api.ListUsageKeysResponse(names=[n for n in names if n.startswith(request.prefix)][:limit])
             facts = [fact for fact in FACTS if key.is_dimension or key.name in fact.columns]
-            sources = [one for fact in facts for one in self._sources(fact, span, [key], scope, batch_no)]
-            rows = self._ask(Builder(scope, batch_no).values(sources, key, (), request.prefix, limit))
+            rows = view.ask(view.builder().values(view.sources(facts, span, [key]), key, (), request.prefix, limit))
         return api.ListUsageKeysResponse(names=[str(row["name"]) for row in rows])
-
-    def _dimensions(self, facts: Sequence[Fact], span: Window, scope: str, batch_no: int, limit: int) -> Sequence[str]:
-        """Lists the dimensions of a window as callers name them, the most used first."""
-        sources: list[Source] = []
-        for fact in facts:
-            if self._use_rollups and not scope:
-                known = rollups.hours(self._database, fact, span, batch_no, QUESTION_TIMEOUT_MS)
-                sources += rollups.sources(fact, rollups.dimensions_of(fact), span, known)
-            else:
-                sources.append(rollups.of_rows(fact, span))
-        rows = self._ask(Builder(scope, batch_no).dimensions(sources, limit))
-        return [str(Key(str(row["name"]), is_dimension=True)) for row in rows]
-
-    def _check_keys(self, question: Question, batch_no: int) -> None:
-        """Refuses a dimension that nothing in the window has, unless there is nothing at all."""
-        facts = FACTS_OF[question.measure]
-        checked: set[Key] = set()
-        for field, key in question.dimensions:
-            if key in checked or self._any_row(question, facts, batch_no, key):
-                checked.add(key)
-                continue
-            if not self._any_row(question, facts, batch_no, None):
-                return
-            names = self._dimensions(facts, question.window, question.scope, batch_no, MAX_KEYS_NAMED)
-            there = ", ".join([*keys_of(question.measure), *names])
-            raise InvalidArgument(field, f"nothing in this window has {str(key)!r}; there are {there}")
-
-    def _any_row(self, question: Question, facts: Sequence[Fact], batch_no: int, key: Key | None) -> bool:
-        keys = [key] if key is not None else []
-        return any(
-            self._ask(Builder(question.scope, batch_no).any_row(source, key))
-            for fact in facts
-            for source in self._sources(fact, question.window, keys, question.scope, batch_no)
-        )
-
-    # Where to read.
 
     def _snapshot(self) -> Snapshot:
         rows = self._database.query(_SNAPSHOT, timeout_ms=QUESTION_TIMEOUT_MS).to_pylist()
         return Snapshot(rows[0]["batch_no"], max(0, rows[0]["until"])) if rows else Snapshot(0, 0)
 
-    def _reading(self, question: Question, batch_no: int) -> Reading:
-        keys = [*question.group_by, *(kept.key for kept in question.filters)]
+    def _view(self, scope: str, batch_no: int) -> View:
+        return View(self._database, scope, batch_no, use_rollups=self._use_rollups)
 
-        def sources(span: Window) -> list[Source]:
-            facts = FACTS_OF[question.measure]
-            return [one for fact in facts for one in self._sources(fact, span, keys, question.scope, batch_no)]
 
-        compared = sources(question.compared) if question.compared is not None else ()
-        return Reading(question, batch_no, sources(question.window), compared)
+def _cells(view: View, question: Question, page: PageToken | None, limit: int) -> list[Row]:
+    reading = _reading(view, question)
+    after = page.after if page is not None else ()
+    return view.ask(view.builder().cells(reading, _tops(view, reading), after, limit))
 
-    def _sources(self, fact: Fact, span: Window, keys: Sequence[Key], scope: str, batch_no: int) -> Sequence[Source]:
-        rollup = rollups.rollup_for(fact, keys, scope) if self._use_rollups else None
-        if rollup is None:
-            return [rollups.of_rows(fact, span)]
-        known = rollups.hours(self._database, fact, span, batch_no, QUESTION_TIMEOUT_MS)
-        return rollups.sources(fact, rollup.sums, span, known)
 
-    def _ask(self, statement: Statement) -> list[Row]:
-        rows: list[Row] = self._database.query(statement.sql, statement.parameters, QUESTION_TIMEOUT_MS).to_pylist()
-        return rows
+def _tops(view: View, reading: Reading) -> list[tuple[str, ...]] | None:
+    """Finds the largest groups; None: all are shown."""
+    question = reading.question
+    if not question.top or not question.group_by:
+        return None
+    return [_group(row, question) for row in view.ask(view.builder().tops(reading))]
+
+
+def _reading(view: View, question: Question) -> Reading:
+    keys = [*question.group_by, *(kept.key for kept in question.filters)]
+    facts = FACTS_OF[question.measure]
+    compared = view.sources(facts, question.compared, keys) if question.compared is not None else ()
+    return Reading(question, view.batch_no, view.sources(facts, question.window, keys), compared)
+
+
+def _traced(
+    view: View, question: Question, token: tokens.TraceToken, after: TracePageToken | None, limit: int
+) -> list[Row]:
+    tops = _tops(view, _reading(view, question)) if token.rest else None
+    step = _step(question.window, token.step_ms)
+    sources = [rollups.of_rows(fact, step) for fact in FACTS_OF[question.measure]]
+    return view.ask(view.builder().trace(question, sources, Place(token.group, token.rest), tops, after, limit))
+
+
+def _dimensions(view: View, facts: Sequence[Fact], span: Window, limit: int) -> Sequence[str]:
+    """Lists the dimensions of a window as callers name them, the most used first."""
+    rows = view.ask(view.builder().dimensions(view.dimension_sources(facts, span), limit))
+    return [str(Key(str(row["name"]), is_dimension=True)) for row in rows]
+
+
+def _check_keys(view: View, question: Question) -> None:
+    """Refuses a dimension that nothing in the window has, unless there is nothing at all."""
+    checked: set[Key] = set()
+    for field, key in question.dimensions:
+        if key in checked or _any_row(view, question, key):
+            checked.add(key)
+            continue
+        if not _any_row(view, question, None):
+            return
+        names = _dimensions(view, FACTS_OF[question.measure], question.window, MAX_KEYS_NAMED)
+        there = ", ".join([*keys_of(question.measure), *names])
+        raise InvalidArgument(field, f"nothing in this window has {str(key)!r}; there are {there}")
+
+
+def _any_row(view: View, question: Question, key: Key | None) -> bool:
+    sources = view.sources(FACTS_OF[question.measure], question.window, [key] if key is not None else [])
+    return any(view.ask(view.builder().any_row(source, key)) for source in sources)
 
 
 @contextmanager

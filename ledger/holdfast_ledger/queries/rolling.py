@@ -1,5 +1,6 @@
 """Keeps the sums of hours right: sums those that were touched since, and clears away what was taken the place of."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
@@ -9,7 +10,7 @@ import pyarrow as pa
 from holdfast_ledger.governance.periods import HOUR_MS
 from holdfast_ledger.queries.keys import FACTS, Fact
 from holdfast_ledger.queries.rollups import DIMENSIONS_TABLE, ROLLUPS, Rollup
-from holdfast_ledger.usage.database import Parameter, UsageDatabase
+from holdfast_ledger.usage.database import Parameter, UsageDatabase, UsageTooLarge
 
 OPEN_MS: Final = 5 * 60_000
 """An hour is summed so long after its end: most of what is late has come by then."""
@@ -42,6 +43,9 @@ _CLEAR: Final = """DELETE FROM rollup_rolls WHERE roll IN (
     ON old.fact = later.fact AND old.hour = later.hour WHERE old.roll < later.settled)"""
 
 
+_log = logging.getLogger(__name__)
+
+
 class Roller:
     """Sums hours. One at a time: the worker's."""
 
@@ -49,6 +53,7 @@ class Roller:
         self._database = database
         self._last_roll = -1
         self._cleared_ms = 0
+        self._too_large: set[tuple[str, int]] = set()
 
     def turn(self, now_ms: int) -> bool:
         """Sums some hours that are over, the latest first; returns whether more are left. Raises `UsageStoreError`."""
@@ -56,15 +61,28 @@ class Roller:
         open_hour = max(0, now_ms - OPEN_MS) // HOUR_MS
         settled_ms = max(0, now_ms - SETTLING_MS)
         rows = self._database.query(_STALE, {"open": open_hour, "settled_ms": settled_ms, "limit": limit}).to_pylist()
-        stale = [(row["fact"], row["hour"]) for row in rows]
+        stale = {(row["fact"], row["hour"]) for row in rows} - self._too_large
         for fact in FACTS:
             hours = sorted(hour for name, hour in stale if name == fact.table)
             for start in range(0, len(hours), HOURS_A_ROLL):
-                self._roll(fact, hours[start : start + HOURS_A_ROLL], now_ms)
+                self._roll_what_fits(fact, hours[start : start + HOURS_A_ROLL], now_ms)
         self._cleared_ms = self._cleared_ms or now_ms
         if now_ms - self._cleared_ms >= KEPT_MS:
             self._clear(now_ms)
         return len(stale) == limit
+
+    def _roll_what_fits(self, fact: Fact, hours: Sequence[int], now_ms: int) -> None:
+        """Sums hours, fewer at once where they need more memory than there is."""
+        try:
+            self._roll(fact, hours, now_ms)
+        except UsageTooLarge:
+            if len(hours) == 1:
+                _log.warning("an hour of %s is too large to be summed, and is read row by row", fact.table)
+                self._too_large.add((fact.table, hours[0]))
+                return
+            half = len(hours) // 2
+            self._roll_what_fits(fact, hours[:half], now_ms)
+            self._roll_what_fits(fact, hours[half:], now_ms)
 
     def _roll(self, fact: Fact, hours: Sequence[int], now_ms: int) -> None:
         """Sums some hours, and then writes down that their sums count."""
