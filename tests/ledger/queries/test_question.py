@@ -16,7 +16,8 @@ IN, EXISTS = api.FILTER_OPERATOR_IN, api.FILTER_OPERATOR_EXISTS
 
 def filters(*said: dict[str, Any]) -> dict[str, Any]:
     """Fields of a question with filters, by default on the meter."""
-    return {"filters": [api.UsageFilter(**({"key": "meter", "operator": IN, "values": ["x"]} | one)) for one in said]}
+    default: dict[str, Any] = {"key": "meter", "operator": IN, "values": ["x"]}
+    return {"filters": [api.UsageFilter(**(default | one)) for one in said]}
 
 
 @pytest.mark.parametrize(
