@@ -6,7 +6,7 @@ the files. Upstream: the JSON files that `holdfast bench --json` wrote.
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,7 +55,10 @@ def _section(file: Result) -> Iterator[str]:
         f"load average at the start {where['load_average']}."
     )
     yield ""
-    if file["results"]:
+    records = [row for row in file["results"] if "transport" not in row]
+    if records:
+        yield from _records(records)
+    elif file["results"]:
         # Files from before there were paths have no ratio to the empty one.
         by_path = any(row.get("path") for row in file["results"])
         columns = ["subject", "in flight", "per s (lowest, highest)", "P50 us", "P99 us", "P99.9 us", "to bare"]
@@ -69,6 +72,32 @@ def _section(file: Result) -> Iterator[str]:
         yield "| --- | --- | --- | --- | --- |"
         yield from map(_measure_row, file["measures"])
         yield ""
+
+
+def _records(rows: Sequence[Result]) -> Iterator[str]:
+    """The table of a scenario that measures no transport: its own fields, those within a field beside one another."""
+    flat = [dict(_flat({name: value for name, value in row.items() if name != "scenario"})) for row in rows]
+    columns = list(dict.fromkeys(name for row in flat for name in row))
+    yield f"| {' | '.join(columns)} |"
+    yield f"| {' | '.join('---' for _ in columns)} |"
+    for row in flat:
+        yield f"| {' | '.join(_cell(row.get(name)) for name in columns)} |"
+    yield ""
+
+
+def _flat(row: Result) -> Iterator[tuple[str, Any]]:
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name} {inner}", one) for inner, one in value.items())
+        else:
+            yield name, value
+
+
+def _cell(value: object) -> str:
+    """Whole numbers in full; other ones as figures are shown."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return _number(value) if isinstance(value, float | None) else str(value)
 
 
 def _row(row: Result, *, by_path: bool) -> str:

@@ -86,8 +86,12 @@ def _chart(chart: Chart) -> str:
     figure = Figure(figsize=(_WIDTH_INCHES, _CURVE_INCHES), layout="constrained")
     axes: Axes = figure.add_subplot()
     for name, values in chart.lines.items():
-        axes.plot(range(1, len(values) + 1), values, label=name)
-    axes.set_ylim(bottom=0)
+        axes.plot(chart.x_values or range(1, len(values) + 1), values, label=name, marker="o" if chart.x_values else "")
+    if chart.logarithmic:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
     axes.set_xlabel(chart.x_label)
     axes.set_ylabel(chart.y_label)
     axes.grid(visible=True, alpha=0.3)

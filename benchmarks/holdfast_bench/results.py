@@ -157,7 +157,11 @@ class Chart:
     x_label: str
     y_label: str
     lines: Mapping[str, Sequence[float]]
-    """Values at 1, 2, 3 …, by the line's name."""
+    """Values by the line's name, at `x_values`."""
+    x_values: Sequence[float] = ()
+    """Empty: 1, 2, 3 …"""
+    logarithmic: bool = False
+    """Both axes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from holdfast_bench.scenarios import (
     trace,
     transport,
     uplink,
+    usage_query,
 )
 
 
@@ -51,6 +52,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "ledger": Scenario("debits a second that the ledger posts, on either store, a stream a replica", ledger.run),
     "events": Scenario("events a second, durable and charged, and when a query shows them", events.run),
     "ingest": Scenario("rows a second that are taken in from Parquet, CSV and JSON lines", ingest.run),
+    "usage-query": Scenario("questions about usage, over millions of rows", usage_query.run),
     "estimates": Scenario(
         "what is left of a wallet at the first denial: worst-case against learned holds", estimates.run
     ),
