@@ -4,7 +4,7 @@ import pytest
 from holdfast.v1 import usage_service_pb2 as api
 from holdfast_ledger.queries import rolling, rollups
 from holdfast_ledger.queries.calendar import Granularity, window
-from holdfast_ledger.queries.keys import EVENTS, SPEND, USAGE, Key
+from holdfast_ledger.queries.keys import EVENTS, SPEND, USAGE, Fact, Key
 from holdfast_ledger.queries.rolling import KEPT_MS, OPEN_MS, SETTLING_MS, Roller
 from holdfast_ledger.queries.rollups import Hours, of_rows, rollup_for, sources
 from holdfast_ledger.queries.statements import Source, Span
@@ -46,7 +46,7 @@ def count(setting: Setting, table: str) -> int:
     ],
 )
 def test_the_smallest_sums_that_know_the_keys_are_read(
-    fact: rollups.Fact, keys: list[str], scope: str, table: str | None
+    fact: Fact, keys: list[str], scope: str, table: str | None
 ) -> None:
     """Those without accounts never for one account."""
     found = rollup_for(fact, [Key.named(name) for name in keys], scope)
