@@ -74,9 +74,13 @@ def _opened(said: argparse.Namespace) -> Iterator[UsageDatabase]:
 def _check(said: argparse.Namespace, source: Source) -> int:
     with _opened(said) as database, source.reading() as reader:
         done, count, lines = differences(reader, database)
+        heads = reader.feed_heads()
+    if heads.entry_key and not done.batch_no:
+        sys.stdout.write("the usage store was never fed: holdfast usage rebuild\n")
+        return EXIT_FINDINGS
     for line in lines[:SHOWN_COUNT]:
         sys.stdout.write(f"{line}\n")
-    until = f"up to turn {done.batch_no}, entry {done.entry_key}, debit {done.debit_key}"
+    until = f"up to entry {done.entry_key} of {heads.entry_key}, batch {done.event_batch_key} of {heads.batch_key}"
     if lines:
         sys.stdout.write(f"{len(lines)} of {count} figures differ, {until}: holdfast usage rebuild\n")
         return EXIT_FINDINGS

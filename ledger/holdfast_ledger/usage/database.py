@@ -42,6 +42,10 @@ class UsageRefused(UsageStoreError):
     """The engine does not take the statement: a mistake in it, or a table that is not there."""
 
 
+class UsageDamaged(UsageStoreError):
+    """What is on the disk cannot be read: the store has to be made anew."""
+
+
 class UsageDatabase(Protocol):
     """A usage store. Any thread; each call by itself."""
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import clickhouse_connect
 import pyarrow as pa
@@ -17,6 +18,7 @@ from holdfast_ledger.usage.database import (
     NO_PARAMETERS,
     QUERY_TIMEOUT_MS,
     Parameter,
+    UsageDamaged,
     UsageRefused,
     UsageStoreDown,
     UsageStoreError,
@@ -28,6 +30,9 @@ HANDLE_COUNT = 4
 """Statements at once: the feeder, and questions of several people; each has a handle on the one engine."""
 
 _KINDS: Mapping[int, type[UsageStoreError]] = {
+    33: UsageDamaged,
+    40: UsageDamaged,
+    246: UsageDamaged,
     159: UsageTimeout,
     160: UsageTimeout,
     158: UsageTooLarge,
@@ -37,8 +42,9 @@ _KINDS: Mapping[int, type[UsageStoreError]] = {
     210: UsageStoreDown,
     279: UsageStoreDown,
 }
-"""What codes of the engine's errors mean: TIMEOUT_EXCEEDED, TOO_SLOW, TOO_MANY_ROWS, MEMORY_LIMIT_EXCEEDED,
-TOO_MANY_ROWS_OR_BYTES, SOCKET_TIMEOUT, NETWORK_ERROR, ALL_CONNECTION_TRIES_FAILED."""
+"""What codes of the engine's errors mean: CANNOT_READ_ALL_DATA, CHECKSUM_DOESNT_MATCH, CORRUPTED_DATA,
+TIMEOUT_EXCEEDED, TOO_SLOW, TOO_MANY_ROWS, MEMORY_LIMIT_EXCEEDED, TOO_MANY_ROWS_OR_BYTES, SOCKET_TIMEOUT, NETWORK_ERROR,
+ALL_CONNECTION_TRIES_FAILED."""
 
 
 def query_settings(timeout_ms: int) -> dict[str, str]:
@@ -87,6 +93,8 @@ class EmbeddedDatabase:
         options = {"max_server_memory_usage": memory_mb << 20}
         self._handles: queue.SimpleQueue[Client] = queue.SimpleQueue()
         self._open: list[Client] = []
+        self.closing: IO[bytes] | None = None
+        """What is closed with it."""
         with translated():
             for _ in range(HANDLE_COUNT):
                 client = clickhouse_connect.get_client(interface="chdb", path=str(folder), chdb_options=options)
@@ -125,3 +133,5 @@ class EmbeddedDatabase:
         for client in self._open:
             client.close()
         self._open.clear()
+        if self.closing is not None:
+            self.closing.close()

@@ -4,17 +4,19 @@ The engine has a folder of its own within the store's. What cannot be opened is 
 whoever wants to know why; a process that died three times while it opened the folder counts as that.
 """
 
+import fcntl
 import hashlib
 import logging
 import shutil
 from pathlib import Path
+from typing import IO
 
 from holdfast_ledger.usage import schema, turns
-from holdfast_ledger.usage.database import UsageStoreDown, UsageStoreError
+from holdfast_ledger.usage.database import UsageDamaged, UsageStoreDown, UsageStoreError
 from holdfast_ledger.usage.embedded import EmbeddedDatabase
 
-ENGINE, DAMAGED, ATTEMPTS, FORMAT = "engine", "damaged", "attempts", "format"
-"""In the store's folder: the engine's own, what was set aside, openings in vain, and its tables' form."""
+ENGINE, DAMAGED, ATTEMPTS, FORMAT, LOCK = "engine", "damaged", "attempts", "format", "lock"
+"""In the store's folder: the engine's own, what was set aside, openings in vain, its tables' form, and who has it."""
 
 MAX_ATTEMPTS = 3
 
@@ -26,9 +28,40 @@ def open_folder(folder: Path, memory_mb: int) -> EmbeddedDatabase:
 
     Raises:
         UsageStoreDown: Another process has it.
+        UsageStoreError: A store that was just made cannot be opened either.
         OSError: The folder cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = _locked(folder)
+    try:
+        _prepare(folder)
+        try:
+            database = _opened(folder, memory_mb, lock)
+        except UsageStoreError as fault:
+            _log.error("the usage store is damaged, is set aside and fed anew: %s", fault)
+            begin_anew(folder, keep=True)
+            database = _opened(folder, memory_mb, lock)
+    except BaseException:
+        lock.close()
+        raise
+    (folder / FORMAT).write_text(current_form(), "utf-8")
+    (folder / ATTEMPTS).unlink(missing_ok=True)
+    return database
+
+
+def _locked(folder: Path) -> IO[bytes]:
+    """Locks the folder as long as the file is open. Raises `UsageStoreDown`."""
+    lock = (folder / LOCK).open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as fault:
+        lock.close()
+        raise UsageStoreDown(f"another process has the usage store in {folder}") from fault
+    return lock
+
+
+def _prepare(folder: Path) -> None:
+    """Takes away what cannot be used, and counts this attempt to open the rest."""
     form = folder / FORMAT
     if form.is_file() and form.read_text("utf-8") != current_form():
         _log.warning("the usage store was made by another version: it is fed anew")
@@ -38,29 +71,18 @@ def open_folder(folder: Path, memory_mb: int) -> EmbeddedDatabase:
         _log.error("the usage store could not be opened %s times: it is set aside and fed anew", attempts)
         begin_anew(folder, keep=True)
     (folder / ATTEMPTS).write_text(str(_attempts(folder) + 1), "utf-8")
-    try:
-        database = _opened(folder, memory_mb)
-    except UsageStoreDown:
-        (folder / ATTEMPTS).unlink()
-        raise
-    except UsageStoreError as fault:
-        _log.error("the usage store is damaged, is set aside and fed anew: %s", fault)
-        begin_anew(folder, keep=True)
-        database = _opened(folder, memory_mb)
-    form.write_text(current_form(), "utf-8")
-    (folder / ATTEMPTS).unlink(missing_ok=True)
-    return database
 
 
-def _opened(folder: Path, memory_mb: int) -> EmbeddedDatabase:
+def _opened(folder: Path, memory_mb: int, lock: IO[bytes]) -> EmbeddedDatabase:
     database = EmbeddedDatabase(folder / ENGINE, memory_mb)
     try:
         schema.create(database)
         if missing := turns.lost(database):
-            raise UsageStoreError(missing)
+            raise UsageDamaged(missing)
     except BaseException:
         database.close()
         raise
+    database.closing = lock
     return database
 
 

@@ -33,7 +33,8 @@ IDLE_COUNT = 16
 """Connections that are kept for the next questions."""
 
 _ERRORS: Mapping[str, type[UsageStoreError]] = {
-    kind.__name__: kind for kind in (kinds.UsageStoreDown, kinds.UsageTimeout, kinds.UsageTooLarge, kinds.UsageRefused)
+    kind.__name__: kind
+    for kind in (kinds.UsageStoreDown, kinds.UsageTimeout, kinds.UsageTooLarge, kinds.UsageRefused, kinds.UsageDamaged)
 }
 
 

@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from holdfast_ledger.usage.database import QUERY_TIMEOUT_MS, UsageDatabase, UsageStoreDown, UsageStoreError
+from holdfast_ledger.usage.database import (
+    QUERY_TIMEOUT_MS,
+    UsageDamaged,
+    UsageDatabase,
+    UsageStoreDown,
+    UsageStoreError,
+)
 from holdfast_ledger.usage.status import UsageStatus
 from holdfast_ledger.usage.wire import Head, receive, send
 
@@ -61,6 +67,8 @@ class Serving:
                 return {"status": self._status().told()}, None
             return {}, self._done(head, rows)
         except UsageStoreError as fault:
+            if isinstance(fault, UsageDamaged):
+                self._rebuild()
             return {"error": type(fault).__name__, "message": str(fault)}, None
         except Exception as fault:  # noqa: BLE001 - whatever it is becomes an answer
             _log.exception("a question failed")

@@ -13,6 +13,7 @@ class UsageStore:
 
     def __init__(self, config: LedgerConfig) -> None:
         """Makes it ready; `start` starts the worker."""
+        self.config = config
         self._supervisor = Supervisor(
             config.database,
             config.usage_store,

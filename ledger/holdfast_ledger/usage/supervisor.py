@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from holdfast_ledger.usage.worker_settings import SOCKET, WorkerSettings, is_cluster
@@ -70,7 +71,11 @@ class Supervisor:
             process.stdin.flush()
         except OSError:
             process.kill()
-        return process.wait()
+        try:
+            return process.wait()
+        finally:
+            with suppress(OSError):  # what was written last went nowhere
+                process.stdin.close()
 
     @property
     def process_id(self) -> int:

@@ -20,10 +20,10 @@ from holdfast_ledger.queries.rolling import Roller
 from holdfast_ledger.store.interface import StoreError
 from holdfast_ledger.usage import schema, turns
 from holdfast_ledger.usage.cluster import ClusterDatabase
-from holdfast_ledger.usage.database import UsageDatabase, UsageStoreError
+from holdfast_ledger.usage.database import UsageDamaged, UsageDatabase, UsageStoreError
 from holdfast_ledger.usage.feeder import HistoryChanged
 from holdfast_ledger.usage.feeding import make_empty, make_feeder
-from holdfast_ledger.usage.opening import open_folder
+from holdfast_ledger.usage.opening import begin_anew, open_folder
 from holdfast_ledger.usage.serving import Serving
 from holdfast_ledger.usage.source import Source, open_source
 from holdfast_ledger.usage.status import UsageStatus
@@ -59,6 +59,8 @@ class Worker:
         self._ending = threading.Event()
         self._status = UsageStatus("starting")
         self._counted_at = self._sum_at = 0.0
+        self._pause_ms = settings.interval_ms
+        """Before what failed is tried again."""
         self._rebuild = threading.Event()
         self._serving: Serving | None = None
 
@@ -68,16 +70,18 @@ class Worker:
 
     def run(self) -> None:
         """Opens the store, then feeds it; what fails is tried again."""
-        pause_ms = self._settings.interval_ms
         while not self._ending.is_set():
             try:
                 self._open_and_feed()
+            except UsageDamaged as fault:
+                _log.error("the usage store is damaged and fed anew: %s", fault)
+                self._begin_anew()
             except (StoreError, UsageStoreError, OSError) as fault:
                 _log.warning("the usage store is not fed, and will be: %s", fault)
                 failures = self._status.failure_count + 1
                 self._status = replace(self._status, state="failing", failure_count=failures, message=str(fault))
-            self._ending.wait(pause_ms / 1_000)
-            pause_ms = min(2 * pause_ms, MAX_PAUSE_MS)
+            self._ending.wait(self._pause_ms / 1_000)
+            self._pause_ms = min(2 * self._pause_ms, MAX_PAUSE_MS)
         if self._serving is not None:
             self._serving.close()
 
@@ -128,10 +132,10 @@ class Worker:
                 _log.warning("the usage store is fed anew: %s", fault)
                 self._empty(database)
                 return
+            pause_ms = 0 if fed.behind else self._settings.interval_ms
             self._sum_hours(roller, soon=fed.row_count > 0)
             self._tell(database, fed.turn, row_count=fed.row_count, behind=fed.behind)
-            if not fed.behind:
-                self._ending.wait(self._settings.interval_ms / 1_000)
+            self._ending.wait(pause_ms / 1_000)
 
     def _sum_hours(self, roller: Roller, *, soon: bool) -> None:
         """Sums hours that are over, from time to time; the feeder goes first."""
@@ -145,8 +149,15 @@ class Worker:
         self._rebuild.clear()
         self._status = replace(self._status, state="starting", rebuild_count=self._status.rebuild_count + 1)
 
+    def _begin_anew(self) -> None:
+        """Sets a damaged folder aside; of a cluster, its servers know what to do."""
+        if not is_cluster(self._settings.store):
+            begin_anew(Path(self._settings.store), keep=True)
+            self._status = replace(self._status, state="starting", rebuild_count=self._status.rebuild_count + 1)
+
     def _tell(self, database: UsageDatabase, turn: turns.Turn, *, row_count: int, behind: bool) -> None:
         """Moves the status on."""
+        self._pause_ms = self._settings.interval_ms
         counts = self._status.row_counts
         if time.monotonic() - self._counted_at > COUNT_INTERVAL_MS / 1_000:
             counts, self._counted_at = dict(turns.counts(database)), time.monotonic()
