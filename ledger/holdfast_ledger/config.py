@@ -116,6 +116,39 @@ class LedgerConfig(BaseSettings):
         description="time for which events are kept, and what became of their deliveries, at least a day: longer than "
         "anyone who lists them is away; what is yet to be delivered is kept longer",
     )
+    event_future_ms: int = Field(
+        300_000,
+        ge=0,
+        le=86_400_000,
+        description="how far ahead of the clock reported usage may lie: clocks differ by minutes, more is a mistake",
+    )
+    event_grace_ms: int = Field(
+        35 * 86_400_000,
+        ge=60_000,
+        le=366 * 86_400_000,
+        description="how far behind the clock reported usage may lie: a month and some days, so that the month before "
+        "can be completed; what is older is refused",
+    )
+    event_batch_retention_ms: int = Field(
+        90 * 86_400_000,
+        ge=86_400_000,
+        le=3_660 * 86_400_000,
+        description="time for which reported usage is kept as it came once it was counted, so that the usage store can "
+        "be rebuilt, and what was refused of it; longer than event_grace_ms",
+    )
+    event_waiting_batches: int = Field(
+        20_000,
+        ge=1,
+        le=10_000_000,
+        description="batches of reported usage, each at most 4 MiB, that may wait to be counted before whoever brings "
+        "more is told to wait; without a usage store any number waits",
+    )
+    metering_interval_ms: int = Field(
+        1_000,
+        ge=10,
+        le=60_000,
+        description="interval at which reported usage is charged: in the balance within seconds",
+    )
     shutdown_grace_ms: int = Field(
         5_000, ge=0, le=60_000, description="time for calls under way after SIGTERM; Kubernetes gives 30 s in all"
     )
@@ -142,6 +175,10 @@ class LedgerConfig(BaseSettings):
         ge=86_400_000,
         le=36_600 * 86_400_000,
         description="time for which the audit trail is kept: ten years, as books are",
+    )
+    ingest_file: str = Field(
+        "",
+        description="TOML file with the object stores that usage is taken in from (docs/usage.md); empty: none",
     )
     usage_store: str = Field(
         "",
@@ -223,6 +260,8 @@ def load(
         raise ConfigError("heartbeat_interval_ms: is more than half of lease_validity_ms, one lost heartbeat would cut")
     if config.allowance_validity_ms < config.lease_validity_ms:
         raise ConfigError("allowance_validity_ms: is below lease_validity_ms, allowances begin where leases end")
+    if config.event_batch_retention_ms < config.event_grace_ms:
+        raise ConfigError("event_batch_retention_ms: is below event_grace_ms, voids would not find what was charged")
     return config
 
 

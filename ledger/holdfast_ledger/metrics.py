@@ -9,6 +9,8 @@ from prometheus_client.registry import Collector
 
 from holdfast_ledger.books.keeping import BookStatistics
 from holdfast_ledger.delivery.deliverer import DeliveryCounts
+from holdfast_ledger.metering.statistics import MeteringStatistics
+from holdfast_ledger.objects.statistics import ObjectStatistics
 from holdfast_ledger.store.interface import CurrencyTotal, EventTotals
 from holdfast_ledger.usage.status import UsageStatus
 from holdfast_ledger.writer import COMMIT_BOUNDS_US, WriterStatistics
@@ -55,6 +57,8 @@ class LedgerStatistics:
     usage: UsageStatus | None
     """None: there is no usage store."""
     books: BookStatistics
+    objects: ObjectStatistics
+    metering: MeteringStatistics
 
 
 class LedgerCollector(Collector):
@@ -99,6 +103,8 @@ class LedgerCollector(Collector):
         for name, text, value in gauges:
             yield GaugeMetricFamily(f"holdfast_ledger_{name}", text, value=value)
         yield from self._books(now.books)
+        yield from now.objects.metrics()
+        yield from now.metering.metrics()
         if now.usage is not None:
             yield from usage_metrics(now.usage)
         yield from self._amounts(now.currencies)

@@ -29,8 +29,14 @@ from holdfast_ledger.errors import LedgerError, ShuttingDown
 from holdfast_ledger.handlers import unary_handlers
 from holdfast_ledger.http.server import HttpServer
 from holdfast_ledger.leasing import recall, rights
+from holdfast_ledger.metering import retention as metering_retention
 from holdfast_ledger.metering.decisions import Decisions
+from holdfast_ledger.metering.intake import Intake
+from holdfast_ledger.metering.job import Metering, look_into
+from holdfast_ledger.metering.statistics import MeteringStatistics
 from holdfast_ledger.metrics import LedgerStatistics, MetricsServer
+from holdfast_ledger.objects.statistics import ObjectStatistics
+from holdfast_ledger.objects.supervisor import open_ingest
 from holdfast_ledger.posting import grants
 from holdfast_ledger.services import Parts, Service, unary_services
 from holdfast_ledger.snapshots import Snapshots
@@ -99,9 +105,13 @@ class LedgerServer:
         self._stop_listening: Callable[[], None] = lambda: None
         self._stopping = False
         self._sync = self._sync_services()
+        self._intake = Intake(self._writer, now_ms, config.event_waiting_batches if config.usage_store else 0)
         self._decisions = Decisions()
-        self._bookkeeper = Bookkeeper(self._snapshots, self._writer, now_ms)
         self._usage = open_usage(config)
+        self._ingest = open_ingest(config)
+        look = look_into(self._usage.database) if self._usage else None
+        self._metering = Metering(store, self._writer, self._registry, now_ms, look)
+        self._bookkeeper = Bookkeeper(self._snapshots, self._writer, now_ms)
         self._services: list[Service] = []
         self._http: HttpServer | None = None
         self.port = 0
@@ -124,9 +134,10 @@ class LedgerServer:
             self._readers,
             self._writer,
             self._registry,
+            self._intake,
             self._decisions,
-            self._usage.database if self._usage else None,
             self._bookkeeper,
+            self._usage.database if self._usage else None,
             self._now_ms,
             loop,
         )
@@ -175,7 +186,10 @@ class LedgerServer:
             self._metrics = MetricsServer(self._config.metrics_host, self._config.metrics_port, self.statistics)
         if self._usage is not None:
             self._usage.start()
+        if self._ingest is not None:
+            self._ingest.start()
         self._tasks.append(asyncio.create_task(self._sweep()))
+        self._tasks.append(asyncio.create_task(self._metering.run(self._config.metering_interval_ms)))
         self._tasks.append(asyncio.create_task(self._bookkeeper.run(self._config.books_interval_ms)))
         self._poster = Poster(self._config.webhook_allow_private)
         self.deliverer = Deliverer(self._writer, self._poster, self._now_ms, self._deliveries)
@@ -228,7 +242,8 @@ class LedgerServer:
         self._sync.moved_pools.clear()
         forget = partial(retention.sweep, retention_ms=self._config.event_retention_ms)
         forget_calls = partial(trail.sweep, retention_ms=self._config.audit_retention_ms)
-        for sweep in (grants.sweep, rights.sweep, clearing.sweep, forget, forget_calls):
+        forget_batches = partial(metering_retention.sweep, retention_ms=self._config.event_batch_retention_ms)
+        for sweep in (grants.sweep, rights.sweep, clearing.sweep, forget, forget_calls, forget_batches):
             await self._sweep_with(sweep)
         await self._sweep_needs()
 
@@ -260,6 +275,8 @@ class LedgerServer:
         with self._store.reading() as reader:
             lease_count, currencies = reader.lease_count(), tuple(reader.currency_totals())
             events, books = reader.event_totals(), book_statistics(reader, self._now_ms())
+            objects = ObjectStatistics.of(reader, self._now_ms())
+            metering = MeteringStatistics.of(reader, self._now_ms(), replace(self._metering.counts))
         return LedgerStatistics(
             writer=self._writer.statistics(),
             posted_debit_count=counters.debit_count,
@@ -272,8 +289,10 @@ class LedgerServer:
             currencies=currencies,
             deliveries=replace(self._deliveries),
             events=events,
-            books=books,
             usage=self._usage.status() if self._usage else None,
+            books=books,
+            objects=objects,
+            metering=metering,
         )
 
     async def stop(self) -> None:
@@ -299,6 +318,9 @@ class LedgerServer:
             await self._poster.close()
         if self._metrics is not None:
             self._metrics.close()
+        await asyncio.to_thread(self._metering.close)
+        if self._ingest is not None:
+            await asyncio.to_thread(self._ingest.stop)
         if self._usage is not None:
             await asyncio.to_thread(self._usage.stop)
         await asyncio.to_thread(self._stop_listening)

@@ -14,6 +14,13 @@ from holdfast_ledger.books.service import BooksServicer
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.governance.service import GovernanceServicer
 from holdfast_ledger.metering.decisions import Decisions
+from holdfast_ledger.metering.event_rules import EventTerms
+from holdfast_ledger.metering.intake import Intake
+from holdfast_ledger.metering.reports import Reports
+from holdfast_ledger.metering.service import INGEST_SERVICE, METERING_SERVICE, IngestServicer, MeteringServicer
+from holdfast_ledger.queries.answers import Answers
+from holdfast_ledger.queries.service import USAGE_SERVICE, UsageServicer
+from holdfast_ledger.queries.units import Units
 from holdfast_ledger.service import LedgerServicer
 from holdfast_ledger.snapshots import Snapshots
 from holdfast_ledger.store.interface import Store
@@ -37,10 +44,11 @@ class Parts:
     readers: ThreadPoolExecutor
     writer: GroupWriter
     registry: Registry
+    intake: Intake
     decisions: Decisions
+    bookkeeper: Bookkeeper
     usage: UsageDatabase | None
     """Where usage can be asked for; None: nowhere."""
-    bookkeeper: Bookkeeper
     now_ms: Callable[[], int]
     loop: asyncio.AbstractEventLoop
 
@@ -61,9 +69,20 @@ def unary_services(parts: Parts) -> list[Service]:
         parts.snapshots, parts.writer, parts.decisions, parts.now_ms, required=parts.config.require_credentials
     )
     books = BooksServicer(parts.snapshots, parts.writer, parts.bookkeeper, parts.now_ms)
+    ingest = IngestServicer(parts.intake, parts.writer, parts.readers, parts.decisions, parts.now_ms)
     return [
         Service(LEDGER_SERVICE, ledger),
         Service(GOVERNANCE_SERVICE, governance),
         Service(ACCESS_SERVICE, access),
+        Service(METERING_SERVICE, MeteringServicer(parts.snapshots, parts.writer)),
+        Service(INGEST_SERVICE, ingest),
         Service(BOOKS_SERVICE, books),
+        Service(USAGE_SERVICE, _usage(parts)),
     ]
+
+
+def _usage(parts: Parts) -> UsageServicer:
+    terms = EventTerms(parts.config.event_future_ms, parts.config.event_grace_ms)
+    reports = Reports(parts.snapshots, parts.intake, parts.now_ms, terms)
+    answers = Answers(parts.usage, Units(parts.store)) if parts.usage is not None else None
+    return UsageServicer(answers, reports, parts.now_ms)
