@@ -89,13 +89,17 @@ def _roll_forward(books: Books, options: argparse.Namespace) -> int:
     ]  # fmt: skip
     sys.stdout.write(table(header, rows, frozenset(range(3, 11))))
     if answer.promotional_lines:
-        header = ("period", "product", "currency", "granted", "burned", "lapsed")
-        rows = [
-            (x.period, x.product, x.currency, *map(_amount, (x.granted_amount, x.burned_amount, x.lapsed_amount)))
-            for x in answer.promotional_lines
-        ]
-        sys.stdout.write("\npromotional credits\n" + table(header, rows, frozenset(range(3, 6))))
+        sys.stdout.write("\npromotional credits\n" + _promotional(answer.promotional_lines))
     return 0
+
+
+def _promotional(lines: Sequence[pb.PromotionalLine]) -> str:
+    header = ("period", "product", "currency", "granted", "burned", "lapsed")
+    rows = [
+        (x.period, x.product, x.currency, *map(_amount, (x.granted_amount, x.burned_amount, x.lapsed_amount)))
+        for x in lines
+    ]
+    return table(header, rows, frozenset(range(3, 6)))
 
 
 def _close(books: Books, options: argparse.Namespace) -> int:

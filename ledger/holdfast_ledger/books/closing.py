@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Protocol
 
-from holdfast_ledger.books.chain import FIRST, closing_row, link_hash
+from holdfast_ledger.books.chain import FIRST, closing_text, link_hash
 from holdfast_ledger.books.figures import ZERO, Amounts, LineName
 from holdfast_ledger.books.keeping import Bookkeeper, kept_by_another
 from holdfast_ledger.books.months import begin_ms, month_text, months, next_month
@@ -148,7 +148,7 @@ class Closing:
             closed = ClosedPeriod(period, now_ms, last_key, policy, figures.line_count, figures.digest(), b"")
             last = writer.last_link()
             link = Link(last.link_key + 1 if last else 1, generation, last_key, 0, period, now_ms, b"")
-            sealed = link_hash(last.hash if last else FIRST, link, [closing_row(closed)])
+            sealed = link_hash(last.hash if last else FIRST, link, closing_text(closed))
             writer.insert_link(link._replace(hash=sealed))
             writer.insert_closed_period(closed._replace(chain_hash=sealed))
 

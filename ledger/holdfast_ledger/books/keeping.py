@@ -78,9 +78,9 @@ def next_block(reader: Reader, settled_key: int, now_ms: int, claim_ms: int = 0)
     if not count or kept_by_another(state, now_ms, claim_ms):
         return None
     last = reader.last_link()
-    rows = reader.canonical_rows(state.last_entry_key, end)
+    text = reader.canonical(state.last_entry_key, end).text
     link = Link(last.link_key + 1 if last else 1, reader.ledger().generation, end, count, 0, now_ms, b"")
-    link = link._replace(hash=link_hash(last.hash if last else FIRST, link, rows))
+    link = link._replace(hash=link_hash(last.hash if last else FIRST, link, text))
     return Block(state.last_entry_key, link, tuple(months_of(reader.entry_groups(state.last_entry_key, end))))
 
 

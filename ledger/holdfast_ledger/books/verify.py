@@ -7,14 +7,14 @@ link is named by its first entry.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from holdfast_ledger.books.chain import FIRST, closing_row, link_hash
+from holdfast_ledger.books.chain import FIRST, closing_text, link_hash
 from holdfast_ledger.books.closing import FiguresHash, lines_after
 from holdfast_ledger.books.figures import Months
 from holdfast_ledger.books.keeping import months_of
 from holdfast_ledger.books.months import month_text
 from holdfast_ledger.books.policy import read_policy
 from holdfast_ledger.books.report import lines_from, spans
-from holdfast_ledger.store.book_rows import BookMonth, CanonicalRow, ClosedLine, ClosedPeriod, Link
+from holdfast_ledger.store.book_rows import BookMonth, Canonical, ClosedLine, ClosedPeriod, Link
 from holdfast_ledger.store.interface import MAX_AMOUNT, Reader
 
 MAX_FINDINGS = 100
@@ -74,11 +74,11 @@ def _check_chain(reader: Reader, closed: dict[int, ClosedPeriod], verdict: Verdi
     last, at, before = None, _BEFORE_ALL, FIRST
     for link in _links(reader):
         if verdict.broken_entry_key == 0:
-            rows = _sealed_rows(reader, link, at, closed)
-            wrong = _wrong_with(link, last, before, rows)
+            found = _sealed(reader, link, at, closed)
+            wrong = _wrong_with(link, last, before, found)
             if wrong:
                 verdict.find(wrong)
-                verdict.broken_entry_key = next((int(row[0] or 0) for row in rows if not link.period), max(at, 0) + 1)
+                verdict.broken_entry_key = found.first_key or max(at, 0) + 1
         if last is None or last.generation != link.generation:
             verdict.generations.append((link.generation, max(at, 0)))
         verdict.entry_count += link.entry_count
@@ -95,23 +95,23 @@ def _links(reader: Reader) -> Iterator[Link]:
         after = links[-1].link_key
 
 
-def _sealed_rows(reader: Reader, link: Link, at: int, closed: dict[int, ClosedPeriod]) -> Sequence[CanonicalRow]:
+def _sealed(reader: Reader, link: Link, at: int, closed: dict[int, ClosedPeriod]) -> Canonical:
     if link.period:
-        return [closing_row(closed[link.period])] if link.period in closed else []
-    return reader.canonical_rows(at, link.last_entry_key)
+        return Canonical(closing_text(closed[link.period]) if link.period in closed else "", 0, 0)
+    return reader.canonical(at, link.last_entry_key)
 
 
-def _wrong_with(link: Link, last: Link | None, before: bytes, rows: Sequence[CanonicalRow]) -> str:
+def _wrong_with(link: Link, last: Link | None, before: bytes, found: Canonical) -> str:
     number = last.link_key + 1 if last else 1
     if link.link_key != number:
         return f"link {number} is missing"
-    if link_hash(before, link, rows) == link.hash:
+    if link_hash(before, link, found.text) == link.hash:
         return ""
     if link.period:
         return f"link {number} does not hold: the closing of {month_text(link.period)} was changed"
     what = f"entries after {last.last_entry_key if last else 0} up to {link.last_entry_key}"
-    if len(rows) != link.entry_count:
-        return f"link {number} does not hold: of {link.entry_count} {what} {len(rows)} are there"
+    if found.entry_count != link.entry_count:
+        return f"link {number} does not hold: of {link.entry_count} {what} {found.entry_count} are there"
     return f"link {number} does not hold: {what}, or what they come from, were changed"
 
 

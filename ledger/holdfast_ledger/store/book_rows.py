@@ -3,9 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-CanonicalRow = tuple[int | str | None, ...]
-"""What the chain seals of an entry: the entry, its correction, its debit, and (where it is put in) its grant."""
-
 
 class BookState(NamedTuple):
     """The one row of the books."""
@@ -65,6 +62,16 @@ class GrantFacts(NamedTuple):
     pool_id: str
     currency: str
     """Of the credits."""
+
+
+class Canonical(NamedTuple):
+    """What the chain seals of a run of entries."""
+
+    text: str
+    """A line an entry: it, its correction, its debit and, where one is put in or voided, its grant."""
+    entry_count: int
+    first_key: int
+    """0: there are none."""
 
 
 class Link(NamedTuple):
@@ -179,7 +186,7 @@ class BookReader(Protocol):
     def entries_waiting(self) -> int:
         """Returns when the first entry was posted that is not counted; 0: all are."""
 
-    def canonical_rows(self, after_key: int, last_key: int) -> list[CanonicalRow]:
+    def canonical(self, after_key: int, last_key: int) -> Canonical:
         """Returns what the chain seals of the entries with keys after one and up to another, in their order."""
 
     def entry_groups(self, after_key: int, last_key: int) -> list[EntryGroup]:

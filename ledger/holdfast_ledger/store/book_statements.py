@@ -12,7 +12,7 @@ from typing import ClassVar
 from holdfast_ledger.store.book_rows import (
     BookMonth,
     BookState,
-    CanonicalRow,
+    Canonical,
     ClosedLine,
     ClosedPeriod,
     EntryGroup,
@@ -56,21 +56,31 @@ _GROUPS = f"""SELECT e.grant_key, {_EFFECT} / 86400000 AS day, {_CLOSED} AS clos
  FROM {{entries}} JOIN grants g ON g.grant_key = e.grant_key
  LEFT JOIN debits d ON d.debit_key = e.debit_key WHERE {{where}} GROUP BY 1, 2, 3"""
 
-_ENTRY_FACTS = "e.entry_key, e.type, e.pool_key, e.grant_key, e.debit_key, e.amount, e.posted_at_ms, e.correction_key"
-_CORRECTION_FACTS = "c.correction_id, c.amount, c.asked_amount"
-_DEBIT_FACTS = """d.account_key, d.operation_id, s.sidecar_id, l.birth_epoch, d.epoch, d.sequence, d.amount, d.hold_id,
- d.posted_at_ms, d.settled_at_ms, d.subject, d.dimensions, d.quantities, d.late, d.over_hold_amount, d.estimated,
- d.mode, d.allowance_amount, d.fail_open_amount, d.hold_age_ms"""
-_GRANT_FACTS = """a.account_id, p.pool_id, p.currency, p.currency_exponent, g.grant_id, g.amount, g.category,
- g.effective_at_ms, g.expires_at_ms, g.cost_amount, g.cost_currency, g.created_at_ms, g.metadata, g.rolled_from,
- CASE WHEN e.type = 6 THEN g.refunded_amount END"""
-_CANONICAL = f"""SELECT {_ENTRY_FACTS}, {_CORRECTION_FACTS}, {_DEBIT_FACTS}, {_GRANT_FACTS}
+_NUMBERS_OF_ENTRY = (
+    "e.entry_key", "e.type", "e.pool_key", "e.grant_key", "e.debit_key", "e.amount", "e.posted_at_ms",
+    "e.correction_key", "c.amount", "c.asked_amount", "d.account_key", "l.birth_epoch", "d.epoch", "d.sequence",
+    "d.amount", "d.posted_at_ms", "d.settled_at_ms", "d.late", "d.over_hold_amount", "d.estimated", "d.mode",
+    "d.allowance_amount", "d.fail_open_amount", "d.hold_age_ms", "p.currency_exponent", "g.amount", "g.category",
+    "g.effective_at_ms", "g.expires_at_ms", "g.cost_amount", "g.created_at_ms",
+    "CASE WHEN e.type = 6 THEN g.refunded_amount END",
+)  # fmt: skip
+_TEXTS_OF_ENTRY = (
+    "c.correction_id", "d.operation_id", "s.sidecar_id", "d.hold_id", "d.subject", "d.dimensions", "d.quantities",
+    "a.account_id", "p.pool_id", "p.currency", "g.grant_id", "g.cost_currency", "g.metadata", "g.rolled_from",
+)  # fmt: skip
+_CANONICAL_FORM = "|".join(["%s"] * len(_NUMBERS_OF_ENTRY) + ["%s:%s"] * len(_TEXTS_OF_ENTRY))
+"""Numbers in decimal, texts after their length in characters; what is not there is empty, its length too."""
+
+# The database puts the text together, without the interpreter's lock: posting goes on meanwhile.
+_CANONICAL = f"""SELECT coalesce({{join_text}}(block.text, ?), ''), count(*), coalesce(min(block.entry_key), 0) FROM (
+ SELECT e.entry_key, format(?, {", ".join([*_NUMBERS_OF_ENTRY, *(f"length({x}), {x}" for x in _TEXTS_OF_ENTRY)])})
+  AS text
  FROM entries e LEFT JOIN corrections c ON c.correction_key = e.correction_key
  LEFT JOIN debits d ON d.debit_key = e.debit_key LEFT JOIN leases l ON l.lease_key = d.lease_key
  LEFT JOIN sidecars s ON s.sidecar_key = l.sidecar_key
  LEFT JOIN grants g ON g.grant_key = e.grant_key AND e.type IN (1, 6, 11)
  LEFT JOIN pools p ON p.pool_key = g.pool_key LEFT JOIN accounts a ON a.account_key = p.account_key
- WHERE e.entry_key > ? AND e.entry_key <= ? ORDER BY e.entry_key"""
+ WHERE e.entry_key > ? AND e.entry_key <= ? ORDER BY e.entry_key) block"""
 
 _EXPORT = f"""SELECT e.entry_key, e.type, e.amount, e.posted_at_ms, {_EFFECT}, {_CLOSED}, a.account_id, p.pool_id,
  p.currency, p.currency_exponent, coalesce(g.grant_id, ''), coalesce(g.category, 0), coalesce(g.amount, 0),
@@ -96,6 +106,8 @@ class SqlBookReader(ABC):
     """Reads, within the transaction that its owner has opened."""
 
     greatest: ClassVar[str]
+    join_text: ClassVar[str]
+    """The aggregate that joins texts in the order of a sorted subquery, with a separator."""
 
     @abstractmethod
     def _rows(self, sql: str, *values: Value) -> Rows:
@@ -126,9 +138,10 @@ class SqlBookReader(ABC):
             ORDER BY entry_key LIMIT 1"""
         return next((int(row[0]) for row in self._rows(sql)), 0)
 
-    def canonical_rows(self, after_key: int, last_key: int) -> list[CanonicalRow]:
+    def canonical(self, after_key: int, last_key: int) -> Canonical:
         """See `BookReader`."""
-        return list(self._rows_replanned(_CANONICAL, after_key, last_key))
+        sql = _CANONICAL.format(join_text=self.join_text)
+        return Canonical(*self._rows_replanned(sql, "\n", _CANONICAL_FORM, after_key, last_key).fetchone())
 
     def _groups(self, entries: str, where: str, *values: Value) -> list[EntryGroup]:
         sql = _GROUPS.format(greatest=self.greatest, entries=entries, where=where)
@@ -141,7 +154,8 @@ class SqlBookReader(ABC):
     def entry_groups_of(self, after_account: int, last_account: int, last_key: int) -> list[EntryGroup]:
         """See `BookReader`."""
         entries = "pools p CROSS JOIN entries e"
-        where = "e.pool_key = p.pool_key AND p.account_key > ? AND p.account_key <= ? AND p.is_window = 0 AND e.entry_key <= ?"
+        where = """e.pool_key = p.pool_key AND p.account_key > ? AND p.account_key <= ? AND p.is_window = 0
+            AND e.entry_key <= ?"""
         return self._groups(entries, where, after_account, last_account, last_key)
 
     def book_months(self, after_account: int, last_account: int, since: int) -> Iterator[BookMonth]:

@@ -54,6 +54,7 @@ class PostgresReader(SqlReader):
     each_node = """unnest(?, ?) AS n (account_key, subject)
         CROSS JOIN LATERAL (SELECT * FROM {table} r WHERE {where} OFFSET 0) r"""
     greatest = "greatest"
+    join_text = "string_agg"
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

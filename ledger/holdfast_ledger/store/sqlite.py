@@ -124,6 +124,7 @@ class SqliteReader(SqlReader):
     each_node = """(SELECT json_extract(value, '$[0]') AS account_key, json_extract(value, '$[1]') AS subject
         FROM json_each(?)) n CROSS JOIN {table} r ON {where}"""
     greatest = "max"
+    join_text = "group_concat"
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection

@@ -209,10 +209,10 @@ async def test_bad_questions_are_refused_with_the_field(tmp_path: Path) -> None:
             assert await field_of("GetRollForward", request) == field
         assert await field_of("ClosePeriod", api.ClosePeriodRequest(period="January")) == "period"
         assert await field_of("ExportEntries", api.ExportEntriesRequest()) == "format"
-        csv_of = {"format": api.EXPORT_FORMAT_CSV}
-        assert await field_of("ExportEntries", api.ExportEntriesRequest(**csv_of, page_size=100_001)) == "page_size"
-        assert await field_of("ExportEntries", api.ExportEntriesRequest(**csv_of, page_token="x")) == "page_token"
-        swapped = api.ExportEntriesRequest(**csv_of, first_period="2027-02", last_period="2027-01")
+        lines = api.EXPORT_FORMAT_CSV
+        assert await field_of("ExportEntries", api.ExportEntriesRequest(format=lines, page_size=100_001)) == "page_size"
+        assert await field_of("ExportEntries", api.ExportEntriesRequest(format=lines, page_token="x")) == "page_token"
+        swapped = api.ExportEntriesRequest(format=lines, first_period="2027-02", last_period="2027-01")
         assert await field_of("ExportEntries", swapped) == "last_period"
         assert await field_of("VerifyJournal", api.VerifyJournalRequest(expected_hash=b"x")) == "expected_hash"
         assert await field_of("ListPeriods", api.ListPeriodsRequest(page_size=1_001)) == "page_size"
