@@ -25,8 +25,14 @@ _ACCEPTED_TAG: Final = bytes([2 << 3])
 """`RecordedEvent.accepted_at_unix_ms`."""
 _VOID: Final = bytes([3 << 3, 1])
 """`RecordedEvent.void`, true."""
-_CHARGE_FIELD: Final = 4
-_LENGTHS: Final = tuple(varint(length) for length in range(2048))
+_CHARGE_TAG: Final = bytes([4 << 3 | 2])
+"""`RecordedEvent.charges`."""
+_QUANTITY_TAG: Final = bytes([2 << 3])
+"""`EventCharge.quantity`."""
+_AMOUNT_TAG: Final = bytes([3 << 3])
+"""`EventCharge.amount`."""
+_VARINTS: Final = tuple(varint(number) for number in range(4096))
+"""Numbers that nearly all lengths, quantities and amounts are."""
 
 
 def name_prefix(account_id: str, source: str) -> bytes:
@@ -54,9 +60,9 @@ def accepted_at(unix_ms: int) -> bytes:
 
 def entry(payload: bytes, rest: bytes) -> bytes:
     """Returns an entry of a batch: the event, then the other fields."""
-    length = _length(len(payload))
+    length = _number(len(payload))
     whole = 1 + len(length) + len(payload) + len(rest)
-    return b"".join((_ENTRY_TAG, _length(whole), _EVENT_TAG, length, payload, rest))
+    return b"".join((_ENTRY_TAG, _number(whole), _EVENT_TAG, length, payload, rest))
 
 
 def void_entry(payload: bytes, accepted: bytes) -> bytes:
@@ -75,8 +81,14 @@ class ChargeForm:
 
     def charge(self, quantity: int, amount: int) -> bytes:
         """Returns a `RecordedEvent.charges`."""
-        figures = (b"\x10" + varint(quantity) if quantity else b"") + (b"\x18" + varint(amount) if amount else b"")
-        return embedded(_CHARGE_FIELD, self._head + figures + self._tail)
+        parts = [self._head]
+        if quantity:
+            parts += (_QUANTITY_TAG, _number(quantity))
+        if amount:
+            parts += (_AMOUNT_TAG, _number(amount))
+        parts.append(self._tail)
+        charge = b"".join(parts)
+        return _CHARGE_TAG + _number(len(charge)) + charge
 
 
 def charge_digest(meter_id: str, group: str, names: list[str]) -> bytes:
@@ -84,5 +96,5 @@ def charge_digest(meter_id: str, group: str, names: list[str]) -> bytes:
     return sha256("\0".join((*sorted(names), meter_id, group)).encode()).digest()
 
 
-def _length(length: int) -> bytes:
-    return _LENGTHS[length] if length < len(_LENGTHS) else varint(length)
+def _number(value: int) -> bytes:
+    return _VARINTS[value] if value < len(_VARINTS) else varint(value)
