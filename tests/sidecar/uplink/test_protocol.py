@@ -308,6 +308,25 @@ def test_a_heartbeat_renews_from_the_moment_it_was_made() -> None:
     ]
 
 
+def test_welcome_and_heartbeats_tell_the_revision_of_the_meters() -> None:
+    """Each time, so that a host that could not get them asks again."""
+    wired = Wired()
+    wired.open()
+    message = welcome(4, 0)
+    message.welcome.meters_revision = 7
+    (connected,) = wired.receive(message)
+    assert isinstance(connected, Connected)
+    assert connected.meters_revision == 7
+    wired.notify(0, 4)
+    wired.protocol.tick(wired.after(HEARTBEAT_MS))
+    wired.control()
+    ack = heartbeat_ack(1, 4_000)
+    ack.heartbeat_ack.meters_revision = 8
+    (renewed,) = wired.receive(ack)
+    assert isinstance(renewed, LeasesRenewed)
+    assert renewed.meters_revision == 8
+
+
 def test_a_heartbeat_counts_once_and_an_older_one_not_after_it() -> None:
     wired = Wired()
     wired.streaming()

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 from holdfast.v1 import ledger_sync_service_pb2 as pb
-from holdfast_sidecar import rule_messages
+from holdfast_rating.metering import Aggregation, UsageMeter
+from holdfast_sidecar import meter_messages, rule_messages
+from holdfast_sidecar.engine.event_rows import Meters
 from holdfast_sidecar.engine.events import RulesAsk, RulesUpdated
 from holdfast_sidecar.engine.rules import AccountTerms, BudgetAction, BudgetRule, Calendar, SubjectRules
 from holdfast_sidecar.uplink.rule_updates import rules_updated
@@ -88,6 +90,37 @@ def test_a_node_that_is_there_more_than_once_is_refused(count: int) -> None:
     event = heard(update(ROOT, *[replace(ANN, version=version) for version in range(count)]))
     assert event.nodes == (ROOT,)
     assert event.refused == (("acme", "research/ann", "it is there twice"),)
+
+
+CALLS = UsageMeter("calls", "call", Aggregation.COUNT, pool_id="general", price_amount=3)
+METERS_ASK = replace(ASK, meters_wanted=True)
+
+
+def test_meters_are_taken_over_with_their_revision() -> None:
+    """If they were asked for; an answer without them, of an older ledger, says nothing of them."""
+    message = update(ROOT)
+    assert heard(message, METERS_ASK).meters is None
+    message.meters.CopyFrom(meter_messages.meters_message(Meters(4, (CALLS,))))
+    assert heard(message, METERS_ASK).meters == Meters(4, (CALLS,))
+    assert heard(message).meters is None
+
+
+def test_that_there_are_no_meters_is_an_answer() -> None:
+    message = update(ROOT)
+    message.meters.revision = 9
+    assert heard(message, METERS_ASK).meters == Meters(9)
+
+
+def test_a_meter_that_is_not_understood_is_told_of_and_left_to_the_ledger() -> None:
+    """The others charge events here."""
+    message = update(ROOT)
+    message.meters.CopyFrom(meter_messages.meters_message(Meters(4, (CALLS, CALLS))))
+    message.meters.meters[0].ClearField("aggregation")
+    event = heard(message, METERS_ASK)
+    assert event.meters == Meters(4, (CALLS,))
+    assert event.nodes == (ROOT,)
+    assert [(account_id, subject) for account_id, subject, _ in event.refused] == [("", "")]
+    assert "meter 'calls'" in event.refused[0][2]
 
 
 def test_a_rate_card_is_made_ready() -> None:

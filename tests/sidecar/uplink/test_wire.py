@@ -52,6 +52,12 @@ def test_a_rules_request_carries_paths_and_rate_cards() -> None:
     assert request.request_id == 7
     assert [(want.account_id, want.subject) for want in request.wants] == [("acme", "research/ann"), ("other", "")]
     assert list(request.rate_card_ids) == ["models", "old"]
+    assert not request.meters_wanted
+
+
+def test_a_rules_request_may_ask_for_the_meters_alone() -> None:
+    request = pb.SyncRequest.FromString(wire.rules_request(RulesAsk(7, (), meters_wanted=True))).rules_request
+    assert (request.meters_wanted, len(request.wants), len(request.rate_card_ids)) == (True, 0, 0)
 
 
 @pytest.mark.parametrize(
