@@ -2,14 +2,24 @@
 
 import gzip
 import json
+import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from holdfast.v1.ingest_service_pb2 import EventBatch, RecordedEvent
+from holdfast.v1.usage_service_pb2 import UsageEvent
 from holdfast_ledger.bootstrap import open_store
+from holdfast_ledger.metering.batches import MAX_BATCH_BYTES
+from holdfast_ledger.metering.columns import events_table, table_of
+from holdfast_ledger.metering.intake import put
 from holdfast_ledger.objects import taking
+from holdfast_ledger.objects.config import Shape
 from holdfast_ledger.objects.reading import read_object
 from holdfast_ledger.objects.schedule import Schedule
+from holdfast_ledger.objects.shaping import shaped
+from holdfast_ledger.objects.taking import Taker, batches_of
 from holdfast_ledger.store.interface import Store
 from holdfast_ledger.store.object_rows import ObjectState
 from pyarrow import parquet
@@ -408,3 +418,50 @@ def test_faults_of_dead_letters_are_tried_again_later_and_later(store: Store, fo
         assert writer.retry_objects("s", "a.csv", place.now_ms) == 1
     assert place.take_one().state is ObjectState.DONE
     assert place.ids() == ["e0"]
+
+
+def test_events_that_are_too_large_for_a_batch_go_in_several() -> None:
+    """Each of a size that any database takes."""
+    number = random.Random(1)
+    rows = 100_000
+    ids = [number.randbytes(64).hex() for _ in range(rows)]
+    columns = {name: pa.array(["x"] * rows) for name in ("source", "type", "account_id")}
+    columns |= {"id": pa.array(ids), "time": pa.array([NOW_MS] * rows)}
+    table = shaped(columns, rows, Shape(), NOW_MS).table
+    batches = list(batches_of("object:s", table))
+    assert len(batches) > 1
+    assert all(len(batch.content) <= MAX_BATCH_BYTES for batch in batches)
+    assert sum(batch.event_count for batch in batches) == rows
+    read = pa.concat_tables([table_of(batch.content_kind, batch.content) for batch in batches])
+    assert read.column("id").to_pylist() == ids
+    assert list(batches_of("object:s", table.slice(0, 0))) == []
+
+
+def test_a_worker_waits_while_too_much_is_to_be_counted(store: Store, folder: Path) -> None:
+    """It keeps its claim, and goes on when it is less."""
+    for name in ("a.csv", "b.csv"):
+        (folder / name).write_text(CSV_HEADER + csv_rows(ord(name[0]), 1))
+    place = shop(store, folder)
+    assert not place.listed()
+    first = place.taker.take_next([place.opened])
+    place.waiting_limit = 0
+    place.taker = place.another()
+    busy = Taker(store, place.taker._checker, lambda: place.now_ms, max_attempts=3, waiting_limit=1)
+    assert first is not None
+    with ThreadPoolExecutor(1) as pool:
+        put_one_more(store)
+        waiting = pool.submit(busy.take_next, [place.opened])
+        with pytest.raises(TimeoutError):
+            waiting.result(1)
+        assert len(place.ids()) == 2
+        busy.stop()
+        assert waiting.result(30) is not None
+    assert len(place.ids()) == 3
+
+
+def put_one_more(store: Store) -> None:
+    """Takes another batch in, from elsewhere."""
+    rows = events_table(EventBatch(events=[RecordedEvent(event=UsageEvent(id="other", source="x", account_id="acme"))]))
+    with store.writing() as writer:
+        for batch in batches_of("object:other", rows):
+            assert put(writer, batch, NOW_MS)
