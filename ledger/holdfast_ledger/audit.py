@@ -55,6 +55,7 @@ def audit(reader: Reader) -> AuditReport:
     findings += _window_findings(reader)
     findings += _mark_findings(reader)
     findings += _replay_findings(reader)
+    findings += [f"metering: {text}" for text in reader.metered_not_balanced(MAX_FINDINGS)]
     findings += [f"{name}: refers to a row that is not there" for name in reader.strays(MAX_FINDINGS)]
     findings += [f"debit {key}: its entries do not add up to it" for key in reader.debits_not_balanced(MAX_FINDINGS)]
     wrong = reader.corrections_not_balanced(MAX_FINDINGS)

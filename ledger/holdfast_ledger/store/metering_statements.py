@@ -127,18 +127,28 @@ class SqlMeteringReader(ABC):
 
     def metered_not_balanced(self, limit: int) -> list[str]:
         """See `MeteringReader`."""
-        changed = """SELECT 'period ' || p.period_key FROM metered_periods p LEFT JOIN metered_changes c
-            USING (period_key) GROUP BY p.period_key, p.quantity, p.amount, p.change_count
+        changed = """SELECT 'period ' || p.period_key || ' is not what its changes come to'
+            FROM metered_periods p LEFT JOIN metered_changes c USING (period_key)
+            GROUP BY p.period_key, p.quantity, p.amount, p.change_count
             HAVING coalesce(sum(c.quantity), 0) <> p.quantity OR coalesce(sum(c.amount), 0) <> p.amount
             OR count(c.change_key) <> p.change_count"""
-        charged = """SELECT 'the charges of period ' || p.period_key FROM metered_periods p LEFT JOIN metered_charges m
-            ON m.period_key = p.period_key AND m.period_key > 0 GROUP BY p.period_key, p.amount
-            HAVING coalesce(sum(m.amount - m.corrected_amount), 0) <> p.amount"""
-        posted = """SELECT 'charge ' || m.operation_id FROM metered_charges m LEFT JOIN debits d
-            ON d.account_key = m.account_key AND d.operation_id = m.operation_id
-            WHERE m.state <> 2 AND (m.state = 1) <> (d.debit_key IS NOT NULL)
-            OR d.debit_key IS NOT NULL AND d.amount <> m.amount"""
-        found = (row[0] for sql in (changed, charged, posted) for row in self._rows(f"{sql} LIMIT ?", limit))
+        charged = """SELECT 'period ' || p.period_key || ' is not what was charged of it' FROM metered_periods p
+            LEFT JOIN metered_charges m ON m.period_key = p.period_key AND m.period_key > 0
+            GROUP BY p.period_key, p.amount HAVING coalesce(sum(m.amount - m.corrected_amount), 0) <> p.amount"""
+        posted = """SELECT 'charge ' || m.operation_id || ' is not what was posted of it' FROM metered_charges m
+            LEFT JOIN debits d ON d.account_key = m.account_key AND d.operation_id = m.operation_id
+            WHERE (m.state = 1 AND d.debit_key IS NULL) OR (m.state = 0 AND d.debit_key IS NOT NULL)
+            OR (d.debit_key IS NOT NULL AND d.amount <> m.amount)"""
+        unnoted = """SELECT 'debit ' || d.operation_id || ' is of no charge' FROM debits d
+            JOIN leases l ON l.lease_key = d.lease_key JOIN sidecars s ON s.sidecar_key = l.sidecar_key
+            LEFT JOIN metered_charges m ON m.account_key = d.account_key AND m.operation_id = d.operation_id
+            WHERE s.sidecar_id = 'holdfast:metering' AND m.charge_key IS NULL"""
+        given = """SELECT 'correction ' || e.correction_id || ' is more than was asked for' FROM event_corrections e
+            JOIN corrections c ON c.account_key = e.account_key AND c.correction_id = e.correction_id
+            WHERE e.state <> 1 OR c.amount > e.amount"""
+        found = (
+            row[0] for sql in (changed, charged, posted, unnoted, given) for row in self._rows(f"{sql} LIMIT ?", limit)
+        )
         return list(found)[:limit]
 
     def account_keys(self, account_ids: Collection[str]) -> dict[str, int]:

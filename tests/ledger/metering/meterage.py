@@ -1,7 +1,6 @@
 """What tests of metering share: a ledger's store, a usage store on the real engine, and turns of both by hand."""
 
 import asyncio
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +70,27 @@ def charged(one: UsageEvent, operation_id: str, amount: int, meter_id: str = "to
     return RecordedEvent(event=one, accepted_at_unix_ms=START_MS, charges=[charge])
 
 
+def set_meters(books: Books, *said: meters.Meter) -> None:
+    """Sets meters."""
+    for one in said:
+        content = checked("meter", one).SerializeToString(deterministic=True)
+        books.write(
+            lambda w, one=one, content=content: w.insert_meter_revision(  # type: ignore[misc]
+                MeterRevision(w.meters_revision() + 1, one.meter_id, 1, 0, content)
+            )
+        )
+
+
+def take(books: Books, *events: UsageEvent | RecordedEvent, origin: str = "ledger") -> int:
+    """Takes a batch in; returns its key."""
+    recorded = [
+        one if isinstance(one, RecordedEvent) else RecordedEvent(event=one, accepted_at_unix_ms=START_MS)
+        for one in events
+    ]
+    batch = Batch(origin, Content.EVENTS, len(recorded), pack_events(recorded))
+    return books.write(lambda w: put(w, batch, books.clock.now_ms()))
+
+
 class Meterage:
     """A ledger and a usage store; each step is taken by hand."""
 
@@ -96,13 +116,7 @@ class Meterage:
 
     def set(self, *said: meters.Meter) -> None:
         """Sets meters."""
-        for one in said:
-            content = checked("meter", one).SerializeToString(deterministic=True)
-            self.books.write(
-                lambda w, one=one, content=content: w.insert_meter_revision(  # type: ignore[misc]
-                    MeterRevision(w.meters_revision() + 1, one.meter_id, 1, 0, content)
-                )
-            )
+        set_meters(self.books, *said)
 
     def delete(self, meter_id: str) -> None:
         """Deletes a meter."""
@@ -110,12 +124,7 @@ class Meterage:
 
     def take(self, *events: UsageEvent | RecordedEvent, origin: str = "ledger") -> int:
         """Takes a batch in; returns its key."""
-        recorded = [
-            one if isinstance(one, RecordedEvent) else RecordedEvent(event=one, accepted_at_unix_ms=START_MS)
-            for one in events
-        ]
-        batch = Batch(origin, Content.EVENTS, len(recorded), pack_events(recorded))
-        return self.books.write(lambda w: put(w, batch, self.clock.now_ms()))
+        return take(self.books, *events, origin=origin)
 
     def feed(self) -> None:
         """Feeds the usage store all that is new."""
@@ -172,9 +181,3 @@ class Meterage:
     def quantity(self, meter_id: str) -> int:
         """All that a meter counted, in the usage store."""
         return sum(self.figures(meter_id).values())
-
-
-def take_all(meterage: Meterage, batches: Iterable[Iterable[UsageEvent | RecordedEvent]]) -> None:
-    """Takes batches in, one after another."""
-    for batch in batches:
-        meterage.take(*batch)
