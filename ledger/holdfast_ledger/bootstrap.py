@@ -13,6 +13,7 @@ import uvloop
 
 from holdfast_ledger.access import command
 from holdfast_ledger.audit import audit
+from holdfast_ledger.books.rebuilding import rebuild
 from holdfast_ledger.clock import SteadyClock
 from holdfast_ledger.config import ConfigError, LedgerConfig, from_arguments, load
 from holdfast_ledger.config import parser as config_parser
@@ -35,13 +36,15 @@ SWITCH_INTERVAL_S = 0.0005
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs `holdfast ledger`, plain or with `audit`, `restored` or `credential`; returns the exit status."""
+    """Runs `holdfast ledger`, plain or with `audit`, `restored`, …; returns the exit status."""
     if argv and argv[0] == "audit":
         return _audit(argv[1:])
     if argv and argv[0] == "restored":
         return _restored(argv[1:])
     if argv and argv[0] == "credential":
         return _credential(argv[1:])
+    if argv and argv[0] == "rebuild-books":
+        return _rebuild_books(argv[1:])
     try:
         config = from_arguments(argv)
     except ConfigError as fault:
@@ -156,6 +159,26 @@ def _credential(arguments: Sequence[str]) -> int:
     except LedgerError as fault:
         return _complain(fault.message, EXIT_USAGE)
     sys.stdout.write(f"{token}\n")
+    return 0
+
+
+def _rebuild_books(arguments: Sequence[str]) -> int:
+    description = "Counts the books' months anew from the journal."
+    parser = argparse.ArgumentParser(prog="holdfast ledger rebuild-books", description=description)
+    parser.add_argument("--database", required=True, help="file of the SQLite database, or a postgresql:// URL")
+    database: str = parser.parse_args(arguments).database
+    if not _is_url(database) and not Path(database).is_file():
+        return _complain(f"{database}: there is no such file", EXIT_USAGE)
+    try:
+        store = open_store(database)
+        try:
+            with store.writing() as writer:
+                count = rebuild(writer)
+        finally:
+            store.close()
+    except StoreError as fault:
+        return _complain(str(fault), EXIT_UNAVAILABLE)
+    sys.stdout.write(f"{count} months of grants counted anew\n")
     return 0
 
 

@@ -130,9 +130,9 @@ class Bookkeeper:
 
     async def settled(self) -> int:
         """Waits until nothing can appear any more below the last key of now; returns it. Raises `Unavailable`."""
-        last_key, fence = await self._snapshots.read(lambda reader: (reader.last_entry_key(), reader.feed_fence()))
+        last_key, fence = await self._snapshots.read(_end)
         for _ in range(FENCE_LOOKS):
-            if await self._snapshots.read(lambda reader: reader.fence_passed(fence)):
+            if not fence or await self._snapshots.read(lambda reader: reader.fence_passed(fence)):
                 return last_key
             await asyncio.sleep(FENCE_WAIT_S)
         raise Unavailable("a transaction on the database has been under way for seconds")
@@ -149,6 +149,12 @@ class Bookkeeper:
             return False
         await self._writer.run(lambda writer: append(writer, block, self._now_ms(), claim_ms), alone=True)
         return True
+
+
+def _end(reader: Reader) -> tuple[int, int]:
+    """Returns the last entry, and the fence below which it is settled; 0: it is, since it was counted."""
+    last_key = reader.last_entry_key()
+    return last_key, reader.feed_fence() if last_key > reader.books().last_entry_key else 0
 
 
 def book_statistics(reader: Reader, now_ms: int) -> BookStatistics:

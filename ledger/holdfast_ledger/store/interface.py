@@ -720,7 +720,9 @@ QuarantinePosition = tuple[int, int]
 """A debit's place in the quarantine: sidecar, sequence."""
 
 
-class Reader(AccessReader, BookReader, FeedReader, MeteringReader, ObjectReader, RuleReader, StreamReader, WindowReader, Protocol):
+class Reader(
+    AccessReader, BookReader, FeedReader, MeteringReader, ObjectReader, RuleReader, StreamReader, WindowReader, Protocol
+):
     """Reads, on one snapshot. Lists are in the order of creation, after a key, at most `limit` rows."""
 
     def account(self, account_id: str) -> Account | None:
@@ -886,7 +888,9 @@ class Reader(AccessReader, BookReader, FeedReader, MeteringReader, ObjectReader,
         """Returns keys of debits that were replayed and are not recorded so, or the other way round."""
 
 
-class Writer(Reader, AccessWriter, BookWriter, MeteringWriter, ObjectWriter, RuleWriter, StreamWriter, WindowWriter, Protocol):
+class Writer(
+    Reader, AccessWriter, BookWriter, MeteringWriter, ObjectWriter, RuleWriter, StreamWriter, WindowWriter, Protocol
+):
     """Reads and writes, in one transaction. Inserts set the key of what they are given and return it."""
 
     def lock(self, wanted: Locks) -> None:

@@ -143,7 +143,16 @@ def _total(expression: str) -> str:
     return f"sum(CAST({expression} AS DOUBLE PRECISION))"
 
 
-class SqlReader(SqlAccessReader, SqlFeedReader, SqlBookReader, SqlMeteringReader, SqlObjectReader, SqlRuleReader, SqlStreamReader, WindowStatements):
+class SqlReader(
+    SqlAccessReader,
+    SqlFeedReader,
+    SqlBookReader,
+    SqlMeteringReader,
+    SqlObjectReader,
+    SqlRuleReader,
+    SqlStreamReader,
+    WindowStatements,
+):
     """Reads, within the transaction that its owner has opened."""
 
     greatest: ClassVar[str]
@@ -529,7 +538,16 @@ class SqlReader(SqlAccessReader, SqlFeedReader, SqlBookReader, SqlMeteringReader
         return [row[0] for row in self._rows(sql, limit)]
 
 
-class SqlWriter(SqlReader, SqlAccessWriter, SqlBookWriter, SqlMeteringWriter, SqlObjectWriter, SqlRuleWriter, SqlStreamWriter, WindowChanges):
+class SqlWriter(
+    SqlReader,
+    SqlAccessWriter,
+    SqlBookWriter,
+    SqlMeteringWriter,
+    SqlObjectWriter,
+    SqlRuleWriter,
+    SqlStreamWriter,
+    WindowChanges,
+):
     """Reads and writes, within the transaction that its owner has opened."""
 
     skip_locked: ClassVar[str]

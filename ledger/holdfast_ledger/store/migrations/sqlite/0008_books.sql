@@ -57,7 +57,8 @@ CREATE TABLE closed_periods (
 ) STRICT;
 CREATE INDEX closed_periods_by_entry ON closed_periods (last_entry_key, period);
 
--- Their figures. kind: 1 revenue, in minor units of money; 2 promotional credits (recognised: burned, breakage: lapsed).
+-- Their figures. kind: 1 revenue, in minor units of money; 2 promotional credits, in theirs (recognised: burned,
+-- breakage: lapsed).
 CREATE TABLE closed_lines (
     period INTEGER NOT NULL,
     account_key INTEGER NOT NULL REFERENCES accounts,
