@@ -23,6 +23,7 @@ Mask = npt.NDArray[np.bool_]
 _DATE_TIME = r"^[12]\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
 _DIGITS = r"^[0-9]{1,18}$"
 _EXACT_FLOAT = 2.0**53
+_FARTHEST_S = (2**63 - 1) // 1_000
 
 
 class BadRow(NamedTuple):
@@ -207,10 +208,7 @@ def _where(column: pa.Array, fits: Mask) -> tuple[pa.Array, Mask]:
 
 def _time_columns(column: pa.Array, name: str) -> tuple[pa.Array, Mask]:
     if pa.types.is_timestamp(column.type):
-        zoned = column.cast(pa.timestamp(column.type.unit))
-        return pc.floor_temporal(zoned, unit="millisecond").cast(pa.timestamp("ms"), safe=False).cast(pa.int64()), (
-            _nothing_left(column)
-        )
+        return _milliseconds(column), _nothing_left(column)
     if not _is_text(column.type):
         return _number_columns(column, name)
     column = column.cast(pa.string())
@@ -221,8 +219,22 @@ def _time_columns(column: pa.Array, name: str) -> tuple[pa.Array, Mask]:
         dates = pc.if_else(pa.array(dated), column, pa.scalar(None, pa.string())).cast(pa.timestamp("us", "UTC"))
     except pa.ArrowInvalid:
         return pa.nulls(len(column), pa.int64()), _all_left(column)
-    made = pc.floor_temporal(dates, unit="millisecond").cast(pa.timestamp("ms", "UTC"), safe=False).cast(pa.int64())
-    return made, np.asarray(column.is_valid()) & ~dated
+    return _milliseconds(dates), np.asarray(column.is_valid()) & ~dated
+
+
+def _milliseconds(column: pa.Array) -> pa.Array:
+    """Returns Unix time of timestamps, rounded down; seconds beyond all calendars as far away as there are numbers."""
+    units = pc.fill_null(column.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+    match column.type.unit:
+        case "s":
+            made = np.clip(units, -_FARTHEST_S, _FARTHEST_S) * 1_000
+        case "ms":
+            made = units
+        case "us":
+            made = units // 1_000
+        case _:
+            made = units // 1_000_000
+    return pa.array(made, pa.int64(), mask=np.asarray(column.is_null()))
 
 
 class _Kind(NamedTuple):

@@ -25,7 +25,7 @@ from holdfast_ledger.objects.pieces import Piece
 from holdfast_ledger.objects.reading import read_object
 from holdfast_ledger.objects.stores import ObjectGone, StoreFault
 from holdfast_ledger.objects.unpacking import Damaged
-from holdfast_ledger.store.interface import NEVER, Store, Writer
+from holdfast_ledger.store.interface import NEVER, Store, StoreError, Writer
 from holdfast_ledger.store.object_rows import IngestedObject, ObjectState
 
 CLAIM_MS = 120_000
@@ -135,6 +135,11 @@ class _Attempt:
             self._end(ObjectState.FAILED, self._told(fault))
         except StoreFault as fault:
             self._end_for_now(self._told(fault))
+        except (StoreError, ClaimLost):
+            raise
+        except Exception as fault:  # noqa: BLE001 - one object must not end the worker of all
+            _log.exception("object %s of %s: a fault that nobody thought of", self._row.path, self._row.source)
+            self._end_for_now(f"{type(fault).__name__}: {fault}"[:MAX_ERROR_CHARS])
 
     def _told(self, fault: Exception) -> str:
         taken = f" (behind row {self._row.row_count}; what is before counts)" if self._row.row_count else ""
@@ -169,7 +174,7 @@ class _Attempt:
 
         def write(writer: Writer) -> None:
             for batch in batches:
-                put(writer, batch, self._row.began_at_ms)
+                put(writer, batch, self._taker._now_ms())
             writer.add_to_source(self._row.source, 0, piece.row_count, len(piece.dead), added_bytes)
 
         self._commit(write)

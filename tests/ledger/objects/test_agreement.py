@@ -224,6 +224,17 @@ def test_timestamps_of_any_unit_are_milliseconds(unit: str) -> None:
     assert made.table.column("time_ms").to_pylist() == whole
 
 
+def test_seconds_beyond_all_calendars_are_far_away() -> None:
+    """They do not come round to a time that may be counted; a column without a value is missing."""
+    moments = pa.array([2**63 - 1, -(2**63), None], pa.int64()).cast(pa.timestamp("s"))
+    columns = {name: pa.array(["x"] * 3) for name in ("id", "source", "type", "account_id")}
+    made = shaped({**columns, "time": moments}, 3, Shape(), NOW_MS)
+    far, long_ago, _ = made.table.column("time_ms").to_pylist()
+    assert far > 2**62
+    assert long_ago < -(2**62)
+    assert made.bad == {2: BadRow(2, "time", "is missing")}
+
+
 cells = st.one_of(st.sampled_from(['"', '""', '"a"', '"a,b"', 'a"b', '"a" b', "", " ", "é", '"a""b"', '"']), texts)
 lines = st.lists(cells, min_size=1, max_size=3).map(",".join)
 

@@ -398,6 +398,19 @@ def test_a_process_that_an_object_ends_is_not_ended_for_ever(store: Store, folde
     assert "ended the process" in row.error
 
 
+def test_a_fault_that_nobody_thought_of_ends_no_worker(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the object's: told, tried again, and failed in the end."""
+    (folder / "a.csv").write_text(CSV_HEADER + csv_rows(0, 1))
+    place = shop(store, folder)
+    monkeypatch.setattr(taking, "pack_columns", lambda table: 1 // 0)
+    for _ in range(3):
+        (row,) = place.take_all()
+        place.now_ms += 60_000
+    assert (row.state, row.error) == (ObjectState.FAILED, "ZeroDivisionError: integer division or modulo by zero")
+
+
 def test_faults_of_dead_letters_are_tried_again_later_and_later(store: Store, folder: Path) -> None:
     """Then the object fails, and may be retried by hand from where it is."""
     (folder / "a.csv").write_text(CSV_HEADER + csv_rows(0, 1) + "bad\n")
