@@ -207,6 +207,8 @@ class SimStore(MemoryStore):
                 self._note_settled(debit)
             for name in debit.windows if beyond > 0 else ():
                 self._record.beyond[self._folder.line, name] += beyond
+                if (debit.account_id, name) not in seen.pools:
+                    self._record.forgotten[self._folder.line, name] += beyond
 
     def _open(self, hold_id: str) -> HoldSeen | None:
         return next((hold for hold in self._folder.seen.holds.values() if hold.hold_id == hold_id), None)

@@ -80,6 +80,8 @@ class Record:
         self.beyond: dict[tuple[int, str], int] = defaultdict(int)
         """By line and window: what settles spent of it above their holds, drawn from the holds around them or not, and
         what was used already."""
+        self.forgotten: dict[tuple[int, str], int] = defaultdict(int)
+        """By line and window: what late settles spent of it after it was forgotten there, since its period was over."""
         self._windows_held: dict[tuple[int, str], tuple[str, ...]] = {}
         """By line and hold: the windows of budgets that it counted against when it was opened."""
         self._made: dict[tuple[str, int, int], Committed] = {}
