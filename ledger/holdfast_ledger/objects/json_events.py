@@ -72,6 +72,7 @@ class FieldReader:
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
+        self._columns = shape.columns
         self._texts = [self._place(name) for name in TEXT_FIELDS]
         self._mapped = {
             prefix: [
@@ -88,20 +89,21 @@ class FieldReader:
         """Returns the fields of an event. Raises `BadField` with the first that is at fault."""
         if row.get("specversion", "1.0") != "1.0":
             raise BadField("specversion", f"is {shown(row['specversion'])}, not 1.0")
-        texts = tuple([self._text(row, *place) for place in self._texts])
+        texts = tuple([self._text(row, name, attribute, default) for name, attribute, default in self._texts])
         time_ms = _converted("time", self._found(row, "time", "time"), time_of)
         data = row.get("data")
         members: Mapping[str, object] = {} if data is None else self._members(data)
+        flat: Mapping[str, object] = row if self._columns or any("." in name for name in row) else {}
         return Fields(
             texts,
             time_ms,
-            self._entries(row, DIMENSION, "dimensions", members.get("dimensions"), text_of),
-            self._entries(row, QUANTITY, "quantities", members.get("quantities"), quantity_of),
+            self._entries(flat, DIMENSION, "dimensions", members.get("dimensions"), text_of),
+            self._entries(flat, QUANTITY, "quantities", members.get("quantities"), quantity_of),
         )
 
     def _found(self, row: Mapping[str, object], name: str, attribute: str) -> object:
-        if name in self._shape.columns:
-            return _at(row, self._shape.columns[name])
+        if name in self._columns:
+            return _at(row, self._columns[name])
         value = row.get(attribute)
         return row.get(name) if value is None else value
 
@@ -114,7 +116,7 @@ class FieldReader:
     def _members(self, data: object) -> Mapping[str, object]:
         if not isinstance(data, dict):
             raise BadField("data", f"is {shown(data)}, not an object")
-        for member in data.keys() - _MEMBERS:
+        for member in () if data.keys() <= _MEMBERS else data.keys() - _MEMBERS:
             path = f"data.{member}"
             used = any(one.startswith(path) for one in self._shape.columns.values())
             if not used and not is_ignored(path, self._shape):
@@ -131,7 +133,7 @@ class FieldReader:
     ) -> list[tuple[str, _Value]]:
         if members is not None and not isinstance(members, dict):
             raise BadField(field, f"is {shown(members)}, not an object")
-        found = {**(members or {}), **dict(self._flat(row, prefix))}
+        found = {**(members or {}), **dict(self._flat(row, prefix))} if row else (members or {})
         try:
             return [(text_of(key), convert(value)) for key, value in sorted(found.items()) if value is not None]
         except BadValue:  # one of them; which, is only asked now
@@ -145,7 +147,7 @@ class FieldReader:
         for name, path in self._mapped[prefix]:
             yield name, _at(row, path)
         for name, value in row.items():
-            if name.startswith(prefix) and name not in self._shape.columns:
+            if name.startswith(prefix) and name not in self._columns:
                 yield name.removeprefix(prefix), value
 
 
