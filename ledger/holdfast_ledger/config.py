@@ -189,7 +189,7 @@ class LedgerConfig(BaseSettings):
     )
     usage_memory_mb: int = Field(
         1_024,
-        ge=256,
+        ge=512,
         le=1_048_576,
         description="memory of the embedded engine, in megabytes: a breakdown of a hundred million rows takes some "
         "hundreds; a question that would pass the half of it is refused",

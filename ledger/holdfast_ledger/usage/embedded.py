@@ -93,12 +93,13 @@ class EmbeddedDatabase:
         options = {"max_server_memory_usage": memory_mb << 20}
         self._handles: queue.SimpleQueue[Client] = queue.SimpleQueue()
         self._open: list[Client] = []
+        self._question_settings = {"max_memory_usage": str(memory_mb << 19)}
+        """A question has half of the memory: the feeder goes on beside it."""
         self.closing: IO[bytes] | None = None
         """What is closed with it."""
         with translated():
             for _ in range(HANDLE_COUNT):
                 client = clickhouse_connect.get_client(interface="chdb", path=str(folder), chdb_options=options)
-                client.set_client_setting("max_memory_usage", memory_mb << 19)
                 self._open.append(client)
                 self._handles.put(client)
 
@@ -116,7 +117,8 @@ class EmbeddedDatabase:
     ) -> pa.Table:
         """See `UsageDatabase`."""
         with self._handle() as client:
-            return client.query_arrow(sql, dict(parameters), query_settings(timeout_ms))
+            settings = self._question_settings | query_settings(timeout_ms)
+            return client.query_arrow(sql, dict(parameters), settings)
 
     def command(self, sql: str, parameters: Mapping[str, Parameter] = NO_PARAMETERS, token: str = "") -> None:
         """See `UsageDatabase`."""

@@ -13,12 +13,19 @@ import pyarrow as pa
 from holdfast_ledger.metering.batches import Content
 from holdfast_ledger.metering.columns import table_of
 from holdfast_ledger.store.interface import Reader
-from holdfast_ledger.usage.columns import repeated
+from holdfast_ledger.store.metering_rows import EventBatchRow
+from holdfast_ledger.usage.columns import insert, repeated
 from holdfast_ledger.usage.database import NO_PARAMETERS, Parameter, UsageDatabase
 from holdfast_ledger.usage.meters import Counting, Meters
 
 BATCHES_A_TURN = 1_000
 """Batches of one event each are counted by this."""
+
+BATCHES_A_READ = 4
+"""At most 4 MiB each, which unpack to at most 64."""
+
+BYTES_A_TURN = 64 * 1024 * 1024
+"""Of events: more are left to the next turn, so that no turn needs more memory than the engine has."""
 
 INSERT_TIMEOUT_MS = 60_000
 
@@ -32,16 +39,19 @@ WITH known AS (
     WHERE name_hash IN (SELECT name_hash FROM arrivals WHERE void = 0) AND batch_no < {{batch_no:UInt64}}
     GROUP BY name_hash
 ), told AS (
-    SELECT *, name_hash, content_hash, fromUnixTimestamp64Milli(accepted_at_ms, 'UTC') AS accepted_at,
-        fromUnixTimestamp64Milli(time_ms, 'UTC') AS time,
+    SELECT batch_key, position, name_hash, content_hash,
         row_number() OVER (PARTITION BY name_hash ORDER BY batch_key, position) AS place,
         first_value(content_hash) OVER (PARTITION BY name_hash ORDER BY batch_key, position) AS first_hash
     FROM arrivals WHERE void = 0
+), verdicts AS (
+    SELECT batch_key, position, multiIf(
+        known.known_hash = 0 AND place = 1, 'counted',
+        content_hash = if(known.known_hash = 0, first_hash, known.known_hash), 'duplicate', 'conflict') AS outcome
+    FROM told LEFT JOIN known USING (name_hash)
 )
-SELECT {_SAID}, time, multiIf(
-    known.known_hash = 0 AND place = 1, 'counted',
-    content_hash = if(known.known_hash = 0, first_hash, known.known_hash), 'duplicate', 'conflict') AS outcome
-FROM told LEFT JOIN known USING (name_hash)"""
+SELECT {_SAID.replace("accepted_at", "fromUnixTimestamp64Milli(accepted_at_ms, 'UTC') AS accepted_at")},
+    fromUnixTimestamp64Milli(time_ms, 'UTC') AS time, outcome
+FROM arrivals JOIN verdicts USING (batch_key, position)"""
 
 _JUDGE_VOIDS = f"""INSERT INTO judged ({_SAID}, time, outcome)
 WITH voids AS (
@@ -142,32 +152,49 @@ def batches_until(reader: Reader, after_key: int, until_key: int, limit: int) ->
     return last_key
 
 
-def arrivals(reader: Reader, after_key: int, until_key: int, batch_no: int) -> pa.Table | None:
-    """Returns the events of batches as rows of `arrivals`; None if there are none."""
-    tables = []
-    while after_key < until_key and (batches := reader.event_batches(after_key, 10)):
+def arrivals(
+    reader: Reader, after_key: int, until_key: int, batch_no: int, max_bytes: int | None = None
+) -> tuple[int, pa.Table | None]:
+    """Returns the events of batches as rows of `arrivals`, and the key of the last batch; None if there are none.
+
+    Args:
+        reader: A snapshot of the ledger.
+        after_key: Of the batch before the first.
+        until_key: Of the last batch.
+        batch_no: Of the turn.
+        max_bytes: No further batch once there is so much; None: all of them.
+    """
+    tables: list[pa.Table] = []
+    size = 0
+    while after_key < until_key and (batches := reader.event_batches(after_key, BATCHES_A_READ)):
         for batch in batches:
+            if batch.batch_key > until_key or (max_bytes is not None and size >= max_bytes):
+                return after_key, _whole(tables)
             after_key = batch.batch_key
-            if after_key > until_key:
-                break
-            events = table_of(Content(batch.content_kind), batch.content)
-            count = events.num_rows
-            columns = {name: events.column(name) for name in events.column_names if name != "charges"}
-            charges = events.column("charges").combine_chunks()
-            tables.append(
-                pa.table(
-                    {
-                        **columns,
-                        **_charges(charges),
-                        "void": events.column("void").cast(pa.uint8()),
-                        "batch_key": repeated(after_key, count),
-                        "position": pa.array(range(count), pa.uint32()),
-                        "batch_no": repeated(batch_no, count),
-                        "origin": pa.array([batch.origin] * count, pa.string()),
-                    }
-                )
-            )
+            tables.append(_arrived(batch, batch_no))
+            size += tables[-1].nbytes
+    return after_key, _whole(tables)
+
+
+def _whole(tables: list[pa.Table]) -> pa.Table | None:
     return pa.concat_tables(tables) if tables else None
+
+
+def _arrived(batch: EventBatchRow, batch_no: int) -> pa.Table:
+    events = table_of(Content(batch.content_kind), batch.content)
+    count = events.num_rows
+    said = {name: events.column(name) for name in events.column_names if name != "charges"}
+    return pa.table(
+        {
+            **said,
+            **_charges(events.column("charges").combine_chunks()),
+            "void": events.column("void").cast(pa.uint8()),
+            "batch_key": repeated(batch.batch_key, count),
+            "position": pa.array(range(count), pa.uint32()),
+            "batch_no": repeated(batch_no, count),
+            "origin": pa.array([batch.origin] * count, pa.string()),
+        }
+    )
 
 
 def _charges(charges: pa.ListArray) -> dict[str, pa.Array]:
@@ -184,7 +211,7 @@ def judge(database: UsageDatabase, arrived: pa.Table | None, batch_no: int) -> N
         return
     for table in ("arrivals", "judged"):
         database.command(f"TRUNCATE TABLE {table}")
-    database.insert("arrivals", arrived)
+    insert(database, "arrivals", arrived)
     for statement in (_JUDGE_EVENTS, _JUDGE_VOIDS, _JUDGE_TAKEN_BACK):
         database.command(statement, {"batch_no": batch_no})
 

@@ -15,16 +15,16 @@ import pyarrow as pa
 from holdfast_ledger.store.feed_rows import FeedHeads, SpendLine
 from holdfast_ledger.store.interface import Reader
 from holdfast_ledger.usage import events, turns
-from holdfast_ledger.usage.columns import numbers, repeated, unsigned
-from holdfast_ledger.usage.database import UsageDatabase
+from holdfast_ledger.usage.columns import insert, numbers, repeated, unsigned
+from holdfast_ledger.usage.database import UsageDatabase, UsageStoreDown
 from holdfast_ledger.usage.meters import Meters
 from holdfast_ledger.usage.names import KEPT_COUNT, Names
 from holdfast_ledger.usage.quantities import usage_rows
 from holdfast_ledger.usage.spending import burn_of, spend_rows
 from holdfast_ledger.usage.turns import Turn
 
-ROWS_A_TURN = 50_000
-"""Keys of one table in a turn: some tenths of a second, and tens of megabytes."""
+ROWS_A_TURN = 20_000
+"""Keys of one table in a turn: some tenths of a second, and as many megabytes; of the largest debits 200."""
 
 EVENTS_A_TURN = 100_000
 """Events in a turn."""
@@ -98,6 +98,8 @@ class Feeder:
         self._progress: turns.Progress | None = None
         """As it was written last; None: it has to be read."""
         self._noted_at_ms = 0
+        self._arrived: tuple[int, pa.Table | None] = (0, None)
+        """The events of a turn that was planned, and its number."""
 
     def turn(self) -> Fed:
         """Feeds what is new, up to a limit.
@@ -117,7 +119,7 @@ class Feeder:
             if not self._passed(seen.fence):
                 self._progress, self._waiting = known, seen
                 return Fed(done, 0, True)
-            turns.write(self._database, plan, f"{plan.batch_no}:plan")
+            plan = self._write_plan(plan)
         self._waiting = None
         caught_up = _reaches(plan, seen.heads)
         complete, row_count = self._feed_whole(done, plan, seen.read_at_ms if caught_up else 0)
@@ -144,13 +146,26 @@ class Feeder:
             "debit_key": min(heads.debit_key, done.debit_key + ROWS_A_TURN),
             "change_key": min(heads.change_key, done.change_key + ROWS_A_TURN),
         }
+        batch_no = done.batch_no + 1
         with self._reading() as reader:
-            ends["event_batch_key"] = events.batches_until(reader, done.event_batch_key, heads.batch_key, EVENTS_A_TURN)
+            until = events.batches_until(reader, done.event_batch_key, heads.batch_key, EVENTS_A_TURN)
+            until, arrived = events.arrivals(reader, done.event_batch_key, until, batch_no, events.BYTES_A_TURN)
+            self._arrived, ends["event_batch_key"] = (batch_no, arrived), until
             anchor = reader.feed_anchor(ends["entry_key"], ends["debit_key"])
         plan = replace(done, **ends)  # type: ignore[arg-type]  # keys alone
         if plan == done:
             return None
-        return replace(plan, batch_no=done.batch_no + 1, complete=0, generation=heads.generation, anchor=anchor)
+        return replace(plan, batch_no=batch_no, complete=0, generation=heads.generation, anchor=anchor)
+
+    def _write_plan(self, plan: Turn) -> Turn:
+        """Writes a plan down, and returns what is there: a feeder that was slow to die may have been first."""
+        turns.write(self._database, plan, f"{plan.batch_no}:plan")
+        there = turns.progress(self._database).planned
+        if there is None or there.batch_no != plan.batch_no:
+            raise UsageStoreDown("another feeder is at work")
+        if there != plan:
+            self._arrived = 0, None
+        return there
 
     def _passed(self, fence: int) -> bool:
         """Waits until everything up to the heads can be read, for a while."""
@@ -179,6 +194,8 @@ class Feeder:
         except BaseException:
             self._names.burned.clear()
             raise
+        finally:
+            self._arrived = 0, None
 
     def _feed(self, done: Turn, plan: Turn, complete_until_ms: int) -> tuple[Turn, int]:
         """Brings the rows of a turn in; returns it as complete, and how many rows."""
@@ -196,7 +213,9 @@ class Feeder:
                 [line.grant_key for line in lines if line.grant_key],
                 [*(line.lease_key for line in lines if line.lease_key), *(debit.lease_key for debit in debits)],
             )
-            arrivals = events.arrivals(reader, done.event_batch_key, plan.event_batch_key, plan.batch_no)
+            arrived_no, arrivals = self._arrived
+            if arrived_no != plan.batch_no:  # it was planned by another process
+                _, arrivals = events.arrivals(reader, done.event_batch_key, plan.event_batch_key, plan.batch_no)
             self._meters.read(reader)
         events.judge(self._database, arrivals, plan.batch_no)
         event_hours = events.hours(self._database) if arrivals is not None else []
@@ -211,7 +230,7 @@ class Feeder:
         self._spend(lines, plan.batch_no)
         used = usage_rows(debits, changes, self._names, plan.batch_no)
         if used is not None:
-            self._database.insert("usage", used, f"{plan.batch_no}:usage")
+            insert(self._database, "usage", used, f"{plan.batch_no}:usage")
         counted = events.keep(self._database, arrivals, self._meters, plan.batch_no)
         usage_count = (used.num_rows if used is not None else 0) + counted.usage_count
         posted = [line.posted_at_ms for line in lines[-1:]] + [debit.posted_at_ms for debit in debits[-1:]]
@@ -230,7 +249,7 @@ class Feeder:
             return
         keys = {line.grant_key for line in lines if line.grant_key}
         self._read_burned(lines, keys, batch_no)
-        self._database.insert("spend", spend_rows(lines, self._names, batch_no), f"{batch_no}:spend")
+        insert(self._database, "spend", spend_rows(lines, self._names, batch_no), f"{batch_no}:spend")
         burned = self._names.burned
         rows = {
             "grant_key": unsigned(sorted(keys)),

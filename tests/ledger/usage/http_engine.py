@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-import chdb  # type: ignore[import-untyped]
+import chdb
 from clickhouse_connect.driver._backend.httpcommon import decompress_response
 
 PLACES = frozenset(("query", "database", "user", "password", "session_id", "query_id", "compress", "decompress"))
@@ -81,7 +81,7 @@ class HttpEngine:
             for part in form.get_payload():
                 assert isinstance(part, Message)
                 name = str(part.get_param("name", header="content-disposition"))
-                given[name] = bytes(part.get_payload(decode=True)).decode()  # type: ignore[arg-type]
+                given[name] = bytes(part.get_payload(decode=True)).decode()
             body = b""
         if not self._allowed(headers):
             return 403, b"Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED)"

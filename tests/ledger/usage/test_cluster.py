@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.usage import cli, schema
 from holdfast_ledger.usage.checking import differences
 from holdfast_ledger.usage.cluster import ClusterDatabase
@@ -19,7 +18,7 @@ from tests.ledger.harness import Books
 from tests.ledger.usage.feeding import feed_all
 from tests.ledger.usage.histories import History
 from tests.ledger.usage.http_engine import HttpEngine
-from tests.ledger.usage.test_worker import fed, until
+from tests.ledger.usage.test_worker import fed, settings, until
 
 PASSWORD = "it's/secret"
 HOSTILE = "'; DROP TABLE spend; -- \\ \n \t {x:String} \u2603 ` & = %"
@@ -116,7 +115,7 @@ def test_one_replica_feeds_and_all_answer(
     """When the one that feeds dies, another takes over; by hand it is fed anew while they wait."""
     if not database.startswith("postgres"):
         pytest.skip("one ledger has a file")
-    config = LedgerConfig(database=database, usage_store=url, usage_interval_ms=50)
+    config = settings(database, url)
     stores = [UsageStore(config), UsageStore(config)]
     history = History(books, 2)
     try:

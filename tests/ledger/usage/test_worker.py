@@ -16,7 +16,7 @@ import psutil
 import pyarrow as pa
 import pytest
 from holdfast_ledger.bootstrap import open_store
-from holdfast_ledger.config import LedgerConfig
+from holdfast_ledger.config import LedgerConfig, load
 from holdfast_ledger.usage import cli
 from holdfast_ledger.usage.checking import differences
 from holdfast_ledger.usage.database import UsageRefused, UsageStoreDown, UsageTimeout, UsageTooLarge
@@ -37,13 +37,16 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
+def settings(database: str, store: str) -> LedgerConfig:
+    """The settings of a ledger with a usage store that is quick to look for what is new."""
+    told = {"database": database, "usage_store": store, "usage_memory_mb": "512", "usage_interval_ms": "20"}
+    return load(told, None, {})
+
+
 @pytest.fixture
 def running(database: str, tmp_path: Path) -> Iterator[UsageStore]:
     """A usage store of the ledger, its worker started."""
-    config = LedgerConfig(
-        database=database, usage_store=str(tmp_path / "usage"), usage_memory_mb=512, usage_interval_ms=20
-    )
-    result = UsageStore(config)
+    result = UsageStore(settings(database, str(tmp_path / "usage")))
     yield result
     result.stop()
 
@@ -124,7 +127,7 @@ def test_a_damaged_store_is_made_anew(running: UsageStore, books: Books, tmp_pat
     def notices() -> bool:
         """People ask, too: what nobody reads is only found when the store is opened."""
         try:
-            rows = running.database.query("SELECT sum(cityHash64(*)) AS n FROM spend").num_rows
+            rows: int = running.database.query("SELECT sum(cityHash64(*)) AS n FROM spend").num_rows
         except (UsageStoreDown, UsageRefused, Exception):  # noqa: BLE001 - damage has many names
             return False
         return rows == 1

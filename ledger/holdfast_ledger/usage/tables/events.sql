@@ -30,7 +30,9 @@ CREATE TABLE IF NOT EXISTS events (
     `charges.amount` Array(Int64),
     `charges.operation_id` Array(String),
     `charges.pool_id` Array(LowCardinality(String)),
-    origin LowCardinality(String)
+    origin LowCardinality(String),
+    -- Metering asks for the latest batches.
+    INDEX batch_keys batch_key TYPE minmax GRANULARITY 1
 ) ENGINE = ReplacingMergeTree(batch_no)
 PARTITION BY toYYYYMM(time)
 ORDER BY (toDate(time), account_id, type, batch_key, position, outcome)
