@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 import yaml
+from holdfast_ledger.books.keeping import BookStatistics
 from holdfast_ledger.delivery.deliverer import DeliveryCounts
+from holdfast_ledger.metering.job import MeteringCounts
+from holdfast_ledger.metering.statistics import MeteringStatistics
 from holdfast_ledger.metrics import LedgerCollector, LedgerStatistics
+from holdfast_ledger.objects.statistics import ObjectStatistics
 from holdfast_ledger.store.interface import EventTotals
+from holdfast_ledger.store.metering_rows import MeteringBacklog, MeteringTotals
 from holdfast_ledger.writer import COMMIT_BOUNDS_US, WriterStatistics
 from holdfast_sidecar.observe.collector import SidecarCollector
 from prometheus_client import CollectorRegistry, generate_latest
@@ -31,6 +36,10 @@ LEDGER = LedgerStatistics(
     currencies=(),
     deliveries=DeliveryCounts(),
     events=EventTotals((), 0, 0),
+    usage=None,
+    books=BookStatistics(0, 0, 0),
+    objects=ObjectStatistics((), (), 0),
+    metering=MeteringStatistics(MeteringTotals(*[0] * 6), MeteringBacklog(*[0] * 4), 0, MeteringCounts()),
 )
 
 

@@ -1,5 +1,6 @@
 """The books are kept in blocks that nothing can get into later, by whoever is first."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,7 +17,7 @@ from holdfast_ledger.store.postgres import PostgresStore
 from holdfast_ledger.writer import GroupWriter
 
 from tests.ledger.books.setting import keep
-from tests.ledger.harness import Books, Clock, debit
+from tests.ledger.harness import Books, Clock, debit, instance
 
 
 async def keeping_with(store: Store, clock: Clock, act: Callable[[Bookkeeper], Awaitable[None]]) -> None:
@@ -129,3 +130,42 @@ def test_the_lag_is_the_age_of_the_first_entry_that_is_not_sealed(books: Books) 
     with books.store.reading() as reader:
         told = book_statistics(reader, books.clock.now_ms())
     assert (told.lag_ms, told.link_count) == (0, 1)
+
+
+async def test_replicas_that_post_at_once_leave_one_sound_chain(postgres_url: str) -> None:
+    """Two post side by side, so that keys commit out of order, while two others keep the books."""
+    clock = Clock()
+    stores = [PostgresStore(postgres_url) for _ in range(4)]
+    for number in range(2):
+        books = Books(stores[number], clock)
+        books.open_pool(f"pool-{number}")
+        books.grant("g", 10**9, f"pool-{number}", cost_amount=10**6, cost_currency="USD")
+        books.hello(f"s-{number}", instance=instance(number + 1))
+    with ThreadPoolExecutor(2) as threads:
+        posting = [threads.submit(_post_many, Books(stores[number], clock), number) for number in range(2)]
+
+        async def until_posted(keeper: Bookkeeper) -> None:
+            while not all(one.done() for one in posting):
+                await keeper.catch_up()
+            await keeper.catch_up()
+
+        await asyncio.gather(*(keeping_with(store, clock, until_posted) for store in stores[2:]))
+    for one in posting:
+        one.result()
+    with stores[0].reading() as reader:
+        verdict = verify(reader)
+        assert verdict.findings == []
+        assert (verdict.entry_count, verdict.unsealed_count) == (2 + 2 * 60 * 5, 0)
+        assert len(reader.links(0, 1_000)) > 1
+    for store in stores:
+        store.close()
+
+
+def _post_many(books: Books, number: int) -> None:
+    name = f"s-{number}"
+    for first in range(1, 301, 5):
+        said = [
+            debit(sequence, 1, pool_id=f"pool-{number}", operation_id=f"{name}-{sequence}")
+            for sequence in range(first, first + 5)
+        ]
+        books.post(*said, sidecar_id=name)

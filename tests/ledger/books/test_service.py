@@ -11,6 +11,10 @@ import pytest
 from holdfast.v1 import books_service_pb2 as api
 from holdfast.v1 import ledger_service_pb2
 from holdfast.v1.books_service_pb2_grpc import BooksServiceStub
+from holdfast_ledger.access.caller import Role
+from holdfast_ledger.access.tokens import hash_of, new_token
+from holdfast_ledger.store.access_rows import Credential
+from holdfast_ledger.store.interface import Account
 
 from tests.ledger.books.setting import DAY_MS
 from tests.ledger.governance.setting import refused
@@ -218,6 +222,24 @@ async def test_bad_questions_are_refused_with_the_field(tmp_path: Path) -> None:
         assert await field_of("ListPeriods", api.ListPeriodsRequest(page_size=1_001)) == "page_size"
         missing = api.GetRollForwardRequest(first_period="2027-01", last_period="2027-01", account_id="none")
         assert (await refused(books.GetRollForward(missing)))[1] == "ACCOUNT_NOT_FOUND"
+
+
+async def test_a_credential_of_an_account_reads_that_account_alone(tmp_path: Path) -> None:
+    async with running(tmp_path, require_credentials=True) as ledger:
+        with ledger.store.writing() as writer:
+            token = new_token()
+            writer.insert_account(Account("a", "", 0))
+            writer.insert_account(Account("b", "", 0))
+            writer.insert_credential(Credential("c", hash_of(token), token[-4:], Role.READER, "a", 0, 0))
+        sent = (("authorization", f"Bearer {token}"),)
+        months = {"first_period": "2027-01", "last_period": "2027-01"}
+        await stub(ledger).GetRollForward(api.GetRollForwardRequest(**months), metadata=sent)
+        others = api.GetRollForwardRequest(account_id="b", **months)
+        assert (await refused(stub(ledger).GetRollForward(others, metadata=sent)))[1] == "PERMISSION_DENIED"
+        whole = api.ExportEntriesRequest(format=api.EXPORT_FORMAT_CSV)
+        assert (await stub(ledger).ExportEntries(whole, metadata=sent)).line_count == 0
+        verifying = stub(ledger).VerifyJournal(api.VerifyJournalRequest(), metadata=sent)
+        assert (await refused(verifying))[1] == "PERMISSION_DENIED"
 
 
 async def test_a_month_that_is_not_over_cannot_be_closed(tmp_path: Path) -> None:
