@@ -150,16 +150,20 @@ class Sidecar:
             await self._open_side_doors(stack)
             decisions.start()
             running = asyncio.create_task(self._uplink.run()) if self._uplink is not None else None
-            if self._event_uplink is not None:
-                stack.push_async_callback(self._event_uplink.stop, self._config.drain_grace_ms)
-                self._event_uplink.start()
+            pushing = self._event_uplink.start() if self._event_uplink is not None else None
             self._announce()
             stopping = asyncio.create_task(self._stop.wait())
-            await asyncio.wait({task for task in (stopping, running) if task}, return_when=asyncio.FIRST_COMPLETED)
-            if running is not None and running.done() and not stopping.done():
-                self._uplink_ended(running)
-                stopping.cancel()
+            links = [task for task in (running, pushing) if task is not None]
+            await asyncio.wait({stopping, *links}, return_when=asyncio.FIRST_COMPLETED)
+            for ended in links:
+                if ended.done() and not stopping.done():
+                    self._uplink_ended(ended)
+            stopping.cancel()
             await self._drain()
+            if self._event_uplink is not None:
+                # While the loop still turns, so that what the ledger acks leaves the store. A fenced folder's events are
+                # replayed with its debits.
+                await self._event_uplink.stop(0 if self._exit_status else self._config.drain_grace_ms)
             self._inbox.put(Draining())
             self._loop.stop()
             await asyncio.to_thread(decisions.join)

@@ -135,24 +135,20 @@ class EventUplink:
             waiting_ms,
         )
 
-    def start(self) -> None:
-        """Begins to send, on the running asyncio loop."""
+    def start(self) -> asyncio.Task[None]:
+        """Begins to send, on the running asyncio loop; the task raises what reading the store raises."""
         self._task = asyncio.create_task(self._run())
+        return self._task
 
     async def stop(self, drain_ms: int) -> None:
-        """Goes on for at most `drain_ms` milliseconds, until the ledger has all events, then ends.
-
-        Raises what reading the store raised.
-        """
+        """Goes on for at most `drain_ms` milliseconds, until the ledger has all events, then ends."""
         task = self._task
         if task is None:
             return
         self._stopping.set()
-        done, _ = await asyncio.wait({task}, timeout=drain_ms / 1000)
-        if not done:
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait({task}, timeout=drain_ms / 1000)
+        task.cancel()
+        await asyncio.wait({task})
 
     async def _run(self) -> None:
         while True:
