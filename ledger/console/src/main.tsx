@@ -4,4 +4,7 @@ import { App } from "./app";
 import "./style.css";
 
 const root = document.getElementById("app");
-if (root) render(<App />, root);
+if (root) {
+  root.replaceChildren(); // what was shown until now
+  render(<App />, root);
+}

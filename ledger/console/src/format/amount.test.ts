@@ -42,6 +42,7 @@ describe("parseAmount", () => {
 it("tells changes, and nothing where there was nothing", () => {
   expect(changePercent(150n, 100n)).toBe("+50.0 %");
   expect(changePercent(75n, 100n)).toBe("−25.0 %");
+  expect(changePercent(3_116n, 10n)).toBe("+31,060 %");
   expect(changePercent(75n, 0n)).toBe("");
 });
 

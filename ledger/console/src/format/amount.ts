@@ -64,7 +64,8 @@ export function changePercent(now: bigint, before: bigint): string {
   if (before === 0n) return "";
   const magnitude = before < 0n ? -before : before;
   const permille = ((now - before) * 1000n) / magnitude;
-  return `${permille > 0n ? "+" : ""}${formatAmount(permille, 1, { least: 1 })} %`;
+  const form = permille < 10_000n ? { least: 1 } : { most: 0 };
+  return `${permille > 0n ? "+" : ""}${formatAmount(permille, 1, form)} %`;
 }
 
 /** A share in percent with one decimal. */

@@ -79,10 +79,10 @@ export function Change(props: { now: bigint; before: bigint }) {
 }
 
 /** A gauge: used of a limit, with what is held of the rest. */
-export function Gauge(props: { label: string; used: bigint; held?: bigint; limit: bigint; text: string }) {
+export function Gauge(props: { label: string; used: bigint; held?: bigint; limit: bigint; text: string; tone?: Tone }) {
   const used = fraction(props.used, props.limit);
   const held = fraction(props.used + (props.held ?? 0n), props.limit) - used;
-  const level = props.used >= props.limit ? "bad" : used >= 0.8 ? "warn" : "good";
+  const level = props.tone ?? (props.used >= props.limit ? "bad" : used >= 0.8 ? "warn" : "good");
   return (
     <div
       class="gauge"

@@ -43,7 +43,7 @@ export function colourName(colour: number): string {
 }
 
 function dataset(series: Series, exponent: number): ChartDataset<"bar" | "line"> {
-  const colour = style(colourName(series.colour));
+  const colour = style(series.line && series.colour < 0 ? "--ink" : colourName(series.colour));
   const data = series.values.map((value) => (value === null ? null : approximate(value, exponent)));
   if (series.line) {
     return {
@@ -53,7 +53,7 @@ function dataset(series: Series, exponent: number): ChartDataset<"bar" | "line">
       borderColor: colour,
       backgroundColor: colour,
       borderWidth: 2,
-      pointRadius: 0,
+      pointRadius: data.length > 2 ? 0 : 4,
       pointHitRadius: 8,
       order: 0,
       stack: series.name,
@@ -73,6 +73,7 @@ function dataset(series: Series, exponent: number): ChartDataset<"bar" | "line">
     borderSkipped: false,
     categoryPercentage: 0.92,
     barPercentage: 0.94,
+    maxBarThickness: 72,
   };
 }
 

@@ -12,6 +12,7 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
   useEffect(() => {
     const before = document.activeElement;
     dialog.current?.showModal();
+    dialog.current?.querySelector<HTMLElement>("form input, form select")?.focus();
     return () => {
       if (before instanceof HTMLElement) before.focus();
     };

@@ -1,6 +1,6 @@
 /** Form fields, each with its label and, where needed, a hint. */
 import type { ComponentChildren } from "preact";
-import { useId } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 
 interface FieldProps {
   label: string;
@@ -24,23 +24,32 @@ interface TextProps extends FieldProps {
   /** What the browser offers. */
   offers?: string[];
   placeholder?: string;
+  /** Told at each key: in dialogs, which load nothing. */
+  live?: boolean;
 }
 
 /** A line of text; told when it is left or Enter is pressed, so that no view is loaded at each key. */
-export function Text({ label, value, onChange, hint, type = "text", offers, placeholder }: TextProps) {
+export function Text({ label, value, onChange, hint, type = "text", offers, placeholder, live = false }: TextProps) {
   const id = useId();
+  // What is being typed, which no new rendering may take away.
+  const [draft, setDraft] = useState<string>();
   return (
     <Labelled id={id} label={label} hint={hint}>
       <input
         {...({ type } as { type: "text" })}
         id={id}
-        value={value}
+        value={draft ?? value}
         autocomplete="off"
         spellcheck={false}
         aria-describedby={hint ? `${id}-hint` : undefined}
         list={offers ? `${id}-offers` : undefined}
         placeholder={placeholder}
+        onInput={(event) => {
+          setDraft(event.currentTarget.value);
+          if (live) onChange(event.currentTarget.value);
+        }}
         onChange={(event) => {
+          setDraft(undefined);
           onChange(event.currentTarget.value);
         }}
       />

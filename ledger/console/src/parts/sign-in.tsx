@@ -27,6 +27,7 @@ export function SignIn() {
             : "The ledger's answers depend on who asks. Paste the token of a credential."}
         </p>
         <Text
+          live
           label="Token"
           type="password"
           value={value}

@@ -20,22 +20,31 @@ function asFault(fault: unknown): ApiError {
   return fault instanceof ApiError ? fault : new ApiError("internal", String(fault), "");
 }
 
+interface Held<T> {
+  data?: T;
+  error?: ApiError;
+  loading: boolean;
+  /** What is loaded, or on its way. */
+  key: string;
+}
+
 /** Loads by `read`, again when `key` changes or, with `everyMs`, after that time. Old data stays until new is there. */
 export function useLoad<T>(key: string, read: (signal: AbortSignal) => Promise<T>, everyMs = 0): Loaded<T> {
-  const [state, setState] = useState<{ data?: T; error?: ApiError; loading: boolean }>({ loading: true });
+  const [state, setState] = useState<Held<T>>({ loading: true, key: "" });
   const [round, setRound] = useState(0);
   const reader = useRef(read);
   reader.current = read;
   const full = `${key} ${changeCount.value} ${token.value}`;
   useEffect(() => {
     const abort = new AbortController();
-    setState((before) => ({ ...before, loading: true }));
+    setState((before) => ({ ...before, loading: true, key: full }));
     reader.current(abort.signal).then(
       (data) => {
-        if (!abort.signal.aborted) setState({ data, loading: false });
+        if (!abort.signal.aborted) setState({ data, loading: false, key: full });
       },
       (fault: unknown) => {
-        if (!abort.signal.aborted) setState((before) => ({ ...before, error: asFault(fault), loading: false }));
+        if (!abort.signal.aborted)
+          setState((before) => ({ ...before, error: asFault(fault), loading: false, key: full }));
       },
     );
     return () => {
@@ -54,7 +63,7 @@ export function useLoad<T>(key: string, read: (signal: AbortSignal) => Promise<T
   const reload = useCallback(() => {
     setRound((count) => count + 1);
   }, []);
-  return { data: state.data, error: state.error, loading: state.loading, reload };
+  return { data: state.data, error: state.error, loading: state.loading || state.key !== full, reload };
 }
 
 /** A list that grows page by page. */

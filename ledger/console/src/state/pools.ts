@@ -1,7 +1,7 @@
 /** Pools of many accounts at once, for figures over all of them. */
 import { accounts, pools } from "../api/lists";
 import { mapLimited, readAll } from "../api/pages";
-import type { PoolWithBalance } from "../contract/holdfast/v1/ledger_service_pb";
+import type { Pool, PoolWithBalance } from "../contract/holdfast/v1/ledger_service_pb";
 import { onlyAccount } from "./caller";
 
 /** So many accounts are summed; each costs a call. */
@@ -26,6 +26,19 @@ export async function readPools(signal?: AbortSignal): Promise<Pools> {
 async function firstAccounts(signal?: AbortSignal): Promise<{ items: string[]; next: string }> {
   const page = await accounts("", signal);
   return { items: page.items.map((account) => account.accountId), next: page.next };
+}
+
+/** Names a pool among those of all accounts. */
+export function poolKey(accountId: string, poolId: string): string {
+  return JSON.stringify([accountId, poolId]);
+}
+
+/** The pools of some accounts by name. What cannot be read is left out: it only gives amounts their unit. */
+export async function namedPools(accountIds: string[], signal?: AbortSignal): Promise<Map<string, Pool>> {
+  const ids = [...new Set(accountIds)].filter(Boolean).slice(0, MAX_ACCOUNTS);
+  const lists = await mapLimited(ids, 6, (id) => readAll(pools(id), 1_000, signal).catch(() => []));
+  const known = lists.flat().flatMap((one) => one.pool ?? []);
+  return new Map(known.map((pool) => [poolKey(pool.accountId, pool.poolId), pool]));
 }
 
 /** Sums over pools of one currency. */

@@ -66,14 +66,16 @@ export function AccountView() {
       </Head>
       {known.length > 1 && (
         <div class="card controls">
-          <Choice
-            label="Pool"
-            value={chosen?.pool?.poolId ?? ""}
-            onChange={(pool) => {
-              change({ pool, grant: null });
-            }}
-            options={list.map(({ poolId, currency }) => [poolId, `${poolId} (${currency})`])}
-          />
+          <div class="bar">
+            <Choice
+              label="Pool"
+              value={chosen?.pool?.poolId ?? ""}
+              onChange={(pool) => {
+                change({ pool, grant: null });
+              }}
+              options={list.map(({ poolId, currency }) => [poolId, `${poolId} (${currency})`])}
+            />
+          </div>
         </div>
       )}
       <Fault error={loaded.error} retry={loaded.reload} />
@@ -82,7 +84,7 @@ export function AccountView() {
       ) : (
         !loaded.error && <Empty loading={loaded.loading && !loaded.data}>It has no pool.</Empty>
       )}
-      {loaded.data && <Limits accountId={accountId} />}
+      {loaded.data && !chosen && <Limits accountId={accountId} />}
     </>
   );
 }
@@ -94,8 +96,9 @@ function PoolPart({ pool, balance, pools: list }: { pool: Pool; balance: PoolBal
       <BurnDown pool={pool} balance={balance} />
       <Grants pool={pool} />
       <Budgets pool={pool} pools={list} />
+      <Limits accountId={pool.accountId} />
       <PolicyPart pool={pool} />
-      <Corrections pool={pool} />
+      <Corrections pool={pool} pools={list} />
     </>
   );
 }
@@ -225,7 +228,9 @@ function PolicyPart({ pool }: { pool: Pool }) {
   );
 }
 
-function Corrections({ pool }: { pool: Pool }) {
+function Corrections({ pool, pools: list }: { pool: Pool; pools: Pool[] }) {
+  const exponentOf = (correction: Correction): number =>
+    list.find((one) => one.poolId === correction.poolId)?.currencyExponent ?? 0;
   const read = corrections(pool.accountId);
   const loaded = usePaged(`corrections ${pool.accountId}`, read);
   const columns: Column<Correction>[] = [
@@ -247,9 +252,10 @@ function Corrections({ pool }: { pool: Pool }) {
       ),
     },
     {
-      name: "Given back (minor units)",
+      name: "Given back",
       number: true,
-      text: (correction) => correction.amount.toString(),
+      text: (correction) => plainAmount(correction.amount, exponentOf(correction)),
+      show: (correction) => formatAmount(correction.amount, exponentOf(correction)),
     },
     { name: "Posted", text: (correction) => formatTime(correction.postedAtUnixMs) },
   ];

@@ -20,6 +20,7 @@ import { type Column, Table } from "../parts/table";
 import { mayAdminister, onlyAccount } from "../state/caller";
 import { type Loaded, useLoad, usePaged } from "../state/load";
 import { change, setting } from "../state/place";
+import { readPools, sumPools } from "../state/pools";
 import { CloseAction, ExportPart, PolicyPart } from "./revenue/actions";
 import { useMemo } from "preact/hooks";
 
@@ -38,6 +39,8 @@ export function RevenueView() {
     call(BooksService.method.getRollForward, { firstPeriod: first, lastPeriod: last, accountId }, signal),
   );
   const lines = { ...loaded, data: loaded.data?.lines };
+  const known = useLoad("pools", readPools);
+  const exponents = new Map(sumPools(known.data?.pools ?? []).map(({ currency, exponent }) => [currency, exponent]));
   const promotional = { ...loaded, data: loaded.data?.promotionalLines };
   return (
     <>
@@ -82,7 +85,7 @@ export function RevenueView() {
       <Section title="Promotional credits">
         <Table
           name="Promotional credits"
-          columns={PROMOTIONAL_COLUMNS}
+          columns={promotionalColumns(exponents)}
           loaded={promotional}
           empty="None were given away."
           rowKey={(line) => [line.period, line.product, line.currency].join("|")}
@@ -128,14 +131,23 @@ const LINE_COLUMNS: Column<RollForwardLine>[] = [
   },
 ];
 
-const PROMOTIONAL_COLUMNS: Column<PromotionalLine>[] = [
-  { name: "Month", text: (line) => line.period },
-  { name: "Product", text: (line) => line.product },
-  { name: "Currency", text: (line) => line.currency },
-  { name: "Given away (minor units)", number: true, text: (line) => line.grantedAmount.toString() },
-  { name: "Burned (minor units)", number: true, text: (line) => line.burnedAmount.toString() },
-  { name: "Lapsed (minor units)", number: true, text: (line) => line.lapsedAmount.toString() },
-];
+/** Amounts of credits, in the decimals that the pools of the currency have. */
+function promotionalColumns(exponents: Map<string, number>): Column<PromotionalLine>[] {
+  const credits = (name: string, value: (line: PromotionalLine) => bigint): Column<PromotionalLine> => ({
+    name,
+    number: true,
+    text: (line) => plainAmount(value(line), exponents.get(line.currency) ?? 0),
+    show: (line) => formatAmount(value(line), exponents.get(line.currency) ?? 0),
+  });
+  return [
+    { name: "Month", text: (line) => line.period },
+    { name: "Product", text: (line) => line.product },
+    { name: "Currency", text: (line) => line.currency },
+    credits("Given away", (line) => line.grantedAmount),
+    credits("Burned", (line) => line.burnedAmount),
+    credits("Lapsed", (line) => line.lapsedAmount),
+  ];
+}
 
 function Chart({ lines }: { lines: RollForwardLine[] }) {
   const currencies = [...new Set(lines.map((line) => line.currency))];

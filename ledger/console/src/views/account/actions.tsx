@@ -91,7 +91,13 @@ export function GrantAction({ pool, onClose }: PoolProps) {
         ]
       }
     >
-      <Text label={`Amount in ${pool.currency}`} value={form.amount} onChange={set("amount")} placeholder="1000.00" />
+      <Text
+        live
+        label={`Amount in ${pool.currency}`}
+        value={form.amount}
+        onChange={set("amount")}
+        placeholder="1000.00"
+      />
       <Choice
         label="Category"
         value={form.category}
@@ -102,21 +108,22 @@ export function GrantAction({ pool, onClose }: PoolProps) {
         ]}
       />
       <div class="pair">
-        <Text label="Bought for" value={form.cost} onChange={set("cost")} placeholder="0.00" />
-        <Text label="Currency" value={form.costCurrency} onChange={set("costCurrency")} />
+        <Text live label="Bought for" value={form.cost} onChange={set("cost")} placeholder="0.00" />
+        <Text live label="Currency" value={form.costCurrency} onChange={set("costCurrency")} />
       </div>
       <div class="pair">
         <Text
+          live
           label="Last day"
           type="date"
           value={form.expires}
           onChange={set("expires")}
           hint="empty: it never expires"
         />
-        <Text label="Priority" value={form.priority} onChange={set("priority")} hint="lower ones burn first" />
+        <Text live label="Priority" value={form.priority} onChange={set("priority")} hint="lower ones burn first" />
       </div>
-      <Text label="Product" value={form.product} onChange={set("product")} hint="for the revenue report" />
-      <Text label="Id" value={form.id} onChange={set("id")} hint="the same id never grants twice" />
+      <Text live label="Product" value={form.product} onChange={set("product")} hint="for the revenue report" />
+      <Text live label="Id" value={form.id} onChange={set("id")} hint="the same id never grants twice" />
     </Action>
   );
 }
@@ -197,8 +204,8 @@ export function CapAction({ pool, budget, onClose }: PoolProps & { budget?: Budg
             ]
       }
     >
-      <Text label="Subject" value={form.subject} onChange={set("subject")} hint="empty: the whole account" />
-      <Text label={`Limit in ${pool.currency}`} value={form.limit} onChange={set("limit")} />
+      <Text live label="Subject" value={form.subject} onChange={set("subject")} hint="empty: the whole account" />
+      <Text live label={`Limit in ${pool.currency}`} value={form.limit} onChange={set("limit")} />
       <div class="pair">
         <Choice
           label="Each"
@@ -214,7 +221,7 @@ export function CapAction({ pool, budget, onClose }: PoolProps & { budget?: Budg
         />
       </div>
       <Check label="Shadow: only record what it would deny" value={form.shadow} onChange={set("shadow")} />
-      {!budget && <Text label="Id" value={form.id} onChange={set("id")} />}
+      {!budget && <Text live label="Id" value={form.id} onChange={set("id")} />}
     </Action>
   );
 }
@@ -278,11 +285,12 @@ export function PolicyAction({ pool, onClose }: PoolProps) {
         options={options(Enforcement, ENFORCEMENTS)}
       />
       {optimistic && (
-        <Text label={`Overdraft limit in ${pool.currency}`} value={form.overdraft} onChange={set("overdraft")} />
+        <Text live label={`Overdraft limit in ${pool.currency}`} value={form.overdraft} onChange={set("overdraft")} />
       )}
       <Choice label="When cut off" value={form.mode} onChange={set("mode")} options={options(PartitionMode, MODES)} />
       {allowance && (
         <Text
+          live
           label={`Partition threshold in ${pool.currency}`}
           value={form.threshold}
           onChange={set("threshold")}

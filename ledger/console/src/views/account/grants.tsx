@@ -120,6 +120,7 @@ function columnsOf(pool: Pool, rows: Grant[]): Column<Grant>[] {
       show: (grant) => (
         <Gauge
           label={`Burned of ${grant.grantId}`}
+          tone="good"
           used={grant.amount - grant.remaining - grant.expiredAmount}
           limit={grant.amount}
           text={`${formatAmount(grant.remaining, exponent, { most: 2 })} left`}

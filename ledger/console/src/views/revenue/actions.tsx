@@ -37,7 +37,7 @@ export function CloseAction({ last, onClose }: { last: string; onClose: () => vo
           : "The month is written like 2026-10."
       }
     >
-      <Text label="Month" type="month" value={period} onChange={setPeriod} hint="a month that is over" />
+      <Text live label="Month" type="month" value={period} onChange={setPeriod} hint="a month that is over" />
     </Action>
   );
 }
@@ -158,7 +158,7 @@ function TreatmentAction({ policy, onClose }: { policy: RevenuePolicy; onClose: 
           ["ESTIMATE", "by estimate, as it burns"],
         ]}
       />
-      {estimate && <Text label="Share never used, in basis points" value={form.bps} onChange={set("bps")} />}
+      {estimate && <Text live label="Share never used, in basis points" value={form.bps} onChange={set("bps")} />}
       <Choice
         label="Promotional credits"
         value={form.promotional}
@@ -170,9 +170,9 @@ function TreatmentAction({ policy, onClose }: { policy: RevenuePolicy; onClose: 
       />
       {contra && (
         <>
-          <Text label="Price, minor units" value={form.price} onChange={set("price")} />
-          <Text label="For so many minor units of credits" value={form.per} onChange={set("per")} />
-          <Text label="Currency" value={form.currency} onChange={set("currency")} />
+          <Text live label="Price, minor units" value={form.price} onChange={set("price")} />
+          <Text live label="For so many minor units of credits" value={form.per} onChange={set("per")} />
+          <Text live label="Currency" value={form.currency} onChange={set("currency")} />
         </>
       )}
     </Action>

@@ -63,17 +63,50 @@ export function Asked({ settings, units, chosenUnit }: { settings: Settings; uni
   );
 }
 
+/** Built-in keys that are seldom grouped by: behind a button, unless they are. */
+const SELDOM = [
+  "currency",
+  "cost_currency",
+  "subject_3",
+  "subject_4",
+  "subject_5",
+  "subject_6",
+  "subject_7",
+  "subject_8",
+];
+const BUILT_IN = [
+  "account",
+  "pool",
+  "subject",
+  "subject_1",
+  "subject_2",
+  "meter",
+  "product",
+  "category",
+  "grant",
+  "sidecar",
+];
+
+/** Dimensions first, then the built-in keys in the order of their use. */
+function sorted(keys: string[], accountId: string): string[] {
+  const rank = (key: string): number => [...BUILT_IN, ...SELDOM].indexOf(key);
+  const known = keys.filter((key) => key !== "account" || !accountId);
+  return [...known].sort((a, b) => rank(a) - rank(b));
+}
+
 /** The keys that there are: a pressed one is grouped by, in the order of pressing. */
 export function Dimensions({ settings }: { settings: Settings }) {
+  const [allShown, setAllShown] = useState(false);
   const { by, accountId, range } = settings;
   const keys = useLoad(`keys ${accountId} ${range.key}`, (signal) =>
     usageKeys({ accountId, start: range.start, end: range.end }, signal),
   );
-  const names = [...new Set([...(keys.data ?? []), ...by])];
+  const names = sorted([...new Set([...(keys.data ?? []), ...by])], accountId);
+  const shown = names.filter((key) => allShown || by.includes(key) || !SELDOM.includes(key));
   return (
     <div class="chips" role="group" aria-label="Group by">
       <span class="chips-name">Group by</span>
-      {names.map((key) => (
+      {shown.map((key) => (
         <button
           key={key}
           type="button"
@@ -87,6 +120,16 @@ export function Dimensions({ settings }: { settings: Settings }) {
           {key}
         </button>
       ))}
+      <button
+        type="button"
+        class="chip"
+        aria-expanded={allShown}
+        onClick={() => {
+          setAllShown(!allShown);
+        }}
+      >
+        {allShown ? "Fewer" : "More"}
+      </button>
     </div>
   );
 }

@@ -81,6 +81,14 @@ export function Drawn({ settings, answer }: Props) {
       <p class="note">
         Click a step to zoom in, or drag over several. The table of all cells below does the same by keyboard.
       </p>
+      {comparison && (
+        <div class="legend">
+          <span class="chip-plain">
+            <span class="swatch dashed" aria-hidden="true" />
+            {comparison === "year" ? "A year before" : "The window before"}
+          </span>
+        </div>
+      )}
       {by.length > 0 && (
         <div class="legend" role="group" aria-label="Groups shown">
           {groups.map((group) => (
