@@ -161,8 +161,8 @@ class Sidecar:
             stopping.cancel()
             await self._drain()
             if self._event_uplink is not None:
-                # While the loop still turns, so that what the ledger acks leaves the store. A fenced folder's events are
-                # replayed with its debits.
+                # While the loop still turns, so that what the ledger acks leaves the store. The events of a fenced
+                # folder are replayed with its debits.
                 await self._event_uplink.stop(0 if self._exit_status else self._config.drain_grace_ms)
             self._inbox.put(Draining())
             self._loop.stop()
