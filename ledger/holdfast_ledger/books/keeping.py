@@ -119,6 +119,8 @@ class Bookkeeper:
                 await self.catch_up()
             except LedgerError as fault:
                 _log.warning("the books were not kept and will be: %s", fault)
+            except Exception:  # noqa: BLE001 - whatever it is, the next turn may do; the lag tells if it does not
+                _log.exception("the books were not kept")
 
     async def catch_up(self) -> int:
         """Counts and seals all that was posted before the call; returns the last entry. Raises `Unavailable`."""

@@ -106,7 +106,11 @@ class Report:
 
 def main(argv: Sequence[str]) -> int:
     """Runs `holdfast verify`; returns 0 if all is sound, 1 if not, 75 if a sidecar has the folder open."""
-    parser = argparse.ArgumentParser(prog="holdfast verify", description="Checks a stopped sidecar's folder.")
+    parser = argparse.ArgumentParser(
+        prog="holdfast verify",
+        description="Checks a stopped sidecar's folder.",
+        epilog="A ledger's database is verified with --database FILE|URL, which has a --help of its own.",
+    )
     parser.add_argument("folder", type=Path, help="the sidecar's folder, or one of its `unusable-<n>`")
     parser.add_argument("--pools", action="store_true", help="list each pool and window with what is held and spent")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

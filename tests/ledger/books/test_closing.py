@@ -1,11 +1,14 @@
 """Closing fixes a month for good, once, in order; broken off, it has changed nothing."""
 
 import pytest
-from holdfast_ledger.books import closing
+from holdfast_ledger.books import closing, report
 from holdfast_ledger.books.closing import Closing
 from holdfast_ledger.books.policy import Breakage, Policy
+from holdfast_ledger.books.verify import verify
 from holdfast_ledger.errors import InvalidArgument, PeriodNotOver, Unavailable
+from holdfast_ledger.posting.grants import add_grant
 from holdfast_ledger.store.book_rows import BookState, ClosedPeriod
+from holdfast_ledger.store.interface import NEVER, Grant, GrantState, Writer
 
 from tests.ledger.books.setting import close, go_to, keep, lines, ms, set_policy, with_closing
 from tests.ledger.harness import Books, debit
@@ -132,3 +135,32 @@ def test_a_closing_that_lost_its_claim_closes_nothing(books: Books) -> None:
     with pytest.raises(Unavailable, match="took too long"):
         with_closing(books, act)
     assert closed(books) == []
+
+
+def test_accounts_are_closed_a_few_at_a_time_and_add_up(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "ACCOUNTS_AT_ONCE", 2)
+    monkeypatch.setattr(closing, "LINES_AT_ONCE", 1)
+    keys = [open_account(books, f"account-{number}", cost_amount=100 * number) for number in range(1, 6)]
+    go_to(books, "2027-02-01")
+    whole = lines(books, 202701, 202702)
+    assert [(x.granted, x.closing) for x in whole] == [(1_500, 1_500), (0, 1_500)]
+    assert close(books, 202701).line_count == 5
+    assert lines(books, 202701, 202702) == whole
+    assert [lines(books, 202702, 202702, key)[0].opening for key in keys] == [100, 200, 300, 400, 500]
+    with books.store.reading() as reader:
+        assert verify(reader).findings == []
+
+
+def open_account(books: Books, account_id: str, cost_amount: int) -> int:
+    """Makes an account with a grant; returns its key."""
+    books.open_pool(account_id=account_id)
+    now_ms = books.clock.now_ms()
+    grant = Grant(0, "g", 10, 2, 0, 0, NEVER, cost_amount, "USD", 0, 0, GrantState.PENDING, now_ms)
+
+    def job(writer: Writer) -> int:
+        pool = writer.pool(account_id, "general")
+        assert pool is not None
+        add_grant(writer, pool, grant, now_ms)
+        return pool.account_key
+
+    return books.write(job)

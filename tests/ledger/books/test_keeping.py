@@ -169,3 +169,26 @@ def _post_many(books: Books, number: int) -> None:
             for sequence in range(first, first + 5)
         ]
         books.post(*said, sidecar_id=name)
+
+
+async def test_whatever_fails_the_next_turn_comes(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault that nobody foresaw does not end the keeping of the books."""
+    turns, third = list[int](), asyncio.Event()
+
+    async def fails(_: Bookkeeper) -> int:
+        turns.append(0)
+        if len(turns) == 1:
+            raise Unavailable("the store failed")
+        if len(turns) == 2:
+            raise ZeroDivisionError
+        third.set()
+        return 0
+
+    monkeypatch.setattr(Bookkeeper, "catch_up", fails)
+
+    async def run(keeper: Bookkeeper) -> None:
+        task = asyncio.create_task(keeper.run(1))
+        await asyncio.wait_for(third.wait(), 20)
+        task.cancel()
+
+    await keeping_with(store, clock, run)
