@@ -113,16 +113,16 @@ class Questions:
         return self.ask(sql, given)
 
     def touched(self, version: MeterVersion) -> list[Row]:
-        """Returns which figures of a meter that is not additive may have moved, with the time about which they are."""
+        """Returns which figures of a meter that is not additive may have moved, with the times about which they are."""
         given: dict[str, Parameter] = {"type": version.meter.event_type}
         _, conditions = _value(version.meter, given)
         keys, values = _group(version.meter, given)
         sql = f"""SELECT account_id, subject, {keys} AS keys, {values} AS dimension_values,
-            intDiv(toUnixTimestamp64Milli(time), {SLOT_MS}) * {SLOT_MS} AS slot FROM events
+            groupUniqArray(intDiv(toUnixTimestamp64Milli(time), {SLOT_MS}) * {SLOT_MS}) AS slots FROM events
             WHERE type = {{type:String}} AND batch_key > {{from:UInt64}} AND batch_key <= {{to:UInt64}} AND {conditions}
             AND (outcome = 'counted' AND {_IN_RANGE}
                 OR outcome = 'taken_back' AND batch_key <= {{until:UInt64}} AND name_hash IN {_VOID_SINCE})
-            GROUP BY account_id, subject, keys, dimension_values, slot"""
+            GROUP BY account_id, subject, keys, dimension_values"""
         return self.ask(sql, given | _bounds(version))
 
     def figures(self, versions: Sequence[MeterVersion], account_id: str, period: tuple[int, int]) -> list[Row]:

@@ -16,7 +16,7 @@ from holdfast.v1.usage_service_pb2 import UsageEvent
 from holdfast_rating.metering import ADDITIVE
 from holdfast_rating.rates import Refusal
 
-from holdfast_ledger.governance.periods import period_at, schedule_of
+from holdfast_ledger.governance.periods import schedule_of
 from holdfast_ledger.metering import questions
 from holdfast_ledger.metering.differences import (
     Charge,
@@ -33,6 +33,7 @@ from holdfast_ledger.metering.differences import (
     unpack_charges,
 )
 from holdfast_ledger.metering.meters import MeterVersion, versions
+from holdfast_ledger.metering.periods import Periods
 from holdfast_ledger.metering.prices import MODEL, Cards, Prices
 from holdfast_ledger.metering.questions import Batches, Questions, Row
 from holdfast_ledger.store.interface import Reader
@@ -61,6 +62,7 @@ class _Turn:
         self._known = set(reader.account_keys(account_ids))
         self._unknown = sorted(account_ids - self._known)
         self._prices = Prices(reader, cards, self._known)
+        self._periods = Periods()
         self._pools: dict[tuple[str, str], bool] = {}
         self._charged: defaultdict[int, list[Charged]] = defaultdict(list)
         self._unpaid: dict[str, set[tuple[int, int]]] = {}
@@ -205,9 +207,10 @@ class _Turn:
             for version in mine:
                 for row in self._questions.touched(version) if version.meter.event_type in types else ():
                     if row["account_id"] in self._known:
-                        zone = self._prices.time_zone(row["account_id"])
-                        period = period_at(schedule_of(version.period, 0, zone), row["slot"])
-                        touched[row["account_id"], period].add(_group_of(version, row))
+                        group = _group_of(version, row)
+                        schedule = schedule_of(version.period, 0, self._prices.time_zone(group.account_id))
+                        for period in {self._periods.around(schedule, slot) for slot in row["slots"]}:
+                            touched[group.account_id, period].add(group)
             for (account_id, period), groups in touched.items():
                 self._result.figures += self._figures(mine, account_id, period, groups)
 
