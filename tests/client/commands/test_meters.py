@@ -72,7 +72,7 @@ def test_a_file_is_applied_and_read_back(ledger: Server, tmp_path: Path, capsys:
         ("x = 1", "something else than tables"),
         ('[[meters]]\naggregation = "mean"', "meters[0]"),
         ('[[meters]]\nmetre_id = "x"', "metre_id"),
-        ("[[meters", "at line 1"),
+        ("[[meters", "at end of document"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused(text: str, told: str) -> None:
@@ -84,9 +84,8 @@ def test_a_file_that_cannot_be_used_is_refused(text: str, told: str) -> None:
 
 def test_the_contract_s_names_are_taken_too() -> None:
     """With their prefix."""
-    (meter,) = meters.parse(
-        b'[[meters]]\nmeter_id = "m"\naggregation = "AGGREGATION_MAX"\nperiod = "METER_PERIOD_HOUR"'
-    )
+    text = '[[meters]]\nmeter_id = "m"\naggregation = "AGGREGATION_MAX"\nperiod = "METER_PERIOD_HOUR"'
+    (meter,) = meters.parse(text.encode())
     assert (meter.aggregation, meter.period) == (wire.AGGREGATION_MAX, wire.METER_PERIOD_HOUR)
 
 

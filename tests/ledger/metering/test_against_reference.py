@@ -81,7 +81,8 @@ def reference(arrivals: Sequence[Arrival]) -> tuple[dict[str, int], int]:
             first[one.name] = one
             taken_back |= {one.corrects} - {one.name, 0}
     counted = {name: one for name, one in first.items() if name not in taken_back}
-    quantities, cost = defaultdict(int), 0
+    quantities: defaultdict[str, int] = defaultdict(int)
+    cost = 0
     groups: defaultdict[tuple[object, ...], list[tuple[int, str, int]]] = defaultdict(list)
     users = defaultdict(set)
     for name, one in counted.items():
