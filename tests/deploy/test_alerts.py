@@ -15,6 +15,11 @@ from holdfast_ledger.metrics import LedgerCollector, LedgerStatistics
 from holdfast_ledger.objects.statistics import ObjectStatistics
 from holdfast_ledger.store.interface import EventTotals
 from holdfast_ledger.store.metering_rows import MeteringBacklog, MeteringTotals
+from holdfast_ledger.store.object_rows import SourceTotals
+from holdfast_ledger.streams.exporter import ExportCounts
+from holdfast_ledger.streams.importer import ImportCounts
+from holdfast_ledger.streams.metrics import StreamCollector
+from holdfast_ledger.usage.status import UsageStatus
 from holdfast_ledger.writer import COMMIT_BOUNDS_US, WriterStatistics
 from holdfast_sidecar.observe.collector import SidecarCollector
 from prometheus_client import CollectorRegistry, generate_latest
@@ -23,6 +28,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.sidecar.observe.snapshots import sources
 
 ALERTS = Path(__file__).resolve().parents[2] / "deploy" / "prometheus" / "alerts.yaml"
+
+SCRAPED = {"job", "instance"}
+"""Labels that Prometheus adds."""
 
 LEDGER = LedgerStatistics(
     writer=WriterStatistics(0, 0, 0, 0, 0, 0, (0,) * (len(COMMIT_BOUNDS_US) + 1), 0),
@@ -36,9 +44,9 @@ LEDGER = LedgerStatistics(
     currencies=(),
     deliveries=DeliveryCounts(),
     events=EventTotals((), 0, 0),
-    usage=None,
+    usage=UsageStatus(row_counts={"spend": 0}),
     books=BookStatistics(0, 0, 0),
-    objects=ObjectStatistics((), (), 0),
+    objects=ObjectStatistics((SourceTotals("bucket", 0, 0, 0, 0, 0, ""),), (), 0),
     metering=MeteringStatistics(MeteringTotals(*[0] * 6), MeteringBacklog(*[0] * 4), 0, MeteringCounts()),
 )
 
@@ -51,15 +59,17 @@ def rules() -> Sequence[Mapping[str, Any]]:
 
 @pytest.fixture(scope="module")
 def published() -> Mapping[str, set[str]]:
-    """The series that a sidecar and a ledger publish, as Prometheus names them, with their labels."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(SidecarCollector(sources()))
-    registry.register(LedgerCollector(lambda: LEDGER))
-    text = generate_latest(registry).decode()
+    """The series that a sidecar, a ledger and its streams publish, as Prometheus names them, with their labels."""
+    exported, imported = StreamCollector(), StreamCollector()
+    exported.watch(ExportCounts())
+    imported.watch(ImportCounts())
     series: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            series.setdefault(sample.name, set()).update(sample.labels)
+    for collector in (SidecarCollector(sources()), LedgerCollector(lambda: LEDGER), exported, imported):
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(collector)
+        for family in text_string_to_metric_families(generate_latest(registry).decode()):
+            for sample in family.samples:
+                series.setdefault(sample.name, set()).update(sample.labels)
     return series
 
 
@@ -71,6 +81,9 @@ def test_rule(rule: Mapping[str, Any], published: Mapping[str, set[str]]) -> Non
     assert set(names) <= set(published)
     for name, label in re.findall(r"\b(holdfast_\w+)\{(\w+)=", rule["expr"]):
         assert label in published[name]
+    for labels in re.findall(r"\bby \(([\w, ]+)\)", rule["expr"]):
+        given = set(labels.split(", ")) - SCRAPED
+        assert given <= {"le"}.union(*(published[name] for name in names))
     assert rule["labels"]["severity"] in {"page", "warn"}
     assert rule["annotations"]["summary"]
     assert rule["annotations"]["action"]
