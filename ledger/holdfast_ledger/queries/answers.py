@@ -90,11 +90,11 @@ class Answers:
             snapshot = self._snapshot()
             batch_no = page.batch_no if page is not None else snapshot.batch_no
             view = self._view(question.scope, batch_no)
-            if page is None:
-                _check_keys(view, question)
             writer = tokens.trace_writer(request, batch_no)
             size = max(1, min(size, MAX_TOKENS_BYTES // writer.length))
             rows = _cells(view, question, page, size + 1)
+            if page is None:
+                _check_keys(view, question, rows)
             unit = self._unit(view, question)
         total, compared = _totals(page, rows)
         answer = api.QueryUsageResponse(
@@ -177,16 +177,15 @@ class Answers:
 
 def _cells(view: View, question: Question, page: PageToken | None, limit: int) -> list[Row]:
     reading = _reading(view, question)
-    after = page.after if page is not None else ()
-    return view.ask(view.builder().cells(reading, _tops(view, reading), after, limit))
+    tops = None if reading.is_ranked else _tops(view, reading)
+    return view.ask(view.builder().cells(reading, tops, page.after if page is not None else (), limit))
 
 
 def _tops(view: View, reading: Reading) -> list[tuple[str, ...]] | None:
     """Finds the largest groups; None: all are shown."""
-    question = reading.question
-    if not question.top or not question.group_by:
+    if not reading.is_topped:
         return None
-    return [_group(row, question) for row in view.ask(view.builder().tops(reading))]
+    return [_group(row, reading.question) for row in view.ask(view.builder().tops(reading))]
 
 
 def _reading(view: View, question: Question) -> Reading:
@@ -211,18 +210,29 @@ def _dimensions(view: View, facts: Sequence[Fact], span: Window, limit: int) -> 
     return [str(Key(str(row["name"]), is_dimension=True)) for row in rows]
 
 
-def _check_keys(view: View, question: Question) -> None:
-    """Refuses a dimension that nothing in the window has, unless there is nothing at all."""
-    checked: set[Key] = set()
+def _check_keys(view: View, question: Question, rows: Sequence[Row]) -> None:
+    """Refuses a dimension that nothing in the window has, unless there is nothing at all.
+
+    Where an answer shows a value of it there is nothing to look for.
+    """
+    known = _shown(question, rows)
     for field, key in question.dimensions:
-        if key in checked or _any_row(view, question, key):
-            checked.add(key)
+        if key in known or _any_row(view, question, key):
+            known.add(key)
             continue
         if not _any_row(view, question, None):
             return
         names = _dimensions(view, FACTS_OF[question.measure], question.window, MAX_KEYS_NAMED)
         there = ", ".join([*keys_of(question.measure), *names])
         raise InvalidArgument(field, f"nothing in this window has {str(key)!r}; there are {there}")
+
+
+def _shown(question: Question, rows: Sequence[Row]) -> set[Key]:
+    """Returns the keys of which an answer shows that the present window has a value."""
+    if question.compared is not None:
+        return set()
+    known = {key for place, key in enumerate(question.group_by) if any(row[f"g{place}"] for row in rows)}
+    return known | {kept.key for kept in question.filters if rows and kept.needs_value}
 
 
 def _any_row(view: View, question: Question, key: Key | None) -> bool:

@@ -54,6 +54,11 @@ class Filter:
     operator: FilterOperator
     values: tuple[str, ...]
 
+    @property
+    def needs_value(self) -> bool:
+        """Whether no row without a value is kept."""
+        return self.operator is not FilterOperator.NOT_IN and "" not in self.values
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

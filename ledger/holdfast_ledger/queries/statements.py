@@ -59,6 +59,16 @@ class Reading:
     compared_sources: Sequence[Source] = ()
     """Of the window that it is compared with."""
 
+    @property
+    def is_topped(self) -> bool:
+        """Whether only the largest groups are shown by themselves."""
+        return bool(self.question.top and self.question.group_by)
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether they are found as they are summed: a single step has each group's total."""
+        return self.is_topped and len(self.question.window.steps_ms) == 1
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -125,22 +135,38 @@ class Builder:
 
         Args:
             reading: The question.
-            tops: The groups that are shown by themselves; None: all.
+            tops: The groups that are shown by themselves; None: all, or those that `reading.is_ranked` finds.
             after: Place of the last cell of the page before; empty: the first page, whose rows have the totals too.
             limit: Rows at most.
         """
-        question = reading.question
-        columns = ["step", "rest", *(f"g{place}" for place in range(len(question.group_by)))]
+        columns = ["step", "rest", *(f"g{place}" for place in range(len(reading.question.group_by)))]
         place = ", ".join(columns)
         sums = ", ".join(
-            f"toString(sum({name})) AS {name}_sum" if after else
-            f"toString(sum({name})) AS {name}_sum, toString(sum(sum({name})) OVER ()) AS {name}_total"
+            f"toString(sum({name})) AS {name}_sum"
+            + ("" if after else f", toString(sum(sum({name})) OVER ()) AS {name}_total")
             for name in ("value", "compared")
-        )  # fmt: skip
+        )
         having = f" HAVING ({place}) > ({self._place(after)})" if after else ""
+        rows = self._ranked(reading) if reading.is_ranked else self._rows(reading, tops)
         return self._done(
-            f"SELECT {place}, {sums} FROM ({self._rows(reading, tops)}) GROUP BY {place}{having} "
+            f"SELECT {place}, {sums} FROM ({rows}) GROUP BY {place}{having} "
             f"ORDER BY {place} LIMIT {self.bind(limit, 'UInt64')} {SETTINGS}"
+        )
+
+    def _ranked(self, reading: Reading) -> str:
+        """Returns the sums of one step with what is beyond its largest groups told: found as in `tops`, in one pass."""
+        names = [f"g{place}" for place in range(len(reading.question.group_by))]
+        by_group = (
+            f"SELECT step, {', '.join(f'{name} AS of_{name}' for name in names)}, max(is_present) AS here, "
+            f"sum(value) AS its_value, sum(compared) AS its_compared "
+            f"FROM ({self._rows(reading, None)}) GROUP BY step, {', '.join(names)}"
+        )
+        order = ", ".join(["here DESC", "its_value DESC", *(f"of_{name}" for name in names)])
+        top = self.bind(reading.question.top, "UInt64")
+        groups = ", ".join(f"if(rest, '', of_{name}) AS {name}" for name in names)
+        return (
+            f"SELECT step, toUInt8(NOT here OR row_number() OVER (ORDER BY {order}) > {top}) AS rest, {groups}, "
+            f"its_value AS value, its_compared AS compared FROM ({by_group})"
         )
 
     def _place(self, after: Sequence[Part]) -> str:
@@ -180,6 +206,7 @@ class Builder:
             f"{self._beyond(keys, tops)} AS rest",
             *(f"{shown.format(key)} AS {name}" for key, name in zip(keys, names, strict=True)),
             *(self._figure(fact, question.measure, name, counts=name == side) for name in ("value", "compared")),
+            f"toUInt8({int(side == 'value')}) AS is_present",
         ]
         grouped = ", ".join(["step", "rest", *names])
         return f"SELECT {', '.join(columns)} {self._where(source, question.filters)} GROUP BY {grouped}"

@@ -1,5 +1,6 @@
 """Questions to a real engine, one behaviour each; `test_reference` compares random ones with plain Python."""
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 
@@ -208,8 +209,9 @@ def test_every_statement_says_whose_rows_it_reads(setting: Setting, monkeypatch:
 
     monkeypatch.setattr(Builder, "_done", done)
     setting.feed(Row(dimensions={"model": "m"}), Row(table="spend"), Row(table="events"))
-    for measure in (1, 2, 3, 4):
-        answer = setting.ask(caller=OF_A, measure=measure, group_by=["subject"], top=1, previous_year=True)
+    for measure, granularity in itertools.product((1, 2, 3, 4), (0, 3)):
+        said = {"measure": measure, "granularity": granularity, "group_by": ["subject"], "top": 1}
+        answer = setting.ask(caller=OF_A, previous_year=True, **said)
         for cell in answer.cells:
             setting.trace(cell.trace_token, OF_A)
     setting.keys(OF_A)
