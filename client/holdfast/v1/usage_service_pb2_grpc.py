@@ -35,8 +35,9 @@ class UsageServiceStub:
     meter, with the new balance in the answer, or as raw events, which are kept, counted once and aggregated.
 
     Faults: INVALID_ARGUMENT (with the field), RESOURCE_EXHAUSTED (RATE_LIMITED, with retry_after_ms, and as
-    google.rpc.RetryInfo), UNAUTHENTICATED (credentials are asked for), PERMISSION_DENIED (the credential may not name the
-    account), UNAVAILABLE.
+    google.rpc.RetryInfo), UNAUTHENTICATED (credentials are asked for), PERMISSION_DENIED (the credential may not name
+    the account), UNAVAILABLE. Of questions also RESOURCE_EXHAUSTED (QUESTION_TOO_LARGE) and DEADLINE_EXCEEDED
+    (QUESTION_TIMEOUT).
     """
 
     def __init__(self, channel):
@@ -92,8 +93,9 @@ class UsageServiceServicer:
     meter, with the new balance in the answer, or as raw events, which are kept, counted once and aggregated.
 
     Faults: INVALID_ARGUMENT (with the field), RESOURCE_EXHAUSTED (RATE_LIMITED, with retry_after_ms, and as
-    google.rpc.RetryInfo), UNAUTHENTICATED (credentials are asked for), PERMISSION_DENIED (the credential may not name the
-    account), UNAVAILABLE.
+    google.rpc.RetryInfo), UNAUTHENTICATED (credentials are asked for), PERMISSION_DENIED (the credential may not name
+    the account), UNAVAILABLE. Of questions also RESOURCE_EXHAUSTED (QUESTION_TOO_LARGE) and DEADLINE_EXCEEDED
+    (QUESTION_TIMEOUT).
     """
 
     def ReportUsage(self, request, context):
@@ -203,8 +205,9 @@ class UsageService:
     meter, with the new balance in the answer, or as raw events, which are kept, counted once and aggregated.
 
     Faults: INVALID_ARGUMENT (with the field), RESOURCE_EXHAUSTED (RATE_LIMITED, with retry_after_ms, and as
-    google.rpc.RetryInfo), UNAUTHENTICATED (credentials are asked for), PERMISSION_DENIED (the credential may not name the
-    account), UNAVAILABLE.
+    google.rpc.RetryInfo), UNAUTHENTICATED (credentials are asked for), PERMISSION_DENIED (the credential may not name
+    the account), UNAVAILABLE. Of questions also RESOURCE_EXHAUSTED (QUESTION_TOO_LARGE) and DEADLINE_EXCEEDED
+    (QUESTION_TIMEOUT).
     """
 
     @staticmethod
