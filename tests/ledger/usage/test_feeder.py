@@ -55,6 +55,17 @@ class Failing:
         """See `UsageDatabase`."""
 
 
+class FailingAfter(Failing):
+    """A store that is gone after the first rows of a table."""
+
+    def __init__(self, usage: UsageDatabase, table: str) -> None:
+        super().__init__(usage, random.Random(0))
+        self._table = table
+
+    def _around(self, write: str) -> bool:
+        return write == self._table
+
+
 def agree(usage: UsageDatabase, books: Books) -> int:
     """Checks that store and ledger agree; returns the number of figures."""
     with books.store.reading() as reader:
@@ -106,6 +117,22 @@ def test_what_a_debit_says_of_itself_is_in_its_rows(books: Books, usage: Embedde
         (10, 5, "promotional", "gold", "g", 1, *of_both),
         (15, 0, "overdraft", "general", "", 0, *of_both),
     ]
+
+
+@pytest.mark.parametrize("table", ["spend", "grant_burns", "usage"])
+def test_a_turn_that_was_cut_off_recognises_no_cost_twice(books: Books, usage: EmbeddedDatabase, table: str) -> None:
+    """Whatever of it was written, another process finds what burned before it, and every figure agrees."""
+    books.open_pool()
+    books.grant("g", 3, cost_amount=1, cost_currency="USD")
+    books.hello()
+    for sequence in (1, 2):
+        books.post(debit(sequence, 1, quantities={"m": 1}))
+        with pytest.raises(UsageStoreDown):
+            feeder(FailingAfter(usage, table), books).turn()
+    usage.command("OPTIMIZE TABLE grant_burns FINAL")
+    feed_all(usage, books)
+    assert agree(usage, books) > 3
+    assert rows(usage, "SELECT sum(cost_amount) AS n FROM spend") == [(0,)]
 
 
 def test_another_history_is_noticed(books: Books, usage: EmbeddedDatabase) -> None:
