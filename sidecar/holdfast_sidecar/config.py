@@ -206,7 +206,7 @@ class SidecarConfig(BaseSettings):
     retries. After it the ledger recognises it, for all of `event_grace_ms`."""
     event_id_limit: Count = 2_000_000
     """Names of events remembered here; beyond it the oldest leave early. Default two million: an hour of 550 events a
-    second; about 250 MB of the map."""
+    second; about 400 MB of the map, where ids are UUIDs."""
     event_future_ms: Annotated[int, Field(ge=0, le=DAY_MS)] = 300_000
     """How far ahead of the clock an event's time may be, in ms. Default five minutes: clocks of hosts differ."""
     event_grace_ms: Annotated[int, Field(ge=SECOND_MS, le=366 * DAY_MS)] = 35 * DAY_MS
