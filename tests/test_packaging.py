@@ -145,6 +145,10 @@ def test_console_lock_names_no_address() -> None:
     packages = json.loads((folder / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     assert not [name for name, package in packages.items() if "resolved" in package]
     assert [name for name, package in packages.items() if not package.get("integrity")] == [""]
+    # Whatever the machine: npm refuses a lock that leaves out what other platforms take.
+    known = {name.rpartition("node_modules/")[2] for name in packages}
+    optional = {name for package in packages.values() for name in package.get("optionalDependencies", {})}
+    assert optional - known == set()
 
 
 def test_locks_agree_and_cover_the_project() -> None:
