@@ -74,6 +74,13 @@ def test_settings_in_the_image_are_known(stages: dict[str, list[tuple[str, str]]
     assert {name.lower() for name in names} <= set(SidecarConfig.model_fields)
 
 
+def test_the_ledger_has_what_its_settings_need() -> None:
+    """A usage store, object stores, Kafka and PostgreSQL, which the manifests use, are extras of the package."""
+    lock = (ROOT / "requirements" / "ledger.lock").read_text(encoding="utf-8")
+    names = set(re.findall(r"^([\w-]+)==", lock, re.MULTILINE))
+    assert {"chdb-core", "clickhouse-connect", "pyarrow", "obstore", "confluent-kafka", "psycopg"} <= names
+
+
 def test_the_build_context_has_what_the_build_needs() -> None:
     """What .dockerignore lets through covers every source that a wheel is built from, and no leftovers."""
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
