@@ -95,7 +95,7 @@ def _rebuild(said: argparse.Namespace, source: Source) -> int:
         else:
             placement = database.placement if isinstance(database, ClusterDatabase) else None
             with stopped_feeders(source, shared=placement is not None):
-                make_empty(database, placement)
+                make_empty(database, placement, source)
                 feed_all(database, source, SteadyClock().now_ms)
         done = turns.progress(database).done
     sys.stdout.write(f"fed anew up to entry {done.entry_key}, debit {done.debit_key}\n")

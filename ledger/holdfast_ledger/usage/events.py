@@ -87,6 +87,11 @@ SELECT {_SAID.replace("batch_no", "{batch_no:UInt64} AS batch_no")}, time, 'take
     LIMIT 1 BY name_hash
 )"""
 
+_CARRY = f"""INSERT INTO judged ({_SAID}, time, outcome)
+SELECT {_SAID.replace("batch_no", "0 AS batch_no")}, time, outcome FROM events FINAL
+WHERE batch_key < {{first:UInt64}} AND (outcome != 'taken_back' OR name_hash IN (
+    SELECT name_hash FROM events WHERE outcome IN ('void', 'corrected') AND batch_key < {{first:UInt64}}))"""
+
 _KEEP = (
     ("events", f"INSERT INTO events ({_SAID}, time, outcome) SELECT {_SAID}, time, outcome FROM judged"),
     (
@@ -222,10 +227,25 @@ def hours(database: UsageDatabase) -> list[int]:
     return list(database.query(sql).column("hour").to_pylist())
 
 
-def keep(database: UsageDatabase, arrived: pa.Table | None, meters: Meters, batch_no: int) -> Taken:
+def carry(database: UsageDatabase, first_key: int) -> None:
+    """Puts events that the ledger does not have any more into `judged`, as those of turn 0. Raises `UsageStoreError`.
+
+    Args:
+        database: To be emptied but for that.
+        first_key: Of the first batch that the ledger still has; void by what came later, an event is told so anew.
+    """
+    database.command("TRUNCATE TABLE judged")
+    database.command(_CARRY, {"first": first_key})
+
+
+def carried(database: UsageDatabase) -> bool:
+    """Tells whether `judged` has events that `carry` put there. Raises `UsageStoreError`."""
+    count: int = database.query("SELECT 1 AS one FROM judged WHERE batch_no = 0 LIMIT 1").num_rows
+    return count > 0
+
+
+def keep(database: UsageDatabase, meters: Meters, batch_no: int) -> Taken:
     """Keeps a turn's judged events, and what they count. Raises `UsageStoreError`."""
-    if arrived is None:
-        return Taken()
     statements = list(counting(database, meters))
     for number, one in enumerate(statements):
         database.command(f"INSERT INTO usage ({_USED}) {one.sql}", one.parameters, f"{batch_no}:events:{number}")

@@ -111,6 +111,8 @@ class Feeder:
         """
         known, self._progress = self._progress or turns.progress(self._database), None
         done, plan = known.done, known.planned
+        if not done.batch_no and plan is None:
+            self._keep_carried()
         seen = self._waiting or self._see(done)
         if plan is None:
             plan = self._plan(done, seen.heads)
@@ -127,6 +129,16 @@ class Feeder:
         self._progress = turns.Progress(complete, None)
         self._noted_at_ms = self._now_ms()
         return Fed(complete, row_count, not caught_up)
+
+    def _keep_carried(self) -> None:
+        """Keeps events that were carried over when the store was emptied; once more if that was cut off."""
+        if not events.carried(self._database):
+            return
+        with self._reading() as reader:
+            self._meters.read(reader)
+        hours = events.hours(self._database)
+        self._touched(0, {"usage": hours, "events": hours})
+        events.keep(self._database, self._meters, 0)
 
     def _see(self, done: Turn) -> _Waiting:
         """Looks how far the ledger goes. Raises `HistoryChanged`."""
@@ -231,7 +243,9 @@ class Feeder:
         used = usage_rows(debits, changes, self._names, plan.batch_no)
         if used is not None:
             insert(self._database, "usage", used, f"{plan.batch_no}:usage")
-        counted = events.keep(self._database, arrivals, self._meters, plan.batch_no)
+        counted = events.Taken()
+        if arrivals is not None:
+            counted = events.keep(self._database, self._meters, plan.batch_no)
         usage_count = (used.num_rows if used is not None else 0) + counted.usage_count
         posted = [line.posted_at_ms for line in lines[-1:]] + [debit.posted_at_ms for debit in debits[-1:]]
         until = complete_until_ms or max(done.complete_until, min(posted, default=0))

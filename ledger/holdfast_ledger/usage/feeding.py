@@ -7,9 +7,10 @@ from functools import partial
 
 from holdfast_ledger.queries import rollups
 from holdfast_ledger.queries.rolling import Roller
-from holdfast_ledger.usage import schema
+from holdfast_ledger.usage import events, schema
 from holdfast_ledger.usage.database import UsageDatabase, UsageStoreDown
 from holdfast_ledger.usage.feeder import Feeder
+from holdfast_ledger.usage.meters import INT64_MAX
 from holdfast_ledger.usage.schema import Placement
 from holdfast_ledger.usage.source import Source
 
@@ -22,9 +23,18 @@ def make_feeder(database: UsageDatabase, source: Source, now_ms: Callable[[], in
     return Feeder(database, source.reading, now_ms, partial(rollups.touched, database))
 
 
-def make_empty(database: UsageDatabase, placement: Placement | None) -> None:
-    """Makes all tables anew, without a row. Raises `UsageStoreError`."""
-    schema.drop(database, placement)
+def make_empty(database: UsageDatabase, placement: Placement | None, source: Source) -> None:
+    """Makes all tables anew, without a row but those of events that the ledger does not have any more.
+
+    Raises:
+        StoreError: The ledger's database.
+        UsageStoreError: The store; `UsageDamaged` if these cannot be read.
+    """
+    with source.reading() as reader:
+        kept = reader.event_counts(0, INT64_MAX, 1)
+        first_key = kept[0][0] if kept else reader.metering_totals().metered_batch_key + 1
+    events.carry(database, first_key)
+    schema.drop(database, placement, keep=("judged",))
     schema.create(database, placement)
 
 

@@ -1,6 +1,6 @@
 """The tables of the usage store, the same for the embedded engine and for a cluster."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from importlib import resources
 
@@ -44,10 +44,10 @@ def create(database: UsageDatabase, placement: Placement | None = None) -> None:
         database.command(statement)
 
 
-def drop(database: UsageDatabase, placement: Placement | None = None) -> None:
-    """Removes the tables with all that is in them. Raises `UsageStoreError`."""
+def drop(database: UsageDatabase, placement: Placement | None = None, keep: Collection[str] = ()) -> None:
+    """Removes the tables, but for those to keep, with all that is in them. Raises `UsageStoreError`."""
     tail = _on_cluster(placement or Placement())
-    for table in TABLES:
+    for table in [name for name in TABLES if name not in keep]:
         database.command(f"DROP TABLE IF EXISTS {table}{tail} SYNC")
 
 

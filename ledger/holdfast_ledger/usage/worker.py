@@ -130,7 +130,7 @@ class Worker:
                 fed = feeder.turn()
             except HistoryChanged as fault:
                 _log.warning("the usage store is fed anew: %s", fault)
-                self._empty(database)
+                self._empty(database, source)
                 return
             pause_ms = 0 if fed.behind else self._settings.interval_ms
             self._sum_hours(roller, soon=fed.row_count > 0)
@@ -143,9 +143,9 @@ class Worker:
             more = roller.turn(self._now_ms())
             self._sum_at = time.monotonic() + (0 if more else SUM_INTERVAL_MS / 1_000)
 
-    def _empty(self, database: UsageDatabase) -> None:
+    def _empty(self, database: UsageDatabase, source: Source) -> None:
         placement = database.placement if isinstance(database, ClusterDatabase) else None
-        make_empty(database, placement)
+        make_empty(database, placement, source)
         self._rebuild.clear()
         self._status = replace(self._status, state="starting", rebuild_count=self._status.rebuild_count + 1)
 

@@ -1,15 +1,19 @@
 """Events in the usage store: each name counts once, what is taken back cancels out, meters count what they say."""
 
 import itertools
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 from holdfast.v1 import ingest_service_pb2 as ingest
 from holdfast.v1 import meter_pb2
 from holdfast.v1 import usage_service_pb2 as api
+from holdfast_ledger.store.interface import Reader
+from holdfast_ledger.usage.checking import differences
 from holdfast_ledger.usage.embedded import EmbeddedDatabase
+from holdfast_ledger.usage.feeding import make_empty
 
 from tests.ledger.harness import START_MS, Books
-from tests.ledger.usage.feeding import event, feed_all, rows, set_meter, take
+from tests.ledger.usage.feeding import event, feed_all, feeder, rows, set_meter, take
 
 OUTCOMES = "SELECT id, outcome FROM events ORDER BY batch_no, batch_key, position, outcome"
 USED = "SELECT meter_id, sum(quantity) AS n FROM usage GROUP BY meter_id ORDER BY meter_id"
@@ -137,3 +141,48 @@ def test_a_figure_of_the_time_before_stays_what_it_was(books: Books, usage: Embe
     sql = f"SELECT sum(quantity) AS n FROM usage WHERE batch_no <= {before}"
     assert rows(usage, sql) == [(1,)]
     assert rows(usage, USED) == [("m", 1)]
+
+
+class Ledger:
+    """The ledger's database, read as the worker does."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+
+    def reading(self) -> AbstractContextManager[Reader]:
+        """See `Source`."""
+        return self._books.store.reading()
+
+    def claimed(self) -> bool:
+        """See `Source`."""
+        return True
+
+    def wanting(self) -> AbstractContextManager[None]:
+        """See `Source`."""
+        return nullcontext()
+
+    def close(self) -> None:
+        """See `Source`."""
+
+
+@pytest.mark.parametrize("cut_off", [False, True], ids=["at once", "cut off"])
+def test_events_that_the_ledger_has_forgotten_outlive_a_rebuild(
+    books: Books, usage: EmbeddedDatabase, cut_off: bool
+) -> None:
+    """They count as before, once; what takes one of them back later still does."""
+    set_meter(books, aggregation=SUM, quantity="tokens")
+    old = [event(name, quantities={"tokens": 10**place}) for place, name in enumerate("abcd")]
+    take(books, *old, event("d", void=True))
+    last_key = take(books, event("b", void=True), event("a", quantities={"tokens": 1}))
+    feed_all(usage, books)
+    books.write(lambda writer: writer.delete_event_batches(last_key - 1, START_MS * 2, 10))
+    make_empty(usage, None, Ledger(books))
+    if cut_off:
+        feeder(usage, books)._keep_carried()
+    feed_all(usage, books)
+    assert rows(usage, USED) == [("m", 101)]
+    take(books, event("c", void=True), event("a", quantities={"tokens": 1}), origin="sidecar:t")
+    feed_all(usage, books)
+    assert rows(usage, USED) == [("m", 1)]
+    with books.store.reading() as reader:
+        assert differences(reader, usage)[2] == []
