@@ -75,7 +75,7 @@ class PostgresReader(SqlReader):
         return self._execute(sql, values, prepare=False)
 
     def feed_fence(self) -> int:
-        """See `FeedReader`. A number of its own: a snapshot's xmax is below those of transactions that are under way."""
+        """See `FeedReader`. A number of its own: a snapshot's xmax may be below those of transactions under way."""
         return int(self._rows("SELECT pg_current_xact_id()::text::bigint").fetchone()[0])
 
     def fence_passed(self, fence: int) -> bool:

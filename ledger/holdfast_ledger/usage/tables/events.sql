@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS events (
     position UInt32,
     batch_no UInt64,
     -- "counted": the first of its name. "duplicate", "conflict": others of its name, with the same content or another.
-    -- "void": takes the event of its name back. "corrected": the same by a counted event that corrects it, at its place.
+    -- "void": takes the event of its name back. "corrected": so does a counted event that corrects it, at its place.
     -- "void_again", "corrected_again": it had been taken back before.
     -- "taken_back": the event that was counted, once more as it was, when it and what takes it back are both known.
     outcome LowCardinality(String),
