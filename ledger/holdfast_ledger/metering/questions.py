@@ -35,6 +35,7 @@ _CONDITIONS = {
     FilterOperator.EXISTS: "({there} AND {value} != '')",
 }
 
+_GROUP_HASH = "cityHash64(toString(account_id), toString(subject), keys, dimension_values)"
 _IN_RANGE = "batch_key > {after:UInt64} AND batch_key <= {until:UInt64}"
 _TAKES_BACK = "outcome IN ('void', 'corrected') AND type = ''"
 _VOID_NOW = f"""(SELECT name_hash FROM events WHERE {_TAKES_BACK} AND batch_key <= {{until:UInt64}} AND name_hash IN (
@@ -117,7 +118,7 @@ class Questions:
         given: dict[str, Parameter] = {"type": version.meter.event_type}
         _, conditions = _value(version.meter, given)
         keys, values = _group(version.meter, given)
-        sql = f"""SELECT account_id, subject, {keys} AS keys, {values} AS dimension_values,
+        sql = f"""SELECT account_id, subject, {keys} AS keys, {values} AS dimension_values, {_GROUP_HASH} AS group_hash,
             groupUniqArray(intDiv(toUnixTimestamp64Milli(time), {SLOT_MS}) * {SLOT_MS}) AS slots FROM events
             WHERE type = {{type:String}} AND batch_key > {{from:UInt64}} AND batch_key <= {{to:UInt64}} AND {conditions}
             AND (outcome = 'counted' AND {_IN_RANGE}
@@ -125,16 +126,24 @@ class Questions:
             GROUP BY account_id, subject, keys, dimension_values"""
         return self.ask(sql, given | _bounds(version))
 
-    def figures(self, versions: Sequence[MeterVersion], account_id: str, period: tuple[int, int]) -> list[Row]:
-        """Returns the figures of an account's period, by subject and dimensions.
+    def figures(
+        self,
+        versions: Sequence[MeterVersion],
+        account_ids: Sequence[str],
+        group_hashes: Sequence[int],
+        period: tuple[int, int],
+    ) -> list[Row]:
+        """Returns figures of a period, by account, subject and dimensions.
 
         Args:
             versions: All of one meter.
-            account_id: The account.
+            account_ids: Their accounts.
+            group_hashes: Which of them, as `touched` told; those without events are left out.
             period: When it begins and ends, Unix time in milliseconds.
         """
         meter = versions[0].meter
-        given: dict[str, Parameter] = {"account": account_id, "start": period[0], "end": period[1]}
+        given: dict[str, Parameter] = {"accounts": account_ids, "groups": group_hashes}
+        given |= {"start": period[0], "end": period[1]}
         parts = []
         for number, version in enumerate(versions):
             prefix = f"v{number}_"
@@ -147,14 +156,16 @@ class Questions:
             )
         keys, values = _group(meter, given)
         start, end = "fromUnixTimestamp64Milli({start:Int64}, 'UTC')", "fromUnixTimestamp64Milli({end:Int64}, 'UTC')"
-        sql = f"""SELECT subject, {keys} AS keys, {values} AS dimension_values,
+        sql = f"""SELECT account_id, subject, {keys} AS keys, {values} AS dimension_values,
             toInt64({_AGGREGATES[meter.aggregation].format(value=value)}) AS figure, max(batch_key) AS last_key,
             max(toUnixTimestamp64Milli(time)) AS used_at FROM events
-            WHERE account_id = {{account:String}} AND toDate(time) >= toDate({start}) AND toDate(time) <= toDate({end})
+            WHERE account_id IN {{accounts:Array(String)}}
+            AND toDate(time) >= toDate({start}) AND toDate(time) <= toDate({end})
             AND time >= {start} AND time < {end} AND outcome = 'counted' AND batch_key <= {{until:UInt64}}
-            AND ({" OR ".join(parts)}) AND name_hash NOT IN (SELECT name_hash FROM events
-                WHERE {_TAKES_BACK} AND account_id = {{account:String}} AND batch_key <= {{until:UInt64}})
-            GROUP BY subject, keys, dimension_values"""
+            AND ({" OR ".join(parts)}) AND {_GROUP_HASH} IN {{groups:Array(UInt64)}}
+            AND name_hash NOT IN (SELECT name_hash FROM events
+                WHERE {_TAKES_BACK} AND account_id IN {{accounts:Array(String)}} AND batch_key <= {{until:UInt64}})
+            GROUP BY account_id, subject, keys, dimension_values"""
         return self.ask(sql, given)
 
 

@@ -8,9 +8,10 @@
 Upstream: `questions`. Downstream: `posting`. An event counts by the meters that there were when it was taken in.
 """
 
+import itertools
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from holdfast.v1.usage_service_pb2 import UsageEvent
 from holdfast_rating.metering import ADDITIVE
@@ -38,6 +39,9 @@ from holdfast_ledger.metering.prices import MODEL, Cards, Prices
 from holdfast_ledger.metering.questions import Batches, Questions, Row
 from holdfast_ledger.store.interface import Reader
 from holdfast_ledger.usage.database import Parameter, UsageDatabase
+
+GROUPS_A_QUESTION = 5_000
+"""Figures asked for at once: some hundred kilobytes of hashes and names go with a question."""
 
 
 def differences(database: UsageDatabase, reader: Reader, cards: Cards, batches: Batches) -> Differences:
@@ -203,27 +207,28 @@ class _Turn:
         for version in meters:
             by_meter[version.meter.meter_id].append(version)
         for mine in by_meter.values():
-            touched: defaultdict[tuple[str, tuple[int, int]], set[Group]] = defaultdict(set)
+            touched: defaultdict[tuple[int, int], dict[Group, int]] = defaultdict(dict)
             for version in mine:
                 for row in self._questions.touched(version) if version.meter.event_type in types else ():
                     if row["account_id"] in self._known:
                         group = _group_of(version, row)
                         schedule = schedule_of(version.period, 0, self._prices.time_zone(group.account_id))
                         for period in {self._periods.around(schedule, slot) for slot in row["slots"]}:
-                            touched[group.account_id, period].add(group)
-            for (account_id, period), groups in touched.items():
-                self._result.figures += self._figures(mine, account_id, period, groups)
+                            touched[period][group] = row["group_hash"]
+            for period, groups in touched.items():
+                for start in range(0, len(groups), GROUPS_A_QUESTION):
+                    chosen = dict(itertools.islice(groups.items(), start, start + GROUPS_A_QUESTION))
+                    self._result.figures += self._figures(mine, period, chosen)
 
     def _figures(
-        self, mine: Sequence[MeterVersion], account_id: str, period: tuple[int, int], groups: set[Group]
+        self, mine: Sequence[MeterVersion], period: tuple[int, int], groups: Mapping[Group, int]
     ) -> list[Figure]:
-        found: dict[Group, Row] = {}
-        for row in self._questions.figures(mine, account_id, period):
-            row["account_id"] = account_id
-            found[_group_of(mine[0], row)] = row
+        account_ids = sorted({group.account_id for group in groups})
+        rows = self._questions.figures(mine, account_ids, sorted(set(groups.values())), period)
+        found = {_group_of(mine[0], row): row for row in rows}
         pool_id, figures = mine[0].meter.pool_id, []
         for group in sorted(groups):
-            row = found.get(group, {"figure": 0, "last_key": 0, "used_at": period[0], "account_id": account_id})
+            row = found.get(group, {"figure": 0, "last_key": 0, "used_at": period[0]})
             version = next((one for one in reversed(mine) if one.after_batch_key < row["last_key"]), mine[-1])
             figure = self._figure(version, group, period[0], row, pool_id)
             figures += [figure] if figure else []
