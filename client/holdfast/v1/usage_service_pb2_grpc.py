@@ -115,7 +115,8 @@ class UsageServiceServicer:
 
     def ReportEvents(self, request, context):
         """Takes raw events in, durably, before it answers. An event is named by account, source and id: repeated with the
-        same content it is dropped, with other content refused. Each event by itself.
+        same content it is dropped, with other content refused. Each event by itself. The ledger finds what came with an
+        earlier call when it counts: it accepts that again, and lists conflicts with ListRefusedEvents.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
