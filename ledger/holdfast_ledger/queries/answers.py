@@ -121,7 +121,7 @@ class Answers:
         for filters in dict.fromkeys([(), question.filters]):
             keys = [key, *(one.key for one in filters)]
             sources = view.sources(FACTS_OF[question.measure], question.window, keys)
-            values = view.ask(view.builder().values(sources, key, filters, "", 2))
+            values = view.ask(view.builder().some_values(sources, key, filters, 2))
             if len(values) == 1:
                 return self._unit_of(name, str(values[0]["name"]))
         return Unit()

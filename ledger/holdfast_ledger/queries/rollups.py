@@ -55,14 +55,14 @@ _COUNT: Final = {Measure.COUNT: "event_count"}
 _SPENT_BY: Final = ("currency", "category", "cost_currency")
 
 ROLLUPS: Final = (
-    _rollup(USAGE, "usage_account_hours", _USED, USAGE.values, ("account", "meter"), hot=False),
     _rollup(USAGE, "usage_hours", _USED, USAGE.values, ("pool", "meter"), hot=True),
-    _rollup(SPEND, "spend_account_hours", _SPENT, SPEND.values, ("account", *_SPENT_BY), hot=False),
+    _rollup(USAGE, "usage_account_hours", _USED, USAGE.values, ("account", "meter"), hot=False),
     _rollup(SPEND, "spend_hours", _SPENT, SPEND.values, ("pool", "product", *_SPENT_BY), hot=True),
-    _rollup(EVENTS, "event_account_hours", _COUNTED, _COUNT, ("account",), hot=False),
+    _rollup(SPEND, "spend_account_hours", _SPENT, SPEND.values, ("account", *_SPENT_BY), hot=False),
     _rollup(EVENTS, "event_hours", _COUNTED, _COUNT, (), hot=True),
+    _rollup(EVENTS, "event_account_hours", _COUNTED, _COUNT, ("account",), hot=False),
 )
-"""The smaller of a fact first."""
+"""Of a fact, the smaller first: there are more accounts than combinations of what breakdowns ask for."""
 
 DIMENSIONS_TABLE: Final = "dimension_hours"
 
@@ -100,7 +100,7 @@ def hours(database: UsageDatabase, fact: Fact, window: Window, batch_no: int, ti
 
 
 def rollup_for(fact: Fact, keys: Collection[Key], scope: str) -> Rollup | None:
-    """Returns the smallest sums that know of these keys; None: the rows are to be read."""
+    """Returns the first sums that know of these keys; None: the rows are to be read."""
     return next((rollup for rollup in ROLLUPS if rollup.of is fact and rollup.answers(keys, scope)), None)
 
 

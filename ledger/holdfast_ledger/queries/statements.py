@@ -268,6 +268,16 @@ class Builder:
             f"LIMIT {self.bind(limit, 'UInt64')} {SETTINGS}"
         )
 
+    def some_values(self, sources: Sequence[Source], key: Key, filters: Sequence[Filter], limit: int) -> Statement:
+        """Finds some values of a key, and stops when it has as many as may be had."""
+        filters = [*filters, Filter(key, FilterOperator.EXISTS, ())]
+        parts = (
+            f"SELECT DISTINCT toString({source.fact.expression(key, self.bind)}) AS name {self._where(source, filters)}"
+            for source in sources
+        )
+        limited = f"LIMIT {self.bind(limit, 'UInt64')} {SETTINGS}"
+        return self._done(f"SELECT DISTINCT name FROM ({' UNION ALL '.join(parts)}) {limited}")
+
     # Traces.
 
     def trace(

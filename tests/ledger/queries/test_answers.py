@@ -210,8 +210,8 @@ def test_every_statement_says_whose_rows_it_reads(setting: Setting, monkeypatch:
     monkeypatch.setattr(Builder, "_done", done)
     setting.feed(Row(dimensions={"model": "m"}), Row(table="spend"), Row(table="events"))
     for measure, granularity in itertools.product((1, 2, 3, 4), (0, 3)):
-        said = {"measure": measure, "granularity": granularity, "group_by": ["subject"], "top": 1}
-        answer = setting.ask(caller=OF_A, previous_year=True, **said)
+        said = asked(measure=measure, granularity=granularity, group_by=["subject"], top=1, previous_year=True)
+        answer = setting.answers().query(said, OF_A, NOW_MS)
         for cell in answer.cells:
             setting.trace(cell.trace_token, OF_A)
     setting.keys(OF_A)

@@ -13,7 +13,7 @@ from holdfast_ledger.usage.database import UsageStoreError
 from tests.ledger.queries.setting import HOUR_MS, NOW_MS, START_MS, Row, Setting, cells
 
 FIRST = START_MS // HOUR_MS
-SUMS = rollups.ROLLUPS[1].sums
+SUMS = rollups.ROLLUPS[0].sums
 DAY = window(START_MS, START_MS + 24 * HOUR_MS, Granularity.WHOLE, "UTC")
 
 
@@ -31,7 +31,8 @@ def count(setting: Setting, table: str) -> int:
 @pytest.mark.parametrize(
     ("fact", "keys", "scope", "table"),
     [
-        (USAGE, [], "", "usage_account_hours"),
+        (USAGE, ["meter"], "", "usage_hours"),
+        (USAGE, [], "a", "usage_account_hours"),
         (USAGE, ["account", "meter"], "", "usage_account_hours"),
         (USAGE, ["meter"], "a", "usage_account_hours"),
         (USAGE, ["model", "pool"], "", "usage_hours"),
@@ -45,7 +46,7 @@ def count(setting: Setting, table: str) -> int:
         (EVENTS, ["region"], "", "event_hours"),
     ],
 )
-def test_the_smallest_sums_that_know_the_keys_are_read(
+def test_the_smaller_sums_that_know_the_keys_are_read(
     fact: Fact, keys: list[str], scope: str, table: str | None
 ) -> None:
     """Those without accounts never for one account."""
