@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 from holdfast.v1 import usage_service_pb2 as pb
 from holdfast_ledger.access.caller import ANYONE
+from holdfast_ledger.errors import LedgerError
 from holdfast_ledger.queries.answers import Answers, Unit
 from holdfast_ledger.queries.rolling import Roller
 from holdfast_ledger.queries.rollups import touched
@@ -110,6 +111,7 @@ def run(options: Options) -> Report:
     """Measures it at each number of rows, ascending, in one store each."""
     records: list[dict[str, Json]] = []
     measures: list[Measure] = []
+    faults: list[str] = []
     medians: dict[str, list[float]] = {question.name: [] for question in QUESTIONS}
     counts = ROW_COUNTS if options.row_count is None else [options.row_count]
     for row_count in counts:
@@ -118,13 +120,18 @@ def run(options: Options) -> Report:
             try:
                 measures += _filled(database, row_count)
                 for question in QUESTIONS:
-                    figures = _measured(database, question, row_count)
+                    try:
+                        figures = _measured(database, question, row_count)
+                    except LedgerError as fault:
+                        faults.append(f"{row_count:,} rows, {question.name}: {fault.message}")
+                        medians[question.name].append(math.nan)
+                        continue
                     records.append(figures.to_json())
                     medians[question.name].append(figures.p50_ms)
             finally:
                 database.close()
     chart = Chart("rows", "median, ms", medians, x_values=counts, logarithmic=True)
-    return Report("usage-query", records=records, measures=measures, charts=[chart])
+    return Report("usage-query", records=records, measures=measures, faults=faults, charts=[chart])
 
 
 def _filled(database: UsageDatabase, row_count: int) -> Iterator[Measure]:
