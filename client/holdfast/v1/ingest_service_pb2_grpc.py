@@ -31,7 +31,7 @@ class IngestServiceStub:
     Apart from Sync, so that a flood of events never stands before a debit. Calls are unary and may be repeated: a batch
     is known by its origin and content, and its events by their names, so that what comes twice counts once.
 
-    Faults: INVALID_ARGUMENT (BAD_MESSAGE), RESOURCE_EXHAUSTED (LEDGER_BUSY: more is waiting to be counted than the ledger
+    Faults: INVALID_ARGUMENT (BAD_MESSAGE), RESOURCE_EXHAUSTED (LEDGER_BUSY: more waits to be counted than the ledger
     keeps; wait `retry_after_ms`, also as google.rpc.RetryInfo), UNAVAILABLE.
     """
 
@@ -59,13 +59,13 @@ class IngestServiceServicer:
     Apart from Sync, so that a flood of events never stands before a debit. Calls are unary and may be repeated: a batch
     is known by its origin and content, and its events by their names, so that what comes twice counts once.
 
-    Faults: INVALID_ARGUMENT (BAD_MESSAGE), RESOURCE_EXHAUSTED (LEDGER_BUSY: more is waiting to be counted than the ledger
+    Faults: INVALID_ARGUMENT (BAD_MESSAGE), RESOURCE_EXHAUSTED (LEDGER_BUSY: more waits to be counted than the ledger
     keeps; wait `retry_after_ms`, also as google.rpc.RetryInfo), UNAVAILABLE.
     """
 
     def PushEvents(self, request, context):
-        """Answers when the batch is durable in the ledger's database. An event in it that breaks the limits of UsageEvent stops
-        no other: it is kept as refused (INVALID).
+        """Answers when the batch is durable in the ledger's database. An event in it that breaks the limits of UsageEvent
+        stops no other: it is kept as refused (INVALID).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,7 +105,7 @@ class IngestService:
     Apart from Sync, so that a flood of events never stands before a debit. Calls are unary and may be repeated: a batch
     is known by its origin and content, and its events by their names, so that what comes twice counts once.
 
-    Faults: INVALID_ARGUMENT (BAD_MESSAGE), RESOURCE_EXHAUSTED (LEDGER_BUSY: more is waiting to be counted than the ledger
+    Faults: INVALID_ARGUMENT (BAD_MESSAGE), RESOURCE_EXHAUSTED (LEDGER_BUSY: more waits to be counted than the ledger
     keeps; wait `retry_after_ms`, also as google.rpc.RetryInfo), UNAVAILABLE.
     """
 
