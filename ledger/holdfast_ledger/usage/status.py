@@ -15,7 +15,7 @@ class UsageStatus:
     complete_until_ms: int = 0
     """Up to when the ledger's postings are in it, Unix time in milliseconds; 0: it never was complete."""
     lag_ms: int = 0
-    """How long ago that is, where something posted since is missing; 0: nothing is."""
+    """How long ago that is, where something posted since is missing; 0: nothing is, or another replica feeds."""
     row_counts: dict[str, int] = field(default_factory=dict)
     """Rows by table."""
     turn_count: int = 0

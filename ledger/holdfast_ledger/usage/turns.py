@@ -84,11 +84,11 @@ def lost(database: UsageDatabase) -> str:
     return ""
 
 
-def forget(database: UsageDatabase, done: Turn) -> None:
+def forget(database: UsageDatabase, done: Turn, kept_count: int = KEPT_COUNT) -> None:
     """Deletes turns long past, so that they do not grow without end. Raises `UsageStoreError`."""
     sql = "ALTER TABLE feed_turns DELETE WHERE batch_no < {first:UInt64} SETTINGS mutations_sync = 1"
-    if done.batch_no > KEPT_COUNT:
-        database.command(sql, {"first": done.batch_no - KEPT_COUNT})
+    if done.batch_no > kept_count:
+        database.command(sql, {"first": done.batch_no - kept_count})
 
 
 def completed(plan: Turn, **changed: int) -> Turn:

@@ -44,6 +44,9 @@ COUNT_INTERVAL_MS = 5_000
 SUM_INTERVAL_MS = 10_000
 """After which hours to be summed are looked for where nothing new came."""
 
+FORGET_INTERVAL = 1_000
+"""Turns after which those long past are deleted."""
+
 END_TIMEOUT_S = 5
 """Wait for the turn under way when the ledger has ended; what is cut off then is repeated by the next process."""
 
@@ -120,7 +123,7 @@ class Worker:
         roller = Roller(database)
         while not self._ending.is_set():
             if is_cluster(self._settings.store) and not source.claimed():
-                self._status = replace(self._status, state="waiting", message="")
+                self._status = replace(self._status, state="waiting", lag_ms=0, message="")
                 feeder = make_feeder(database, source, self._now_ms)
                 self._ending.wait(self._settings.interval_ms / 1_000)
                 continue
@@ -133,6 +136,8 @@ class Worker:
                 self._empty(database, source)
                 return
             pause_ms = 0 if fed.behind else self._settings.interval_ms
+            if fed.row_count and fed.turn.batch_no % FORGET_INTERVAL == 0:
+                turns.forget(database, fed.turn)
             self._sum_hours(roller, soon=fed.row_count > 0)
             self._tell(database, fed.turn, row_count=fed.row_count, behind=fed.behind)
             self._ending.wait(pause_ms / 1_000)
