@@ -133,8 +133,8 @@ class LedgerConfig(BaseSettings):
         90 * 86_400_000,
         ge=86_400_000,
         le=3_660 * 86_400_000,
-        description="time for which reported usage is kept as it came once it was counted, so that the usage store can "
-        "be rebuilt, and what was refused of it; longer than event_grace_ms",
+        description="time for which reported usage is kept as it came once it was counted, so that the usage store "
+        "can be rebuilt, and what was refused of it; longer than event_grace_ms",
     )
     event_waiting_batches: int = Field(
         20_000,
