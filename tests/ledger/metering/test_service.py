@@ -215,3 +215,11 @@ async def test_decisions_are_heard(tmp_path: Path) -> None:
             IngestServiceStub(ledger.channel).PushDecisions(ingest.PushDecisionsRequest(sidecar_id=""))
         )
         assert code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_no_sidecar_has_an_id_of_the_ledger_s_own(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        stream = ledger.sync()
+        await stream.send(hello=wire.Hello(sidecar_id="holdfast:metering", instance=bytes(16)))
+        code, reason, _ = await stream.fault()
+        assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "BAD_MESSAGE")
