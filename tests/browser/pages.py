@@ -118,7 +118,7 @@ def watched(page: Page, url: str) -> Iterator[Watched]:
     """Fails at the end on whatever the browser complained of."""
     watch = Watched(page, url)
     yield watch
-    assert watch.complaints == []
+    assert not watch.complaints, "\n".join(watch.complaints)
 
 
 def amount(text: str) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 from holdfast.v1 import enforcement_service_pb2 as spend
+from holdfast.v1 import ledger_service_pb2 as pb
 from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
 from playwright.sync_api import Browser, expect
 
@@ -113,7 +114,7 @@ def guarded(browser: Browser, tmp_path: Path) -> Iterator[ConsoleWorld]:
 def test_asks_for_a_token(browser: Browser, guarded: ConsoleWorld) -> None:
     """Where credentials are required, the console asks for a token, keeps it for the tab, and forgets it again."""
     wait_until(lambda: "console on" in guarded.ledger.log(), 30)
-    token = guarded.first_token()
+    token = guarded.token("first")
     with (
         browser.new_context(viewport=DESK) as context,  # type: ignore[arg-type]
         watched(context.new_page(), guarded.url) as page,
@@ -130,3 +131,29 @@ def test_asks_for_a_token(browser: Browser, guarded: ConsoleWorld) -> None:
         page.page.get_by_role("button", name="Sign out").click()
         expect(page.page.get_by_role("alert")).to_be_visible()
         page.forgive_refusals()
+
+
+def test_who_may_see_one_account(browser: Browser, guarded: ConsoleWorld) -> None:
+    """A reader of one account is shown that one, in every view, without a refusal, and can change nothing."""
+    wait_until(lambda: "console on" in guarded.ledger.log(), 30)
+    credentials = [("authorization", f"Bearer {guarded.token('first')}")]
+    for account_id in ("acme", "globex"):
+        account = pb.CreateAccountRequest(account=pb.Account(account_id=account_id))
+        guarded.stub.CreateAccount(account, metadata=credentials, wait_for_ready=True, timeout=30)
+        pool = pb.CreatePoolRequest(pool=pb.Pool(account_id=account_id, pool_id="general"))
+        guarded.stub.CreatePool(pool, metadata=credentials)
+    token = guarded.token("ana", "reader", "acme")
+    with (
+        browser.new_context(viewport=DESK) as context,  # type: ignore[arg-type]
+        watched(context.new_page(), guarded.url) as page,
+    ):
+        context.add_init_script(f"sessionStorage.setItem('holdfast.token', '{token}')")
+        for view in ("/", "/usage", "/accounts", "/decisions", "/entries", "/revenue", "/meters", "/audit"):
+            page.open(view)
+            expect(page.page.get_by_role("button", name="ana", exact=True)).to_be_visible()
+            assert page.page.get_by_role("alert").all_inner_texts() == [], view
+            assert "globex" not in page.page.locator("main").inner_text()
+        page.open("/accounts")
+        expect(page.page.get_by_role("heading", level=1)).to_have_text("acme")
+        for action in ("Grant", "New cap", "Change the policy"):
+            assert page.page.get_by_role("button", name=action, exact=True).count() == 0

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import DESK
 from tests.browser.pages import VIEWS, Watched, amount, watched
-from tests.browser.world import ConsoleWorld
+from tests.browser.world import EVENT_COUNT, ConsoleWorld
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -124,3 +124,12 @@ def test_entries_with_their_origin(page: Watched) -> None:
     page.settle()
     expect(page.page.get_by_role("heading", level=2)).to_have_text("Journal of general: operation past-00000")
     assert page.column("Entries of acme general", "Operation") == ["past-00000"]
+
+
+def test_meters_and_their_events(page: Watched, world: ConsoleWorld) -> None:
+    """The meter, what came of whom, and its figures in the explorer."""
+    page.open("/meters")
+    assert page.column("Meters", "Meter") == ["mails-sent"]
+    assert ["ledger", str(EVENT_COUNT)] in [row[:2] for row in page.rows("Sources of events")]
+    page.open("/usage?account=acme&measure=quantity&unit=mails-sent&by=template")
+    assert page.rows("Usage by group")[0][:2] == ["welcome", str(EVENT_COUNT)]

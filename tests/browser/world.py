@@ -14,9 +14,14 @@ from holdfast.v1 import enforcement_service_pb2 as spend
 from holdfast.v1 import governance_service_pb2 as governance
 from holdfast.v1 import ledger_service_pb2 as pb
 from holdfast.v1 import ledger_sync_service_pb2 as sync
+from holdfast.v1 import meter_pb2 as metering
+from holdfast.v1 import metering_service_pb2 as metering_service
+from holdfast.v1 import usage_service_pb2 as usage
 from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
 from holdfast.v1.governance_service_pb2_grpc import GovernanceServiceStub
 from holdfast.v1.ledger_service_pb2_grpc import LedgerServiceStub
+from holdfast.v1.metering_service_pb2_grpc import MeteringServiceStub
+from holdfast.v1.usage_service_pb2_grpc import UsageServiceStub
 
 from tests.scenarios.world import CHANNEL_OPTIONS, START_TIMEOUT_S, Server, wait_until
 
@@ -32,6 +37,7 @@ SUBJECTS = {"research/ana": 3, "research/bo": 2, "product/chat-bot": 4, "product
 FORMULA = '=HYPERLINK("http://example.com","open")'
 """A value of a dimension that a spreadsheet would take for a formula."""
 OLD_HOST = "host-2"
+EVENT_COUNT = 5
 FIRST_SEQUENCE = 1_000_000
 """Above what the old host sent by itself."""
 
@@ -75,6 +81,7 @@ class ConsoleWorld:
             self._wait_until_deciding(sidecar)
         self.sidecars[1].stop()
         self.history_total = replay_history(self)
+        report_events(self)
         decide(self)
 
     def _wait_until_deciding(self, sidecar: Server) -> None:
@@ -94,11 +101,11 @@ class ConsoleWorld:
         answer: pb.GetPoolResponse = self.stub.GetPool(pb.GetPoolRequest(account_id=account_id, pool_id=pool_id))
         return answer.balance
 
-    def first_token(self) -> str:
-        """Makes a credential "first" for an administrator, as the first one of all is made; returns its token."""
+    def token(self, credential_id: str, role: str = "administrator", account_id: str = "") -> str:
+        """Makes a credential in the database itself, as the first one of all is made; returns its token."""
         code = "import sys; from holdfast.cli import main; sys.exit(main())"
-        command = [sys.executable, "-c", code, "ledger", "credential", "--id", "first"]
-        command += ["--database", str(self.folder / "ledger.db")]
+        command = [sys.executable, "-c", code, "ledger", "credential", "--id", credential_id]
+        command += ["--database", str(self.folder / "ledger.db"), "--role", role, "--account", account_id]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         (token,) = re.findall(r"hf_\S+", done.stdout)
         return str(token)
@@ -206,6 +213,24 @@ def replay_history(world: ConsoleWorld) -> int:
 
 def _pick(chance: random.Random, weights: dict[str, int]) -> str:
     return chance.choices(list(weights), list(weights.values()))[0]
+
+
+def report_events(world: ConsoleWorld) -> None:
+    """Counts mails of one account by a meter."""
+    meter = metering.Meter(
+        meter_id="mails-sent", event_type="mail.sent", aggregation=metering.AGGREGATION_COUNT, unit="mails"
+    )
+    MeteringServiceStub(world.channel).SetMeter(metering_service.SetMeterRequest(meter=meter))
+    now_ms = int(time.time() * 1_000)
+    events = [
+        usage.UsageEvent(
+            id=f"mail-{place}", source="mailer", type="mail.sent", time_unix_ms=now_ms - place * HOUR_MS,
+            account_id="acme", subject="product/mails", dimensions={"template": "welcome"},
+        )
+        for place in range(EVENT_COUNT)
+    ]  # fmt: skip
+    answer = UsageServiceStub(world.channel).ReportEvents(usage.ReportEventsRequest(events=events))
+    assert answer.accepted_count == EVENT_COUNT
 
 
 def decide(world: ConsoleWorld) -> None:

@@ -1,9 +1,10 @@
 /** The frame around the views. */
 import type { ComponentType } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { Empty } from "./parts/basics";
 import { Help } from "./parts/help";
 import { SignIn } from "./parts/sign-in";
-import { caller, readCaller } from "./state/caller";
+import { caller, callerKnown, onlyAccount, readCaller } from "./state/caller";
 import { followLinks, place } from "./state/place";
 import { helpShown, onKey, VIEWS } from "./state/shortcuts";
 import { theme, toggleTheme } from "./state/theme";
@@ -23,7 +24,7 @@ import { UsageView } from "./views/usage";
 const PAGES: Record<string, ComponentType> = {
   "/": OverviewView,
   "/usage": UsageView,
-  "/accounts": AccountsView,
+  "/accounts": AllAccountsView,
   "/account": AccountView,
   "/decisions": DecisionsView,
   "/sidecars": SidecarsView,
@@ -32,6 +33,14 @@ const PAGES: Record<string, ComponentType> = {
   "/meters": MetersView,
   "/audit": AuditView,
 };
+
+/** Who may see one account alone is shown that one. */
+function AllAccountsView() {
+  return onlyAccount() ? <AccountView /> : <AccountsView />;
+}
+
+/** Views of no use to who may see one account alone. */
+const OF_ALL = ["/sidecars"];
 
 /** The whole page. */
 export function App() {
@@ -42,7 +51,7 @@ export function App() {
     document.addEventListener("keydown", onKey);
     return token.subscribe(() => void readCaller());
   }, []);
-  useTitle(path);
+  useTitle(path, callerKnown.value);
   return (
     <>
       <a class="skip" href="#content">
@@ -50,7 +59,7 @@ export function App() {
       </a>
       <Menu path={path} />
       <main id="content" tabIndex={-1}>
-        <View key={path} />
+        {callerKnown.value ? <View key={path} /> : <Empty loading>…</Empty>}
       </main>
       {tokenWanted.value && <SignIn />}
       {helpShown.value && <Help />}
@@ -59,7 +68,7 @@ export function App() {
 }
 
 /** Another view is another page: its title is told, the focus is at its head, and it is shown from its top. */
-function useTitle(path: string): void {
+function useTitle(path: string, shown: boolean): void {
   const before = useRef(path);
   useEffect(() => {
     const heading = document.querySelector<HTMLElement>("h1");
@@ -69,7 +78,7 @@ function useTitle(path: string): void {
       scrollTo(0, 0);
     }
     before.current = path;
-  }, [path]);
+  }, [path, shown]);
 }
 
 function Menu({ path }: { path: string }) {
@@ -80,7 +89,7 @@ function Menu({ path }: { path: string }) {
         <img src="/favicon.svg" alt="" width="24" height="24" /> Holdfast
       </a>
       <ul>
-        {VIEWS.map(([href, name]) => (
+        {VIEWS.filter(([href]) => !onlyAccount() || !OF_ALL.includes(href)).map(([href, name]) => (
           <li key={href}>
             <a href={href} aria-current={isWithin(path, href) ? "page" : undefined}>
               {name}

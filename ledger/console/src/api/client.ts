@@ -49,11 +49,18 @@ export async function call<I extends DescMessage, O extends DescMessage>(
   return fromJson(method.output, answer, { ignoreUnknownFields: true });
 }
 
-async function send(url: string, init: RequestInit): Promise<Response> {
+/** So often a call that was too fast is tried again: a view with many pools makes many calls. */
+const MAX_RETRIES = 3;
+
+async function send(url: string, init: RequestInit, retries = 0): Promise<Response> {
   try {
-    return await fetch(url, init);
+    const response = await fetch(url, init);
+    const wait_s = parseInt(response.headers.get("retry-after") ?? "", 10);
+    if (response.status !== 429 || retries === MAX_RETRIES || !(wait_s <= 5)) return response;
+    await new Promise((resolve) => setTimeout(resolve, wait_s * 1_000));
+    return await send(url, init, retries + 1);
   } catch (fault) {
-    if (fault instanceof DOMException && fault.name === "AbortError") throw fault;
+    if (fault instanceof ApiError || (fault instanceof DOMException && fault.name === "AbortError")) throw fault;
     throw new ApiError("unavailable", "The ledger does not answer.", "");
   }
 }

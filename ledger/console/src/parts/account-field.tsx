@@ -7,7 +7,7 @@ import { Text } from "./fields";
 
 /** The setting `account` of a view; hidden from who has one account alone. */
 export function AccountField({ all = true }: { all?: boolean }) {
-  const known = useLoad("accounts", (signal) => accounts("", signal));
+  const known = useLoad("accounts", async (signal) => (onlyAccount() ? undefined : accounts("", signal)));
   if (onlyAccount()) return null;
   return (
     <Text

@@ -8,6 +8,7 @@ import { formatAgo, formatTime } from "../format/time";
 import { AccountField } from "../parts/account-field";
 import { Badge, Head, Section, word } from "../parts/basics";
 import { type Column, Table } from "../parts/table";
+import { onlyAccount } from "../state/caller";
 import { usePaged } from "../state/load";
 import { setting } from "../state/place";
 
@@ -79,9 +80,11 @@ function pairs(map: Record<string, string | bigint>): string {
 
 /** The view. */
 export function MetersView() {
-  const accountId = setting("account");
+  const accountId = setting("account", onlyAccount());
   const known = usePaged("meters", meters);
-  const sources = usePaged("sources", ingestSources);
+  const sources = usePaged("sources", async (token, signal) =>
+    onlyAccount() ? { items: [], next: "" } : ingestSources(token, signal),
+  );
   const readRefused = refusedEvents(accountId);
   const refused = usePaged(`refused ${accountId}`, readRefused);
   return (
@@ -97,16 +100,18 @@ export function MetersView() {
           empty="There is no meter."
         />
       </Section>
-      <Section title="Sources">
-        <Table
-          name="Sources of events"
-          columns={SOURCE_COLUMNS}
-          loaded={sources}
-          readAll={() => readAll(ingestSources)}
-          rowKey={(source) => source.origin}
-          empty="No events have come."
-        />
-      </Section>
+      {!onlyAccount() && (
+        <Section title="Sources">
+          <Table
+            name="Sources of events"
+            columns={SOURCE_COLUMNS}
+            loaded={sources}
+            readAll={() => readAll(ingestSources)}
+            rowKey={(source) => source.origin}
+            empty="No events have come."
+          />
+        </Section>
+      )}
       <Section title="Refused events">
         <div class="bar">
           <AccountField />

@@ -10,6 +10,7 @@ import { formatSpan, ms } from "../format/time";
 import { Empty, Fault, Figure, Head, Section } from "../parts/basics";
 import { DecisionTable } from "../parts/decision-table";
 import { RangeBar } from "../parts/range-bar";
+import { onlyAccount } from "../state/caller";
 import { type Loaded, useLoad } from "../state/load";
 import { link, setting } from "../state/place";
 import { readPools, sumPools } from "../state/pools";
@@ -35,7 +36,11 @@ export function OverviewView() {
     trace: "",
   };
   const used = useLoad(`overview ${window.key} ${settings.unit}`, (signal) => ask(settings, signal));
-  const hosts = useLoad("sidecars", (signal) => readAll(sidecars, 10_000, signal), POLL_MS);
+  const hosts = useLoad(
+    "sidecars",
+    async (signal) => (onlyAccount() ? [] : readAll(sidecars, 10_000, signal)),
+    POLL_MS,
+  );
   const denied = useLoad(
     "denied",
     (signal) => call(AccessService.method.listDecisions, { deniedOnly: true, pageSize: 10 }, signal),
@@ -46,7 +51,7 @@ export function OverviewView() {
       <Head title="Overview" />
       <dl class="figures">
         <UsedFigures used={used} />
-        <HostFigures hosts={hosts} denied={denied.data} />
+        {!onlyAccount() && <HostFigures hosts={hosts} denied={denied.data} />}
       </dl>
       <Section title="Credits used, and in the window before" actions={<UsageLink window={window} />}>
         <RangeBar window={window} />
