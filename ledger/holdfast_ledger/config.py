@@ -159,8 +159,8 @@ class LedgerConfig(BaseSettings):
     )
     http_hosts: str = Field(
         "",
-        description="names, separated by commas, by which the console is called beside localhost and http_listen's own: "
-        "a request for another name may come from a foreign page whose name was bent to this address; *: any",
+        description="names, separated by commas, by which the console is called beside localhost and http_listen's "
+        "own: a request for another name may come from a foreign page whose name was bent to this address; *: any",
     )
     require_credentials: bool = Field(
         False,

@@ -28,7 +28,7 @@ COUNTERS = (
     ("allowance_spent_amount", "Spend taken from allowances, in minor units.", "allowance_spent_total"),
     ("fail_open_amount", "Spend that nothing covered, let through in FAIL_OPEN mode.", "fail_open_total"),
     ("over_hold_amount", "Amounts by which settles passed their hold, in minor units.", "over_hold_total"),
-    ("late_amount", "Spend of late settles, and of charges for what was already used that nothing covered.", "late_total"),
+    ("late_amount", "Spend of late settles, and of charges for what was used that nothing covered.", "late_total"),
     ("unleased_amount", "Spend beyond what was leased for no other reason, in minor units.", "unleased_total"),
     ("expired_leased_amount", "Amounts that expired while rights to them were out.", "expired_leased_total"),
     ("voided_amount", "Amounts of grants that were voided unspent, in minor units.", "voided_total"),

@@ -238,7 +238,7 @@ async def test_corrections_and_voids_at_both_replicas_give_back_once(tmp_path: P
         await stream.hello()
         await stream.debits(*(debit(n, 10) for n in range(1, 21)))
         await stream.acked(20)
-        names = {"account_id": "a", "pool_id": "general"}
+        names: dict[str, Any] = {"account_id": "a", "pool_id": "general"}
         asked = [
             api.CorrectDebitRequest(operation_id=f"op-{n}", correction_id=f"c-{n}", amount=7, **names)
             for n in range(1, 21)

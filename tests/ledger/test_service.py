@@ -371,7 +371,7 @@ async def test_a_grant_is_voided(tmp_path: Path) -> None:
         stream = ledger.sync()
         await stream.hello()
         await stream.want(10)
-        names = {"account_id": "a", "pool_id": "general"}
+        names: dict[str, Any] = {"account_id": "a", "pool_id": "general"}
         done = await ledger.api.VoidGrant(api.VoidGrantRequest(grant_id="g", **names))
         assert (done.grant.state, done.grant.remaining) == (api.GRANT_STATE_VOIDED, 0)
         assert (done.balance.voided_total, done.balance.posted, done.balance.free) == (100, 0, -10)

@@ -5,9 +5,9 @@ A read is of the version that was listed (`If-Match`): an object that is replace
 
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import obstore
 from obstore import exceptions
@@ -61,7 +61,9 @@ def open_object_store(url: str, options: Mapping[str, str], *, make: bool = Fals
                 raise ValueError(f"{url}: a folder has no options")
             return from_url(url, mkdir=make)
         client = {"timeout": READ_TIMEOUT, "allow_http": options.get("endpoint", "").startswith("http://")}
-        return from_url(url, client_options=client, retry_config=RETRIES, **options)  # type: ignore[call-overload,no-any-return]  # names of options are the user's
+        # Names of options are the user's, so no overload fits.
+        make = cast(Callable[..., ObjectStore], from_url)
+        return make(url, client_options=client, retry_config=RETRIES, **options)
     except _LASTING as fault:
         raise ValueError(f"{url}: {told(fault)}") from fault
     except exceptions.BaseError as fault:

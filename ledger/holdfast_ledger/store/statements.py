@@ -7,6 +7,9 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from typing import ClassVar
 
+from holdfast_ledger.store.access_statements import SqlAccessReader, SqlAccessWriter
+from holdfast_ledger.store.book_statements import SqlBookReader, SqlBookWriter
+from holdfast_ledger.store.feed_statements import SqlFeedReader
 from holdfast_ledger.store.interface import (
     LEASE_FIGURES,
     NEVER,
@@ -55,9 +58,6 @@ from holdfast_ledger.store.interface import (
     threshold_values,
     top_up_values,
 )
-from holdfast_ledger.store.access_statements import SqlAccessReader, SqlAccessWriter
-from holdfast_ledger.store.feed_statements import SqlFeedReader
-from holdfast_ledger.store.book_statements import SqlBookReader, SqlBookWriter
 from holdfast_ledger.store.metering_statements import SqlMeteringReader, SqlMeteringWriter
 from holdfast_ledger.store.object_statements import SqlObjectReader, SqlObjectWriter
 from holdfast_ledger.store.rows import Value
