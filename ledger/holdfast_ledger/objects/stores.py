@@ -62,8 +62,8 @@ def open_object_store(url: str, options: Mapping[str, str], *, make: bool = Fals
             return from_url(url, mkdir=make)
         client = {"timeout": READ_TIMEOUT, "allow_http": options.get("endpoint", "").startswith("http://")}
         # Names of options are the user's, so no overload fits.
-        make = cast(Callable[..., ObjectStore], from_url)
-        return make(url, client_options=client, retry_config=RETRIES, **options)
+        opened = cast(Callable[..., ObjectStore], from_url)
+        return opened(url, client_options=client, retry_config=RETRIES, **options)
     except _LASTING as fault:
         raise ValueError(f"{url}: {told(fault)}") from fault
     except exceptions.BaseError as fault:
