@@ -35,6 +35,11 @@ def test_structured_mode() -> None:
     assert (full.subject, full.corrects_id, dict(full.dimensions)) == ("team/ann", "0", {"model": "m"})
 
 
+def test_the_flat_form() -> None:
+    flat = {"id": "1", "source": "api", "type": "tokens", "time": EVENT.time_unix_ms, "account_id": "acme"}
+    assert event_of(json.dumps(flat | {"quantity.output": 3}).encode(), {}) == EVENT
+
+
 def test_binary_mode() -> None:
     headers = {f"ce_{name}": value.encode() for name, value in ATTRIBUTES.items()}
     assert event_of(b'{"quantities": {"output": 3.0}}', headers | {"content-type": b"application/json"}) == EVENT
@@ -51,22 +56,22 @@ def test_binary_mode() -> None:
         (b'{"specversion": "1.0", "specversion": "1.0"}', "value"),
         (b" " * (MAX_MESSAGE_BYTES + 1), "value"),
         (message(specversion="0.3"), "specversion"),
-        (message(id=7), "id"),
+        (message(id=1.5), "id"),
         (message(time=None), "time"),
         (message(time="yesterday"), "time"),
         (message(time="2026-11-21T12:00:00"), "time"),
-        (message(accountid=["acme"]), "accountid"),
+        (message(accountid=["acme"]), "account_id"),
         (message(subject="\udcff"), "subject"),
         (message(data=[]), "data"),
         (message(data={"amounts": {}}), "data.amounts"),
-        (message(data={"dimensions": {"model": 4}}), "dimensions[model]"),
-        (message(data={"quantities": {"output": "3"}}), "quantities[output]"),
+        (message(data={"dimensions": {"model": []}}), "dimensions[model]"),
+        (message(data={"quantities": {"output": "three"}}), "quantities[output]"),
         (message(data={"quantities": {"output": True}}), "quantities[output]"),
         (message(data={"quantities": {"output": -1}}), "quantities[output]"),
         (message(data={"quantities": {"output": 1.5}}), "quantities[output]"),
         (message(data={"quantities": {"output": 2**63}}), "quantities[output]"),
-        (message(data={"quantities": {"output": float("nan")}}), "value"),
-        (message(data={"quantities": {"output": float("inf")}}), "value"),
+        (message(data={"quantities": {"output": float("nan")}}), "quantities[output]"),
+        (message(data={"quantities": {"output": float("inf")}}), "quantities[output]"),
         (message().replace(b'"output": 3', b'"output": 1e999999999'), "quantities[output]"),
     ],
 )
