@@ -85,8 +85,13 @@ class Metering:
 
         Raises what the stores raise; what was done until then stays done.
         """
-        while await self._note():
-            pass
+        more = True
+        while more:
+            more = await self._note()
+            await self._post_waiting()
+
+    async def _post_waiting(self) -> None:
+        """Posts the charges and corrections that wait."""
         self.counts.charge_count += await self._post(
             lambda reader: posting.charge_locks(reader, MAX_CHARGES),
             lambda writer, keys: posting.post_charges(writer, keys, self._now_ms()),
