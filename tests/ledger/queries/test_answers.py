@@ -174,6 +174,21 @@ def test_the_largest_are_those_of_the_window_and_not_of_a_step(setting: Setting)
     assert (answer.total, answer.compared_total) == (25, 1)
 
 
+@pytest.mark.parametrize("granularity", [api.GRANULARITY_UNSPECIFIED, api.GRANULARITY_HOUR])
+def test_what_is_only_in_the_window_before_is_never_among_the_largest(
+    setting: Setting, granularity: api.Granularity
+) -> None:
+    """It is compared as part of the rest, though there would be room."""
+    setting.feed(
+        Row(value=5, dimensions={"model": "a"}), Row(value=-3, dimensions={"model": "b"}),
+        Row(value=9, time_ms=START_MS - DAY_MS, dimensions={"model": "c"}),
+    )  # fmt: skip
+    answer = setting.ask(group_by=["model"], top=3, previous_period=True, granularity=granularity)
+    assert [(list(cell.group), cell.value, cell.compared_value) for cell in answer.cells] == [
+        (["a"], 5, 0), (["b"], -3, 0), ([], 0, 9),
+    ]  # fmt: skip
+
+
 # Accounts.
 
 

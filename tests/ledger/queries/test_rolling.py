@@ -1,5 +1,7 @@
 """Sums of hours on a real engine: which hours are read from them, and that they are right whatever came late."""
 
+from collections.abc import Sequence
+
 import pytest
 from holdfast.v1 import usage_service_pb2 as api
 from holdfast_ledger.queries import rolling, rollups
@@ -8,7 +10,7 @@ from holdfast_ledger.queries.keys import EVENTS, SPEND, USAGE, Fact, Key
 from holdfast_ledger.queries.rolling import KEPT_MS, OPEN_MS, SETTLING_MS, Roller
 from holdfast_ledger.queries.rollups import Hours, of_rows, rollup_for, sources
 from holdfast_ledger.queries.statements import Source, Span
-from holdfast_ledger.usage.database import UsageStoreError
+from holdfast_ledger.usage.database import UsageStoreError, UsageTooLarge
 
 from tests.ledger.queries.setting import HOUR_MS, NOW_MS, START_MS, Row, Setting, cells
 
@@ -175,3 +177,24 @@ def test_many_hours_are_summed_in_several_turns(setting: Setting) -> None:
     assert hours_of(setting)[1] == set(range(24))
     end_ms = START_MS + (limit + 5) * HOUR_MS
     assert setting.ask(end_unix_ms=end_ms).total == limit + 5
+
+
+def test_hours_that_need_too_much_memory_are_summed_by_fewer(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too large even by itself stays with its rows, and is not tried again and again."""
+    setting.feed(*(Row(value=1, time_ms=START_MS + hour * HOUR_MS) for hour in range(4)))
+    summed, tried = Roller._roll, []
+
+    def limited(self: Roller, fact: Fact, hours: Sequence[int], now_ms: int) -> None:
+        tried.append([hour - FIRST for hour in hours])
+        if len(hours) > 1 or hours[0] == FIRST + 2:
+            raise UsageTooLarge("memory")
+        summed(self, fact, hours, now_ms)
+
+    monkeypatch.setattr(Roller, "_roll", limited)
+    roller = Roller(setting.database)
+    roller.turn(NOW_MS)
+    assert hours_of(setting) == ([0, 1, 2, 3], {0, 1, 3})
+    assert tried == [[0, 1, 2, 3], [0, 1], [0], [1], [2, 3], [2], [3]]
+    roller.turn(NOW_MS + SETTLING_MS)
+    assert len(tried) == 7
+    assert setting.ask().total == 4

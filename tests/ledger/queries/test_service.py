@@ -1,14 +1,20 @@
 """UsageService on a running ledger with its usage store: from a debit to the figure, and to what is behind it."""
 
 import asyncio
+import threading
 import time
 from pathlib import Path
+from typing import cast
 
 import grpc
 import pytest
 from holdfast.v1 import ledger_sync_service_pb2 as wire
 from holdfast.v1 import usage_service_pb2 as api
 from holdfast.v1 import usage_service_pb2_grpc as api_grpc
+from holdfast_ledger.errors import Unavailable
+from holdfast_ledger.metering.reports import Reports
+from holdfast_ledger.queries.answers import Answers
+from holdfast_ledger.queries.service import MAX_WAITING, UsageServicer
 
 from tests.ledger.harness import START_MS, Ledger, debit, fault_of, running
 
@@ -110,3 +116,22 @@ async def test_events_are_taken_in(tmp_path: Path) -> None:
         assert answer.accepted_count == 1
         void = api.VoidEventsRequest(events=[api.EventName(account_id="a", source="s", id="e")])
         assert (await usage.VoidEvents(void)).accepted_count == 1
+
+
+async def test_more_questions_than_can_wait_are_turned_away() -> None:
+    """So that none is answered too late; those that wait are answered."""
+    let_go, asked = threading.Event(), api.QueryUsageRequest()
+
+    class Slow:
+        def query(self, *_: object) -> api.QueryUsageResponse:
+            let_go.wait()
+            return api.QueryUsageResponse(total=1)
+
+    servicer = UsageServicer(cast(Answers, Slow()), cast(Reports, None), lambda: START_MS)
+    waiting = [asyncio.create_task(servicer.QueryUsage(asked)) for _ in range(MAX_WAITING)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await servicer.QueryUsage(asked)
+    let_go.set()
+    assert {answer.total for answer in await asyncio.gather(*waiting)} == {1}
+    assert (await servicer.QueryUsage(asked)).total == 1
