@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from importlib import resources
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ViewportSize, sync_playwright
 
 from tests.browser.pages import Watched, watched
 from tests.browser.world import ConsoleWorld
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 BUILT = (resources.files("holdfast_ledger.console") / "static" / "index.html").is_file()
-PHONE = {"width": 360, "height": 780}
-DESK = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 780}
+DESK: ViewportSize = {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +45,7 @@ def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A window of a desk's size, without memory of others."""
-    with browser.new_context(viewport=DESK, timezone_id="Europe/Berlin", locale="en-GB") as context:  # type: ignore[arg-type]
+    with browser.new_context(viewport=DESK, timezone_id="Europe/Berlin", locale="en-GB") as context:
         yield context
 
 
@@ -60,7 +60,7 @@ def page(context: BrowserContext, world: ConsoleWorld) -> Iterator[Watched]:
 def phone(browser: Browser, world: ConsoleWorld) -> Iterator[Watched]:
     """The same on a phone."""
     with (
-        browser.new_context(viewport=PHONE, has_touch=True, timezone_id="Europe/Berlin") as context,  # type: ignore[arg-type]
+        browser.new_context(viewport=PHONE, has_touch=True, timezone_id="Europe/Berlin") as context,
         watched(context.new_page(), world.url) as page,
     ):
         yield page

@@ -88,7 +88,7 @@ def test_first_paint(browser: Browser, world: ConsoleWorld, capsys: pytest.Captu
     """Prints how soon something is seen, and how soon the overview's figures are there, with an empty cache."""
     for _ in range(3):
         with (
-            browser.new_context(viewport=DESK) as context,  # type: ignore[arg-type]
+            browser.new_context(viewport=DESK) as context,
             watched(context.new_page(), world.url) as page,
         ):
             began_s = time.monotonic()
@@ -116,7 +116,7 @@ def test_asks_for_a_token(browser: Browser, guarded: ConsoleWorld) -> None:
     wait_until(lambda: "console on" in guarded.ledger.log(), 30)
     token = guarded.token("first")
     with (
-        browser.new_context(viewport=DESK) as context,  # type: ignore[arg-type]
+        browser.new_context(viewport=DESK) as context,
         watched(context.new_page(), guarded.url) as page,
     ):
         page.page.goto(f"{page.url}/accounts")
@@ -144,7 +144,7 @@ def test_who_may_see_one_account(browser: Browser, guarded: ConsoleWorld) -> Non
         guarded.stub.CreatePool(pool, metadata=credentials)
     token = guarded.token("ana", "reader", "acme")
     with (
-        browser.new_context(viewport=DESK) as context,  # type: ignore[arg-type]
+        browser.new_context(viewport=DESK) as context,
         watched(context.new_page(), guarded.url) as page,
     ):
         context.add_init_script(f"sessionStorage.setItem('holdfast.token', '{token}')")

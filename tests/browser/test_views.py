@@ -2,6 +2,7 @@
 
 import re
 import urllib.request
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -11,6 +12,8 @@ from tests.browser.conftest import DESK
 from tests.browser.pages import VIEWS, Watched, amount, watched
 from tests.browser.world import EVENT_COUNT, ConsoleWorld
 
+Theme = Literal["light", "dark"]
+
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
@@ -19,10 +22,10 @@ POLICY = (
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("view", VIEWS)
-def test_loads_without_complaint_and_accessible(browser: Browser, world: ConsoleWorld, view: str, theme: str) -> None:
+def test_loads_without_complaint_and_accessible(browser: Browser, world: ConsoleWorld, view: str, theme: Theme) -> None:
     """No error, no breach of the content policy, nothing from elsewhere, and nothing that axe finds."""
     with (
-        browser.new_context(viewport=DESK, color_scheme=theme) as context,  # type: ignore[arg-type]
+        browser.new_context(viewport=DESK, color_scheme=theme) as context,
         watched(context.new_page(), world.url) as page,
     ):
         page.open(VIEWS[view])

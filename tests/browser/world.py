@@ -83,6 +83,23 @@ class ConsoleWorld:
         self.history_total = replay_history(self)
         report_events(self)
         decide(self)
+        wait_until(self._is_counted, START_TIMEOUT_S)
+
+    def _is_counted(self) -> bool:
+        """Whether all that acme used is in the figures."""
+        now_ms = int(time.time() * 1_000)
+        request = usage.QueryUsageRequest(
+            account_id="acme", start_unix_ms=now_ms - 40 * DAY_MS, end_unix_ms=now_ms + DAY_MS
+        )
+        ask = UsageServiceStub(self.channel).QueryUsage
+        request.measure = usage.USAGE_MEASURE_CREDITS
+        try:
+            spent: int = ask(request).total
+        except grpc.RpcError:
+            return False  # the usage store is still starting
+        request.measure = usage.USAGE_MEASURE_QUANTITY
+        request.filters.add(key="meter", operator=usage.FILTER_OPERATOR_IN, values=["mails-sent"])
+        return spent == self.balance().spent_total and ask(request).total == EVENT_COUNT
 
     def _wait_until_deciding(self, sidecar: Server) -> None:
         with grpc.insecure_channel(sidecar.address, options=CHANNEL_OPTIONS) as channel:
