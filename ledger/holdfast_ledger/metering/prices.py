@@ -42,6 +42,7 @@ class Prices:
         self._reader = reader
         self._cards = cards
         self._terms = reader.terms_of(account_ids)
+        self._currencies: dict[tuple[str, str], str] = {}
 
     def amount(self, meter: UsageMeter, account_id: str, model: str, units: int, at_ms: int) -> int | None:
         """Returns what units of a meter cost, in minor units; None: they have no price."""
@@ -51,12 +52,22 @@ class Prices:
             if terms is None or not terms.rate_card_id:
                 return None
             rates = self._cards.rates(self._reader, terms.rate_card_id, terms.rate_card_revision)
-            found = rates.tariff(model, at_ms) if rates else None
-            if found is None or isinstance(found, Refusal):
+            if rates is None or rates.card.currency != self._currency(account_id, meter.pool_id):
+                return None
+            found = rates.tariff(model, at_ms)
+            if isinstance(found, Refusal):
                 return None
             tariff = found
         amount = meter.priced(units, tariff)
         return None if isinstance(amount, Refusal) else amount
+
+    def _currency(self, account_id: str, pool_id: str) -> str:
+        """Returns the currency of a pool; empty: it is not there."""
+        name = (account_id, pool_id)
+        if name not in self._currencies:
+            pool = self._reader.pool(*name)
+            self._currencies[name] = pool.currency if pool else ""
+        return self._currencies[name]
 
     def time_zone(self, account_id: str) -> str:
         """Returns the account's time zone."""

@@ -56,3 +56,16 @@ def test_what_was_charged_is_given_back_whatever_the_price_is_now(meterage: Mete
     meterage.take(void("1"), event("3", 1, dimensions=dimensions, time_unix_ms=OLD_MS))
     meterage.turn()
     assert meterage.spent == 11 + 150
+
+
+def test_a_card_in_another_currency_than_the_pool_charges_nothing(meterage: Meterage) -> None:
+    """As at the sidecar: its minor units are other ones."""
+    euros = zlib.compress(CARD.replace("PRICE", "3").replace('"credits"', '"eur"').encode())
+    set_card(meterage, 3, 1)
+    meterage.books.write(lambda w: w.save_rate_card(RateCard("c", 2, 1, euros)))
+    meterage.set(meter(price_amount=None, rated_as="input"))
+    meterage.take(event("1", 5, dimensions={"model": "m"}))
+    meterage.turn()
+    assert meterage.spent == 0
+    assert meterage.refused() == [("1", "NOT_RATED")]
+    assert meterage.quantity("tokens") == 5
