@@ -72,12 +72,16 @@ class Metering:
 
     async def run(self, interval_ms: int) -> None:
         """Takes a turn at each interval."""
+        told = ""
         while True:
             try:
                 await self.turn()
+                told = ""
             except Exception as fault:  # noqa: BLE001 - the usage store has faults of its own, and the next turn tries
                 self.counts.failure_count += 1
-                _log.warning("metering failed and will be repeated: %s", fault)
+                if str(fault) != told:
+                    told = str(fault)
+                    _log.warning("metering failed and will be repeated: %s", told)
             await asyncio.sleep(interval_ms / 1_000)
 
     async def turn(self) -> None:
