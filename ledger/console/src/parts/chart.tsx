@@ -1,6 +1,6 @@
 /** Charts over the steps of a window: drawn by Chart.js, which is loaded when the first one is shown. */
 import type { Chart as ChartJs, ChartConfiguration, ChartDataset } from "chart.js";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { approximate, formatAmount } from "../format/amount";
 import { theme } from "../state/theme";
 
@@ -133,6 +133,7 @@ export function StepChart(props: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const marked = useRef<HTMLDivElement>(null);
   const chart = useRef<ChartJs>(undefined);
+  const [drawn, setDrawn] = useState(false);
   const latest = useRef(props);
   latest.current = props;
   const colours = theme.value;
@@ -143,6 +144,7 @@ export function StepChart(props: Props) {
       if (gone || !canvas.current) return;
       chart.current?.destroy();
       chart.current = new Chart(canvas.current, configuration(latest.current));
+      setDrawn(true);
     });
     return () => {
       gone = true;
@@ -160,7 +162,7 @@ export function StepChart(props: Props) {
     });
   };
   return (
-    <div class={props.onZoom ? "chart zoomable" : "chart"}>
+    <div class={props.onZoom ? "chart zoomable" : "chart"} aria-busy={!drawn}>
       <canvas ref={canvas} height={HEIGHT_PX} role="img" aria-label={props.label} onPointerDown={begin} />
       <div class="marked" ref={marked} hidden />
     </div>

@@ -16,7 +16,7 @@ import { link, setting } from "../state/place";
 import { readPools, sumPools } from "../state/pools";
 import { range, type Range } from "../state/range";
 import { type Answer, ask, MEASURES, type Settings, sum } from "./usage/question";
-import { Drawn } from "./usage/results";
+import { Cells, Drawn } from "./usage/results";
 
 const POLL_MS = 5_000;
 
@@ -57,7 +57,10 @@ export function OverviewView() {
         <RangeBar window={window} />
         <Fault error={used.error} retry={used.reload} />
         {used.data ? (
-          <Drawn settings={settings} loaded={used} answer={used.data} />
+          <>
+            <Drawn settings={settings} loaded={used} answer={used.data} />
+            <Cells settings={settings} loaded={used} answer={used.data} traced={false} />
+          </>
         ) : (
           !used.error && <Empty loading>…</Empty>
         )}

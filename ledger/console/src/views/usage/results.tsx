@@ -201,7 +201,7 @@ interface CellRow {
 }
 
 /** Every cell: the chart's figures for those who do not see it, and a way to zoom and trace by keyboard. */
-export function Cells({ settings, loaded, answer }: Props) {
+export function Cells({ settings, loaded, answer, traced = true }: Props & { traced?: boolean }) {
   const { range, comparison } = settings;
   const { steps, exponent, unit } = answer;
   const rows: CellRow[] = steps.flatMap((step, place) =>
@@ -224,7 +224,9 @@ export function Cells({ settings, loaded, answer }: Props) {
     ...(comparison
       ? [amountColumn<CellRow>("Before", exponent, ({ group, place }) => group.comparedSteps[place] ?? 0n)]
       : []),
-    {
+  ];
+  if (traced) {
+    columns.push({
       name: "Actions",
       screenOnly: true,
       text: () => "",
@@ -237,8 +239,8 @@ export function Cells({ settings, loaded, answer }: Props) {
             Trace
           </a>
         ),
-    },
-  ];
+    });
+  }
   return (
     <details>
       <summary>All cells of the chart ({rows.length.toLocaleString("en")})</summary>
