@@ -163,17 +163,7 @@ class ListHolds:
 
 
 Operation: TypeAlias = (
-    Check
-    | Reserve
-    | Extend
-    | Settle
-    | Release
-    | Charge
-    | Refused
-    | GetBalance
-    | ListHolds
-    | ReportEvents
-    | VoidEvents
+    Check | Reserve | Extend | Settle | Release | Charge | Refused | GetBalance | ListHolds | ReportEvents | VoidEvents
 )
 
 

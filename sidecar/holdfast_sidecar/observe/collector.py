@@ -164,6 +164,7 @@ def engine_metrics(engine: EngineStatistics, now_ns: int) -> Iterator[Metric]:
         max(0, engine.lease_valid_until_ns - now_ns) / NS_PER_S,
     )
 
+
 def event_metrics(events: EventStatistics) -> Iterator[Metric]:
     """What became of events, and how many are kept."""
     outcomes = CounterMetricFamily("holdfast_events", "Events reported, by what became of them", labels=("outcome",))
