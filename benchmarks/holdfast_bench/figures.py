@@ -72,6 +72,9 @@ def _section(file: Result) -> Iterator[str]:
         yield "| --- | --- | --- | --- | --- |"
         yield from map(_measure_row, file["measures"])
         yield ""
+    for fault in file["faults"]:
+        yield f"Not measured: {fault}."
+        yield ""
 
 
 def _records(rows: Sequence[Result]) -> Iterator[str]:

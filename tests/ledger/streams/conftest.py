@@ -8,7 +8,7 @@ import pytest
 from tests.kafka.broker import Broker, obstacle
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A real broker."""
     if reason := obstacle():
