@@ -99,9 +99,13 @@ class Announcer:
         """Announces and hears until it ends. Raises psycopg.Error when the connection is lost."""
         heard(None)
         repeat_at_s = time.monotonic() + REPEAT_S
+        # Not `select`, which takes no descriptor above 1023: each sidecar's stream has one.
+        watched = select.poll()
+        watched.register(connection.fileno(), select.POLLIN)
+        watched.register(woken_end.fileno(), select.POLLIN)
         while not self._ending.is_set():
-            timeout_s = max(0.0, repeat_at_s - time.monotonic())
-            ready, _, _ = select.select([connection.fileno(), woken_end.fileno()], [], [], timeout_s)
+            timeout_ms = max(0.0, repeat_at_s - time.monotonic()) * 1_000
+            ready = [descriptor for descriptor, _ in watched.poll(timeout_ms)]
             if time.monotonic() >= repeat_at_s:
                 heard(None)
                 repeat_at_s = time.monotonic() + REPEAT_S

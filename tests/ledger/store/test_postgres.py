@@ -1,6 +1,8 @@
 """What is PostgreSQL's own: settings, formats, secrets, and rows that several replicas want at once."""
 
+import contextlib
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -567,6 +569,22 @@ def test_announcements_reach_the_other_replica_and_not_oneself(one: PostgresStor
     wait_until(lambda: mine.keys == {1})
     for end in stop:
         end()
+
+
+def test_announcements_are_heard_in_a_process_with_thousands_of_descriptors(postgres_url: str) -> None:
+    """A ledger has one for each sidecar that is connected."""
+    with contextlib.ExitStack() as opened:
+        for _ in range(1_100):
+            opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        one, two = PostgresStore(postgres_url), PostgresStore(postgres_url)
+        ear = Ear()
+        stop = two.listen(ear.hear)
+        wait_until(lambda: ear.all_count == 1)
+        one.announce([7])
+        wait_until(lambda: ear.keys == {7})
+        stop()
+        one.close()
+        two.close()
 
 
 def test_after_a_lost_connection_any_pool_may_have_changed(one: PostgresStore, two: PostgresStore) -> None:
