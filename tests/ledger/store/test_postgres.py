@@ -577,12 +577,13 @@ def test_announcements_are_heard_in_a_process_with_thousands_of_descriptors(post
         for _ in range(1_100):
             opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
         one, two = PostgresStore(postgres_url), PostgresStore(postgres_url)
-        ear = Ear()
-        stop = two.listen(ear.hear)
-        wait_until(lambda: ear.all_count == 1)
+        mine, other = Ear(), Ear()
+        stop = [one.listen(mine.hear), two.listen(other.hear)]
+        wait_until(lambda: mine.all_count == other.all_count == 1)
         one.announce([7])
-        wait_until(lambda: ear.keys == {7})
-        stop()
+        wait_until(lambda: other.keys == {7})
+        for end in stop:
+            end()
         one.close()
         two.close()
 
