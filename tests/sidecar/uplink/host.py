@@ -76,11 +76,13 @@ class Host:
 
     def stop(self, drain_ms: int) -> None:
         """Stops the uplink and waits for its thread; raises what ended it."""
+        stopping = self.uplink.stop(drain_ms)
         if self.thread.is_alive():
             with contextlib.suppress(RuntimeError):  # the loop has just closed by itself: fenced
-                asyncio.run_coroutine_threadsafe(self.uplink.stop(drain_ms), self.loop).result(PATIENCE_S)
+                asyncio.run_coroutine_threadsafe(stopping, self.loop)
         self.thread.join(PATIENCE_S)
         assert not self.thread.is_alive()
+        stopping.close()  # it has not begun if the loop ended first
         if self.failure is not None:
             raise self.failure
 
