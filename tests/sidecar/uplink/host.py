@@ -114,7 +114,8 @@ class Host:
     def acked(self) -> int:
         """Returns the highest sequence that the engine was told is posted."""
         with self._changed:
-            return max((event.acked_sequence for event in self.events if isinstance(event, DebitsAcked)), default=0)
+            told = (event for event in self.events if isinstance(event, DebitsAcked | Connected))
+            return max((event.acked_sequence for event in told), default=0)
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Waits until something is so."""
