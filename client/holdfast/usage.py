@@ -9,7 +9,6 @@ Pages are fetched as they are iterated over, and all belong to the state of the 
 `HoldfastError`.
 """
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -19,6 +18,7 @@ from google.protobuf.message import Message
 from grpc import aio
 
 from holdfast.aio import faults as aio_faults
+from holdfast.core.ledger import CHANNEL_OPTIONS, authorization, bytes_of, target_of
 from holdfast.sync import faults as sync_faults
 from holdfast.usage_rows import (
     Filter,
@@ -56,16 +56,10 @@ __all__ = [
     "is_not",
 ]
 
-TARGET_VARIABLE = "HOLDFAST_LEDGER"
-DEFAULT_TARGET = "127.0.0.1:7420"
 DEFAULT_TIMEOUT_MS = 30_000
 """The ledger gives a question up before that."""
 
-MESSAGE_BYTES_MAX = 64 * 2**20
-"""Of an answer: ten thousand cells with long groups."""
-
 _SERVICE = "/holdfast.v1.UsageService/"
-_OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX))
 
 _AnswerT = TypeVar("_AnswerT", bound=Message)
 
@@ -74,8 +68,8 @@ class _Link:
     """What both clients send with each call."""
 
     def __init__(self, target: str | None, token: str, timeout_ms: int) -> None:
-        self.target = target or os.environ.get(TARGET_VARIABLE) or DEFAULT_TARGET
-        self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self.target = target_of(target)
+        self.metadata = authorization(token)
         self.timeout_s = timeout_ms / 1_000
 
 
@@ -119,13 +113,13 @@ class UsageClient:
     ) -> None:
         self._link = _Link(target, token, timeout_ms)
         if credentials is None:
-            self._channel = grpc.insecure_channel(self._link.target, options=_OPTIONS)
+            self._channel = grpc.insecure_channel(self._link.target, options=CHANNEL_OPTIONS)
         else:
-            self._channel = grpc.secure_channel(self._link.target, credentials, options=_OPTIONS)
+            self._channel = grpc.secure_channel(self._link.target, credentials, options=CHANNEL_OPTIONS)
 
     def _call(self, name: str, request: Message, kind: type[_AnswerT]) -> _AnswerT:
         call = self._channel.unary_unary(
-            _SERVICE + name, request_serializer=_bytes_of, response_deserializer=kind.FromString
+            _SERVICE + name, request_serializer=bytes_of, response_deserializer=kind.FromString
         )
         try:
             answer: _AnswerT = call(request, timeout=self._link.timeout_s, metadata=self._link.metadata)
@@ -205,13 +199,13 @@ class AsyncUsageClient:
     ) -> None:
         self._link = _Link(target, token, timeout_ms)
         if credentials is None:
-            self._channel = aio.insecure_channel(self._link.target, options=_OPTIONS)
+            self._channel = aio.insecure_channel(self._link.target, options=CHANNEL_OPTIONS)
         else:
-            self._channel = aio.secure_channel(self._link.target, credentials, options=_OPTIONS)
+            self._channel = aio.secure_channel(self._link.target, credentials, options=CHANNEL_OPTIONS)
 
     async def _call(self, name: str, request: Message, kind: type[_AnswerT]) -> _AnswerT:
         call = self._channel.unary_unary(
-            _SERVICE + name, request_serializer=_bytes_of, response_deserializer=kind.FromString
+            _SERVICE + name, request_serializer=bytes_of, response_deserializer=kind.FromString
         )
         try:
             answer: _AnswerT = await call(request, timeout=self._link.timeout_s, metadata=self._link.metadata)
@@ -256,7 +250,3 @@ class AsyncUsageClient:
 def _trace_request(row: UsageRow | str, page_size: int) -> pb.TraceUsageRequest:
     token = row if isinstance(row, str) else row.trace_token
     return pb.TraceUsageRequest(trace_token=token, page_size=page_size)
-
-
-def _bytes_of(message: Message) -> bytes:
-    return message.SerializeToString()

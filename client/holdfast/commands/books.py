@@ -6,28 +6,21 @@ not intact, 2 wrong usage, 69 no answer.
 
 import argparse
 import datetime
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar, cast
 
-import grpc
 from google.protobuf import json_format
-from google.protobuf.message import Message
 
+from holdfast.commands.ledger import TOKEN_HELP, LedgerService, add_target
 from holdfast.commands.tables import table
 from holdfast.errors import HoldfastError, Unavailable
-from holdfast.sync.faults import fault_of
 from holdfast.v1 import books_service_pb2 as pb
-from holdfast.v1.books_service_pb2_grpc import BooksServiceStub
 
 EXIT_REFUSED = 1
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
-_LEDGER = "127.0.0.1:7420"
 _TIMEOUT_S = 3_600
 """Closing and verifying read all that there is."""
-_MAX_BYTES = 64 * 2**20
 
 _FORMATS = {"csv": pb.EXPORT_FORMAT_CSV, "parquet": pb.EXPORT_FORMAT_PARQUET}
 _BREAKAGE = {"at-expiry": pb.BREAKAGE_METHOD_AT_EXPIRY, "estimate": pb.BREAKAGE_METHOD_ESTIMATE}
@@ -36,33 +29,14 @@ _PROMOTIONAL = {
     "contra-revenue": pb.PROMOTIONAL_TREATMENT_CONTRA_REVENUE,
 }
 
-Answer = TypeVar("Answer", bound=Message)
-
-
-class Books:
-    """The books of one ledger."""
-
-    def __init__(self, channel: grpc.Channel, token: str = "") -> None:
-        self._stub = BooksServiceStub(channel)
-        self._metadata = (("authorization", f"Bearer {token}"),) if token else None
-
-    def call(self, name: str, request: Message, _: type[Answer]) -> Answer:
-        """Makes a call. Raises `HoldfastError`."""
-        call = cast(Callable[..., Answer], getattr(self._stub, name))
-        try:
-            return call(request, timeout=_TIMEOUT_S, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise fault_of(error) from error
-
 
 def main(argv: Sequence[str]) -> int:
     """Runs `holdfast books`; returns 0 done, 1 refused or not intact, 69 no answer."""
     options = _parser().parse_args(argv)
-    limits = [("grpc.max_receive_message_length", _MAX_BYTES)]
     try:
-        with grpc.insecure_channel(options.ledger, options=limits) as channel:
-            act: Callable[[Books, argparse.Namespace], int] = options.act
-            return act(Books(channel, os.environ.get("HOLDFAST_TOKEN", "")), options)
+        with LedgerService(options.ledger, "BooksService", _TIMEOUT_S) as books:
+            act: Callable[[LedgerService, argparse.Namespace], int] = options.act
+            return act(books, options)
     except HoldfastError as error:
         sys.stderr.write(f"holdfast books: {error}\n")
         return EXIT_UNAVAILABLE if isinstance(error, Unavailable) else EXIT_REFUSED
@@ -71,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_REFUSED
 
 
-def _roll_forward(books: Books, options: argparse.Namespace) -> int:
+def _roll_forward(books: LedgerService, options: argparse.Namespace) -> int:
     request = pb.GetRollForwardRequest(
         first_period=options.first, last_period=options.last or options.first, account_id=options.account
     )
@@ -102,13 +76,13 @@ def _promotional(lines: Sequence[pb.PromotionalLine]) -> str:
     return table(header, rows, frozenset(range(3, 6)))
 
 
-def _close(books: Books, options: argparse.Namespace) -> int:
+def _close(books: LedgerService, options: argparse.Namespace) -> int:
     answer = books.call("ClosePeriod", pb.ClosePeriodRequest(period=options.period), pb.ClosePeriodResponse)
     sys.stdout.write(_closed(answer.period))
     return 0
 
 
-def _periods(books: Books, _: argparse.Namespace) -> int:
+def _periods(books: LedgerService, _: argparse.Namespace) -> int:
     token = ""
     while True:
         page = books.call("ListPeriods", pb.ListPeriodsRequest(page_token=token), pb.ListPeriodsResponse)
@@ -118,7 +92,7 @@ def _periods(books: Books, _: argparse.Namespace) -> int:
             return 0
 
 
-def _policy(books: Books, options: argparse.Namespace) -> int:
+def _policy(books: LedgerService, options: argparse.Namespace) -> int:
     policy = books.call("GetRevenuePolicy", pb.GetRevenuePolicyRequest(), pb.GetRevenuePolicyResponse).policy
     if options.breakage or options.promotional:
         said = pb.RevenuePolicy(
@@ -143,7 +117,7 @@ def _policy(books: Books, options: argparse.Namespace) -> int:
     return 0
 
 
-def _export(books: Books, options: argparse.Namespace) -> int:
+def _export(books: LedgerService, options: argparse.Namespace) -> int:
     lines = 0
     for number, page in enumerate(_pages(books, options), start=1):
         if options.format == "csv":
@@ -157,7 +131,7 @@ def _export(books: Books, options: argparse.Namespace) -> int:
     return 0
 
 
-def _pages(books: Books, options: argparse.Namespace) -> Iterator[pb.ExportEntriesResponse]:
+def _pages(books: LedgerService, options: argparse.Namespace) -> Iterator[pb.ExportEntriesResponse]:
     token = ""
     while True:
         request = pb.ExportEntriesRequest(
@@ -175,7 +149,7 @@ def _pages(books: Books, options: argparse.Namespace) -> Iterator[pb.ExportEntri
             return
 
 
-def _verify(books: Books, options: argparse.Namespace) -> int:
+def _verify(books: LedgerService, options: argparse.Namespace) -> int:
     request = pb.VerifyJournalRequest(expected_hash=bytes.fromhex(options.expect_head))
     answer = books.call("VerifyJournal", request, pb.VerifyJournalResponse)
     sys.stdout.write(
@@ -206,8 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="holdfast books",
         description="Deferred and recognised revenue of a ledger, closed months, and the journal's hash chain.",
-        epilog="A credential's token is taken from HOLDFAST_TOKEN. Exit status: 0 done, 1 refused or not intact, "
-        "2 wrong usage, 69 no answer.",
+        epilog=f"{TOKEN_HELP} Exit status: 0 done, 1 refused or not intact, 2 wrong usage, 69 no answer.",
     )
     actions = parser.add_subparsers(dest="action", required=True)
     rolling = _action(actions, "rollforward", _roll_forward, "opening + granted - recognised - … = closing, by month")
@@ -234,11 +207,11 @@ def _parser() -> argparse.ArgumentParser:
 def _action(
     actions: "argparse._SubParsersAction[argparse.ArgumentParser]",
     name: str,
-    act: Callable[[Books, argparse.Namespace], int],
+    act: Callable[[LedgerService, argparse.Namespace], int],
     help_text: str,
 ) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=help_text, description=help_text)
-    parser.add_argument("--ledger", default=_LEDGER, metavar="HOST:PORT", help=f"default: {_LEDGER}")
+    add_target(parser)
     parser.set_defaults(act=act)
     return parser
 

@@ -6,32 +6,24 @@ status: 0 done, 1 the file or the ledger refuses, 2 wrong usage, 69 no answer.
 """
 
 import argparse
-import os
 import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, cast
 
-import grpc
 from google.protobuf import json_format
-from google.protobuf.message import Message
 
+from holdfast.commands.ledger import TOKEN_HELP, LedgerService, add_target
 from holdfast.commands.tables import table
 from holdfast.errors import HoldfastError, Unavailable
-from holdfast.sync.faults import fault_of
 from holdfast.v1 import meter_pb2 as wire
 from holdfast.v1 import metering_service_pb2 as pb
-from holdfast.v1.metering_service_pb2_grpc import MeteringServiceStub
 
 EXIT_REFUSED = 1
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
-_LEDGER = "127.0.0.1:7420"
 _TIMEOUT_S = 30
 
 _PREFIXES = {"aggregation": "AGGREGATION_", "period": "METER_PERIOD_"}
-
-Answer = TypeVar("Answer", bound=Message)
 
 
 class InvalidMeters(Exception):
@@ -42,9 +34,8 @@ def main(argv: Sequence[str]) -> int:
     """Runs `holdfast meters`; returns 0 done, 1 refused, 69 no answer."""
     options = _parser().parse_args(argv)
     try:
-        with grpc.insecure_channel(options.ledger) as channel:
-            ledger = _Ledger(channel, os.environ.get("HOLDFAST_TOKEN", ""))
-            act: Callable[[_Ledger, argparse.Namespace], None] = options.act
+        with LedgerService(options.ledger, "MeteringService", _TIMEOUT_S) as ledger:
+            act: Callable[[LedgerService, argparse.Namespace], None] = options.act
             act(ledger, options)
     except HoldfastError as error:
         sys.stderr.write(f"holdfast meters: {error}\n")
@@ -55,39 +46,25 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-class _Ledger:
-    def __init__(self, channel: grpc.Channel, token: str) -> None:
-        self._stub = MeteringServiceStub(channel)
-        self._metadata = (("authorization", f"Bearer {token}"),) if token else None
-
-    def call(self, name: str, request: Message, _: type[Answer]) -> Answer:
-        """Makes a call. Raises `HoldfastError`."""
-        call = cast(Callable[..., Answer], getattr(self._stub, name))
-        try:
-            return call(request, timeout=_TIMEOUT_S, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise fault_of(error) from error
-
-    def meters(self) -> list[wire.Meter]:
-        """Returns all meters."""
-        found, token = list[wire.Meter](), ""
-        while True:
-            request = pb.ListMetersRequest(page_size=1_000, page_token=token)
-            answer = self.call("ListMeters", request, pb.ListMetersResponse)
-            found += answer.meters
-            token = answer.next_page_token
-            if not token:
-                return found
-
-
-def _list(ledger: _Ledger, options: argparse.Namespace) -> None:
-    meters = ledger.meters()
+def _list(ledger: LedgerService, options: argparse.Namespace) -> None:
+    meters = _meters(ledger)
     if options.json:
         answer = pb.ListMetersResponse(meters=meters)
         sys.stdout.write(json_format.MessageToJson(answer, preserving_proto_field_name=True) + "\n")
         return
     rows = [(one.meter_id, one.event_type, _counts(one), one.unit, one.pool_id, _price(one)) for one in meters]
     sys.stdout.write(table(("meter", "events", "counts", "unit", "pool", "price"), rows))
+
+
+def _meters(ledger: LedgerService) -> list[wire.Meter]:
+    found, token = list[wire.Meter](), ""
+    while True:
+        request = pb.ListMetersRequest(page_size=1_000, page_token=token)
+        answer = ledger.call("ListMeters", request, pb.ListMetersResponse)
+        found += answer.meters
+        token = answer.next_page_token
+        if not token:
+            return found
 
 
 def _counts(meter: wire.Meter) -> str:
@@ -103,9 +80,9 @@ def _price(meter: wire.Meter) -> str:
     return f"as {meter.rated_as}" if meter.rated_as else f"{meter.price_amount} for {meter.price_per}"
 
 
-def _apply(ledger: _Ledger, options: argparse.Namespace) -> None:
+def _apply(ledger: LedgerService, options: argparse.Namespace) -> None:
     wanted = parse(options.file.read_bytes())
-    there = {one.meter_id: one for one in ledger.meters()}
+    there = {one.meter_id: one for one in _meters(ledger)}
     for meter in wanted:
         answer = ledger.call("SetMeter", pb.SetMeterRequest(meter=meter), pb.SetMeterResponse)
         known = there.pop(meter.meter_id, None)
@@ -149,8 +126,11 @@ def _filter(data: object) -> object:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="holdfast meters", description="Meters: what is counted of events.")
-    parser.add_argument("--ledger", default=_LEDGER, help=f"address of the ledger (default: {_LEDGER})")
+    parser = argparse.ArgumentParser(
+        prog="holdfast meters",
+        description="Meters: what is counted of events.",
+        epilog=f"{TOKEN_HELP} Exit status: 0 done, 1 the file or the ledger refuses, 2 wrong usage, 69 no answer.",
+    )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="print the meters")
     listing.add_argument("--json", action="store_true", help="as JSON, as the ledger tells them")
@@ -159,4 +139,6 @@ def _parser() -> argparse.ArgumentParser:
     applying.add_argument("file", type=Path, help="TOML, a table [[meters]] for each")
     applying.add_argument("--prune", action="store_true", help="delete those that the file does not name")
     applying.set_defaults(act=_apply)
+    for action in (listing, applying):
+        add_target(action)
     return parser

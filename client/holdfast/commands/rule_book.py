@@ -5,19 +5,16 @@ Upstream: `rules`. Downstream: `GovernanceService`, whose calls are alike for al
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-import grpc
 from google.protobuf.message import Message
 
+from holdfast.commands.ledger import LedgerService
 from holdfast.errors import HoldfastError
-from holdfast.sync.faults import fault_of
 from holdfast.v1 import governance_service_pb2 as pb
-from holdfast.v1.governance_service_pb2_grpc import GovernanceServiceStub
 
-_TIMEOUT_S = 30.0
 _PAGE_SIZE = 1_000
 _AT = re.compile(r"^\w+\[(\d+)\]\.?")
 
@@ -62,8 +59,9 @@ class _Page(Protocol):
 class RuleBook:
     """The rules of one ledger; those of an account by its id."""
 
-    def __init__(self, channel: grpc.Channel) -> None:
-        self._stub = GovernanceServiceStub(channel)
+    def __init__(self, ledger: LedgerService) -> None:
+        """`ledger`: its GovernanceService."""
+        self._ledger = ledger
 
     def account_rules(self, account: str) -> pb.AccountRules:
         """What holds for an account as a whole."""
@@ -103,11 +101,8 @@ class RuleBook:
         self._call(f"Delete{kind.one}", _request(f"Delete{kind.one}", kind, account, {kind.id_field: name}))
 
     def _call(self, name: str, request: Message) -> Message:
-        call = cast(Callable[..., Message], getattr(self._stub, name))
-        try:
-            return call(request, timeout=_TIMEOUT_S)
-        except grpc.RpcError as error:
-            raise fault_of(error) from error
+        kind: type[Message] = getattr(pb, f"{name}Response")
+        return self._ledger.call(name, request, kind)
 
 
 def field_at_fault(error: HoldfastError, names: Sequence[str]) -> str:

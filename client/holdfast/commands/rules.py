@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-import grpc
 from google.protobuf.message import Message
 
+from holdfast.commands.ledger import TOKEN_HELP, LedgerService, add_target
 from holdfast.commands.rule_book import (
     BUDGETS,
     CONCURRENCY_LIMITS,
@@ -36,7 +36,7 @@ from holdfast.v1 import governance_service_pb2 as pb
 
 EXIT_REFUSED = 1
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
-_LEDGER = "127.0.0.1:7420"
+_TIMEOUT_S = 30.0
 _MAX_BYTES = 64 * 2**20
 _SHOWN_LENGTH = 60
 """Characters of a value; a rate card's content is long."""
@@ -50,8 +50,8 @@ def main(argv: Sequence[str]) -> int:
     """Runs `holdfast rules`; returns 0 done, 1 refused, 69 no answer."""
     options = _parser().parse_args(argv)
     try:
-        with grpc.insecure_channel(options.ledger) as channel:
-            book = RuleBook(channel)
+        with LedgerService(options.ledger, "GovernanceService", _TIMEOUT_S) as ledger:
+            book = RuleBook(ledger)
             if options.action == "show":
                 sys.stdout.writelines(_shown(book, options.account))
             else:
@@ -284,7 +284,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="holdfast rules",
         description="Subjects, budgets, limits, plans and rate cards of a ledger, from a file.",
-        epilog="Exit status: 0 done, 1 the file or the ledger refuses, 2 wrong usage, 69 no answer.",
+        epilog=f"{TOKEN_HELP} Exit status: 0 done, 1 the file or the ledger refuses, 2 wrong usage, 69 no answer.",
     )
     actions = parser.add_subparsers(dest="action", required=True)
     applying = actions.add_parser("apply", help="sets what differs from the file, and prints it")
@@ -295,5 +295,5 @@ def _parser() -> argparse.ArgumentParser:
     showing = actions.add_parser("show", help="prints the rules of an account, in the form that apply reads")
     showing.add_argument("--account", required=True)
     for action in (applying, showing):
-        action.add_argument("--ledger", default=_LEDGER, metavar="HOST:PORT", help=f"default: {_LEDGER}")
+        add_target(action)
     return parser

@@ -17,6 +17,7 @@ from importlib import metadata
 from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from holdfast.commands.ledger import TOKEN_HELP, TOKEN_VARIABLE, add_target
 from holdfast.commands.tables import table
 from holdfast.errors import HoldfastError, Unavailable
 from holdfast.usage import Figures, UsageClient
@@ -25,7 +26,6 @@ from holdfast.usage_rows import Filter, TraceRow, UsageRow, begins_with, exists,
 EXIT_REFUSED = 1
 EXIT_USAGE = 2
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
-TOKEN_VARIABLE = "HOLDFAST_TOKEN"
 _GROUP = "holdfast.usage"
 _DEFAULT_DAYS = 30
 
@@ -197,8 +197,7 @@ def _parser(others: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="holdfast usage",
         description="What was used, by whom, on what, what it cost.",
-        epilog=f"A credential is read from the variable {TOKEN_VARIABLE}. "
-        f"Exit status: 0 done, 1 the ledger refuses, 2 wrong usage, 69 no answer.{more}",
+        epilog=f"{TOKEN_HELP} Exit status: 0 done, 1 the ledger refuses, 2 wrong usage, 69 no answer.{more}",
     )
     actions = parser.add_subparsers(dest="action", required=True)
     query = actions.add_parser("query", help="sums usage over time and by any keys")
@@ -220,7 +219,7 @@ def _parser(others: Sequence[str]) -> argparse.ArgumentParser:
     for action in (query, trace):
         action.add_argument("--json", action="store_true", help="a line of JSON each")
     for action in (query, trace, keys):
-        action.add_argument("--ledger", metavar="HOST:PORT", help="default: the variable HOLDFAST_LEDGER, else local")
+        add_target(action)
         action.add_argument("--timeout-ms", type=int, default=30_000, metavar="MS", help="default: 30000")
     return parser
 

@@ -50,18 +50,18 @@ def test_a_file_is_applied_and_read_back(ledger: Server, tmp_path: Path, capsys:
     file, flags = tmp_path / "meters.toml", ["--ledger", ledger.address]
     file.write_text(FILE)
     for status in ("added", "unchanged"):
-        assert meters.main([*flags, "apply", str(file)]) == 0
+        assert meters.main(["apply", str(file), *flags]) == 0
         assert capsys.readouterr().out == f"{status} render-minutes\n{status} users\n"
-    assert meters.main([*flags, "list"]) == 0
+    assert meters.main(["list", *flags]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "meter           events         counts                unit     pool     price",
         "render-minutes  page.rendered  sum of seconds        minutes  general  2500 for 1",
         "users           page.rendered  unique of user a day",
     ]
     file.write_text(FILE.partition('[[meters]]\nmeter_id = "users"')[0].replace("2_500", "3_000"))
-    assert meters.main([*flags, "apply", str(file), "--prune"]) == 0
+    assert meters.main(["apply", str(file), "--prune", *flags]) == 0
     assert capsys.readouterr().out == "changed render-minutes\ndeleted users\n"
-    assert meters.main([*flags, "list", "--json"]) == 0
+    assert meters.main(["list", "--json", *flags]) == 0
     (listed,) = json.loads(capsys.readouterr().out)["meters"]
     assert (listed["price_amount"], listed["aggregation"]) == ("3000", "AGGREGATION_SUM")
 
@@ -93,5 +93,5 @@ def test_a_ledger_that_refuses_is_told(ledger: Server, tmp_path: Path, capsys: p
     """With the field."""
     file = tmp_path / "meters.toml"
     file.write_text(FILE.replace('quantity = "seconds"', ""))
-    assert meters.main(["--ledger", ledger.address, "apply", str(file)]) == 1
+    assert meters.main(["apply", str(file), "--ledger", ledger.address]) == 1
     assert "meter.quantity" in capsys.readouterr().err
