@@ -30,10 +30,10 @@ KEPT_MS: Final = 600_000
 _STALE: Final = """SELECT toString(touches.fact) AS fact, touches.hour AS hour
 FROM (SELECT fact, hour, max(batch_no) AS touched FROM rollup_touches WHERE hour < {open:UInt32} GROUP BY fact, hour)
     AS touches
-LEFT JOIN (SELECT fact, hour, argMax(batch_no, roll) AS summed, max(rolled_at) AS rolled_at FROM rollup_rolls
-    GROUP BY fact, hour) AS rolls
+LEFT JOIN (SELECT fact, hour, max(rollup_rolls.roll) AS roll, argMax(batch_no, rollup_rolls.roll) AS summed,
+    max(rolled_at) AS rolled_at FROM rollup_rolls GROUP BY fact, hour) AS rolls
 ON touches.fact = rolls.fact AND touches.hour = rolls.hour
-WHERE touched > summed AND rolled_at <= fromUnixTimestamp64Milli({settled_ms:Int64}, 'UTC')
+WHERE (rolls.roll = 0 OR touched > summed) AND rolled_at <= fromUnixTimestamp64Milli({settled_ms:Int64}, 'UTC')
 ORDER BY fact, hour DESC LIMIT {limit:UInt32}"""
 
 _CLEAR: Final = """DELETE FROM rollup_rolls WHERE roll IN (

@@ -82,8 +82,8 @@ class Hours:
     """Of those of them whose sums are those of the snapshot: which sums count."""
 
 
-_HOURS: Final = """SELECT touches.hour AS hour, touches.touched <= {batch_no:UInt64} AND touches.touched <= rolls.summed
-AS is_fresh, rolls.roll AS roll
+_HOURS: Final = """SELECT touches.hour AS hour, rolls.roll AS roll,
+rolls.roll > 0 AND touches.touched <= {batch_no:UInt64} AND touches.touched <= rolls.summed AS is_fresh
 FROM (SELECT hour, max(batch_no) AS touched FROM rollup_touches
     WHERE fact = {fact:String} AND hour >= {first:UInt32} AND hour <= {last:UInt32} GROUP BY hour) AS touches
 LEFT JOIN (SELECT hour, max(roll) AS roll, argMax(batch_no, rollup_rolls.roll) AS summed FROM rollup_rolls

@@ -198,3 +198,14 @@ def test_hours_that_need_too_much_memory_are_summed_by_fewer(setting: Setting, m
     roller.turn(NOW_MS + SETTLING_MS)
     assert len(tried) == 7
     assert setting.ask().total == 4
+
+
+def test_hours_of_events_that_were_carried_over_are_read_and_summed(setting: Setting) -> None:
+    """What is kept when the store is made anew has turn 0; no sums have that number, and its hours get some too."""
+    setting.turn = -1
+    setting.feed(Row(table="events"), complete=False)
+    setting.feed(Row(table="events", time_ms=START_MS + HOUR_MS))
+    for _ in range(2):
+        assert cells(setting.ask(measure=api.USAGE_MEASURE_COUNT)) == [(0, (), 2)]
+        Roller(setting.database).turn(NOW_MS)
+    assert rollups.hours(setting.database, EVENTS, DAY, setting.turn, 1_000).rolls.keys() == {FIRST, FIRST + 1}
