@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Generic, TypeVar
 
+from holdfast_ledger.access.outcome import noting
 from holdfast_ledger.crash import CrashPlan, CrashPoint
 from holdfast_ledger.errors import ShuttingDown, Unavailable
 from holdfast_ledger.store.interface import NO_LOCKS, Aborted, Conflict, Locks, Store, StoreError, Writer
@@ -145,8 +146,8 @@ class GroupWriter:
         return future
 
     async def run(self, job: Job[T], locks: Locks = NO_LOCKS, debit_count: int = 0, alone: bool = False) -> T:
-        """`submit` for coroutines. Cancelled, the job may still be carried out."""
-        return await asyncio.wrap_future(self.submit(job, locks, debit_count, alone))
+        """`submit` for coroutines, of the call that they answer. Cancelled, the job may still be carried out."""
+        return await asyncio.wrap_future(self.submit(noting(job), locks, debit_count, alone))
 
     def close(self) -> None:
         """Carries out what waits, then stops the thread. Idempotent."""

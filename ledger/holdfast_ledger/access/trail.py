@@ -1,22 +1,24 @@
-"""The audit trail: a change is written down before it is made, and its outcome after.
+"""The audit trail: a change is written down before it is made, and its success in the transaction that makes it.
 
-So there is no change without a record. One whose outcome is UNKNOWN was under way when the replica ended, or its
-outcome could not be written.
+So there is no change without a record, and one whose outcome is UNKNOWN was not made: its replica ended before, or the
+refusal could not be written. A change of several transactions has its outcome written after the last one.
 """
 
+import json
 import logging
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
-import grpc
 from google.protobuf import json_format
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
 from holdfast_ledger.access.caller import Caller
+from holdfast_ledger.access.outcome import close_record, open_record
 from holdfast_ledger.access.permissions import accounts_of, name_of
 from holdfast_ledger.errors import LedgerError
 from holdfast_ledger.status import code_of
-from holdfast_ledger.store.access_rows import AuditRecord
+from holdfast_ledger.store.access_rows import AUDIT_UNKNOWN, AuditRecord
 from holdfast_ledger.store.interface import Writer
 from holdfast_ledger.writer import GroupWriter
 
@@ -25,7 +27,11 @@ MAX_REQUEST_CHARS = 16_384
 
 SWEEP_LIMIT = 500
 
-_UNKNOWN: int = grpc.StatusCode.UNKNOWN.value[0]
+IN_PARTS = frozenset({"BooksService/ClosePeriod"})
+"""Calls whose change is made in several transactions."""
+
+_HIDDEN = "…"
+
 _log = logging.getLogger(__name__)
 
 
@@ -40,21 +46,27 @@ class AuditTrail:
         self, method: MethodDescriptor, request: Message, caller: Caller, call: Callable[[Message], Awaitable[Message]]
     ) -> Message:
         """Makes a call between its two records. Raises what it raises."""
-        account_id = next(accounts_of(request), "")
+        name, named = name_of(method), set(accounts_of(request))
+        # Who may read one account's records reads their requests, so one that names others belongs to none.
+        account_id = named.pop() if len(named) == 1 else ""
         record = AuditRecord(
-            self._now_ms(), caller.credential_id, caller.peer, name_of(method), account_id, told(request), _UNKNOWN
+            self._now_ms(), caller.credential_id, caller.peer, name, account_id, told(request), AUDIT_UNKNOWN
         )
         key = await self._writer.run(lambda writer: writer.insert_audit_record(record))
+        if name not in IN_PARTS:
+            open_record(key)
         try:
             answer = await call(request)
         except Exception as fault:
             reason = fault.reason if isinstance(fault, LedgerError) else LedgerError.reason
             await self._finish(key, code_of(fault).value[0], reason)
             raise
-        await self._finish(key, 0, "")
+        if not close_record():
+            await self._finish(key, 0, "")
         return answer
 
     async def _finish(self, key: int, status_code: int, reason: str) -> None:
+        close_record()
         try:
             await self._writer.run(lambda writer: writer.save_audit_outcome(key, status_code, reason))
         except LedgerError as fault:
@@ -63,9 +75,22 @@ class AuditTrail:
 
 
 def told(request: Message) -> str:
-    """Returns a request as JSON. None has a secret in it: the ledger makes them, and tells them in answers."""
-    text = json_format.MessageToJson(request, indent=None, ensure_ascii=False)
-    return text if len(text) <= MAX_REQUEST_CHARS else text[:MAX_REQUEST_CHARS] + "…"
+    """Returns a request as JSON, without secrets: the key of a webhook, and of its URL all but the host."""
+    shown = json_format.MessageToDict(request)
+    if "secret" in shown:
+        shown["secret"] = _HIDDEN
+    if "url" in (webhook := shown.get("webhook", {})):
+        webhook["url"] = _host_of(webhook["url"])
+    text = json.dumps(shown, ensure_ascii=False)
+    return text if len(text) <= MAX_REQUEST_CHARS else text[:MAX_REQUEST_CHARS] + _HIDDEN
+
+
+def _host_of(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.hostname}/{_HIDDEN}"
+    except ValueError:
+        return _HIDDEN
 
 
 def sweep(writer: Writer, now_ms: int, retention_ms: int) -> tuple[set[int], bool]:

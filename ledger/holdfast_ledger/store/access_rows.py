@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+AUDIT_UNKNOWN = 2
+"""The status of a record before what became of the change is written: gRPC's UNKNOWN."""
+
 
 class Credential(NamedTuple):
     """Who may call, in the order of the columns."""
@@ -64,7 +67,7 @@ class AccessWriter(AccessReader, Protocol):
         """Adds a record, sets its key and returns it."""
 
     def save_audit_outcome(self, audit_key: int, status_code: int, status_reason: str) -> None:
-        """Writes what became of a change."""
+        """Writes what became of a change, unless that is written."""
 
     def delete_audit_records(self, until_ms: int, limit: int) -> int:
         """Deletes the oldest records that are as old as a time or older; returns how many."""

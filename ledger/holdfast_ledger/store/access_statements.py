@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from holdfast_ledger.store.access_rows import AuditRecord, Credential
+from holdfast_ledger.store.access_rows import AUDIT_UNKNOWN, AuditRecord, Credential
 from holdfast_ledger.store.rows import Rows, Value
 
 _CREDENTIAL = ", ".join(Credential._fields)
@@ -69,8 +69,8 @@ class SqlAccessWriter(SqlAccessReader):
 
     def save_audit_outcome(self, audit_key: int, status_code: int, status_reason: str) -> None:
         """See `AccessWriter`."""
-        sql = "UPDATE audit_records SET status_code = ?, status_reason = ? WHERE audit_key = ?"
-        self._rows(sql, status_code, status_reason, audit_key)
+        sql = "UPDATE audit_records SET status_code = ?, status_reason = ? WHERE audit_key = ? AND status_code = ?"
+        self._rows(sql, status_code, status_reason, audit_key, AUDIT_UNKNOWN)
 
     def delete_audit_records(self, until_ms: int, limit: int) -> int:
         """See `AccessWriter`."""

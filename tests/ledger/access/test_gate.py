@@ -166,6 +166,8 @@ async def test_a_credential_of_one_account_names_no_other(tmp_path: Path) -> Non
                 api.CreateGrantRequest(grant=api.Grant(account_id="b", grant_id="g")), metadata=mine
             ),
             ledger.api.ListSidecars(api.ListSidecarsRequest(), metadata=mine),
+            ledger.api.GetBalanceTotals(api.GetBalanceTotalsRequest(), metadata=mine),
+            ledger.api.GetBalanceTotals(api.GetBalanceTotalsRequest(account_id="b"), metadata=mine),
         ]
         for call in theirs:
             assert await refused(call) == DENIED, "and whether it is there is not told"
