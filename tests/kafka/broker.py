@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,12 +11,13 @@ from pathlib import Path
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from holdfast_bench.ports import unused_port
 
 POM = Path(__file__).with_name("pom.xml")
 JARS = Path(sys.prefix) / "kafka"
 """Beside what pip installed, so that it goes with the environment."""
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 120
 CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"
 
 
@@ -41,7 +41,7 @@ class Broker:
 
     def __init__(self, folder: Path) -> None:
         fetch()
-        port, controller_port = _free_ports(2)
+        port, controller_port = unused_port(), unused_port()
         self.address = f"127.0.0.1:{port}"
         self._log = folder / "broker.log"
         self._properties = folder / "server.properties"
@@ -53,7 +53,7 @@ class Broker:
         return ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{JARS}/*", *arguments]
 
     def _run(self, *arguments: str) -> None:
-        subprocess.run(self._java(*arguments), check=True, timeout=60, capture_output=True)
+        subprocess.run(self._java(*arguments), check=True, timeout=START_TIMEOUT_S, capture_output=True)
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
@@ -89,9 +89,9 @@ class Broker:
         """Makes a topic."""
         admin = AdminClient({"bootstrap.servers": self.address})
         topic = NewTopic(name, num_partitions=partition_count, replication_factor=1, config=dict(config or {}))
-        admin.create_topics([topic])[name].result(30)
+        admin.create_topics([topic])[name].result(START_TIMEOUT_S)
 
-    def read(self, topics: Iterable[str], count: int, timeout_s: float = 30) -> list[tuple[str, bytes, bytes]]:
+    def read(self, topics: Iterable[str], count: int, timeout_s: float = 90) -> list[tuple[str, bytes, bytes]]:
         """Reads what is committed in topics from their beginning: (topic, key, value), `count` of them or more."""
         consumer = Consumer(
             {
@@ -114,14 +114,6 @@ class Broker:
                     quiet_until = time.monotonic() + 0.5
         consumer.close()
         return found
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 _PROPERTIES = """\

@@ -1,7 +1,6 @@
 """A replica as operators meet it: health, reflection, metrics, ports, signals."""
 
 import asyncio
-import socket
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from holdfast_bench.ports import unused_port
 
 from tests.ledger.harness import debit, running
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_health_is_on_the_service_port(tmp_path: Path) -> None:
@@ -47,7 +41,7 @@ async def test_reflection_is_on_the_admin_port_alone(tmp_path: Path) -> None:
 
 
 async def test_metrics_tell_what_became_of_debits(tmp_path: Path) -> None:
-    port = free_port()
+    port = unused_port()
     async with running(tmp_path, metrics_port=port) as ledger:
         await ledger.open_pool(100)
         stream = ledger.sync()
@@ -77,7 +71,7 @@ async def test_metrics_tell_what_became_of_debits(tmp_path: Path) -> None:
 
 
 def read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         content: bytes = answer.read()
     return content.decode()
 
@@ -97,7 +91,7 @@ async def test_cut_streams_are_forgotten_without_a_complaint(tmp_path: Path, cap
             stream = ledger.sync()
             await stream.hello(f"s{number}")
             stream.cancel()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while ledger.server.statistics().stream_count:
                 await asyncio.sleep(0.005)
     assert not caplog.records

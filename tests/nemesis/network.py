@@ -10,13 +10,14 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+from holdfast_bench.ports import unused_port
 
 from tests.nemesis.proxy import ProxyProcess
 
@@ -178,7 +179,7 @@ class Proxies(Network):
 
     def address(self, host: str, port: int) -> str:
         if (host, port) not in self._addresses:
-            self._addresses[host, port] = f"127.0.0.1:{free_port()}"
+            self._addresses[host, port] = f"127.0.0.1:{unused_port()}"
         return self._addresses[host, port]
 
     def route(self, source: str, destination: str, port: int) -> str:
@@ -227,13 +228,6 @@ def make_network(hosts: Sequence[str], *, forced: str = "") -> Network:
         if forced:
             raise
         return Proxies()
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _link(source: str, destination: str, port: int) -> str:

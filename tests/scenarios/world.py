@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,11 +16,13 @@ from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast.v1 import ledger_service_pb2 as ledger_pb
 from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
 from holdfast.v1.ledger_service_pb2_grpc import LedgerServiceStub
+from holdfast_bench.ports import unused_port
 
 ACCOUNT = "acme"
 POOL = "general"
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 RETRIABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
+CALL_TIMEOUT_S = 30.0
 CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 20),
     ("grpc.min_reconnect_backoff_ms", 20),
@@ -34,7 +35,7 @@ class Server:
     """A server process on an address that stays the same through kills."""
 
     def __init__(self, subcommand: str, flags: list[str], log: Path) -> None:
-        self.address = f"127.0.0.1:{_free_port()}"
+        self.address = f"127.0.0.1:{unused_port()}"
         self._command = [
             sys.executable,
             "-c",
@@ -176,14 +177,14 @@ class World:
         """The sidecar's figures."""
         with self.stub(address) as stub:
             request = pb.GetBalanceRequest(account_id=ACCOUNT)
-            answer: pb.GetBalanceResponse = stub.GetBalance(request, timeout=5, wait_for_ready=True)
+            answer: pb.GetBalanceResponse = stub.GetBalance(request, timeout=CALL_TIMEOUT_S, wait_for_ready=True)
             return answer
 
     def ledger_balance(self) -> ledger_pb.PoolBalance:
         """The ledger's figures."""
         with self.ledger_stub() as stub:
             request = ledger_pb.GetPoolRequest(account_id=ACCOUNT, pool_id=POOL)
-            answer: ledger_pb.GetPoolResponse = stub.GetPool(request, timeout=5, wait_for_ready=True)
+            answer: ledger_pb.GetPoolResponse = stub.GetPool(request, timeout=CALL_TIMEOUT_S, wait_for_ready=True)
             return answer.balance
 
     def debits(self) -> list[tuple[str, int]]:
@@ -195,7 +196,7 @@ class World:
                 request = ledger_pb.ListEntriesRequest(
                     account_id=ACCOUNT, pool_id=POOL, page_size=1000, page_token=token
                 )
-                page = stub.ListEntries(request, timeout=10, wait_for_ready=True)
+                page = stub.ListEntries(request, timeout=CALL_TIMEOUT_S, wait_for_ready=True)
                 for entry in page.entries:
                     if entry.operation_id:
                         key = (entry.operation_id, entry.epoch, entry.sequence)
@@ -293,9 +294,3 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> None:
     while not condition():
         assert time.monotonic() < deadline_s, "timed out"
         time.sleep(0.01)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,7 +1,6 @@
 """The ledger is killed under load and started again: how long until every sidecar is back and has nothing waiting."""
 
 import contextlib
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from holdfast_bench import load as loads
 from holdfast_bench import system, work
 from holdfast_bench.load import Load, Open
 from holdfast_bench.options import Options
+from holdfast_bench.ports import unused_port
 from holdfast_bench.results import Json, Measure, Report, Spread
 from holdfast_bench.rounds import say
 from holdfast_bench.scenarios.ledger import set_up_pool
@@ -33,7 +33,7 @@ def run(options: Options) -> Report:
     for index in range(options.rounds):
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(system.workspace())
-            port = _free_port()
+            port = unused_port()
             source = system.ledger(folder, port=port)
             set_up_pool(source.target)
             processes = [stack.enter_context(sidecar) for sidecar in _sidecars(folder, source.target, options)]
@@ -97,10 +97,3 @@ def _await_synced(processes: Sequence[system.Process]) -> None:
 def _is_synced(process: system.Process) -> bool:
     connected = system.metric(process, "holdfast_uplink_connected")
     return connected == 1 and system.metric(process, "holdfast_uplink_lag_seconds") < SYNCED_LAG_S
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
