@@ -190,15 +190,15 @@ def test_a_burst_is_as_slow_as_its_slowest(recorder: tuple[Recorder, str]) -> No
 
     def slow_tenth(text: str, _: grpc.ServicerContext) -> str:
         if int(text) % 10 == 9:
-            time.sleep(0.05)
+            time.sleep(0.5)
         return text
 
     handler.answer = slow_tenth
     report = native.LoadGenerator(target, [text_step(OPEN, number())], 1, 0).bursts(10, 100_000, 0.1, 0.5)
     assert report.call_count == 50
     assert report.burst_latency.count == 5
-    assert min(value for value, _ in report.burst_latency.buckets()) >= 50_000
-    assert report.call_latency.percentile_us(50) < 50_000
+    assert min(value for value, _ in report.burst_latency.buckets()) >= 500_000
+    assert report.call_latency.percentile_us(50) < 500_000
 
 
 def test_a_schedule_is_kept(recorder: tuple[Recorder, str]) -> None:
@@ -210,11 +210,12 @@ def test_a_schedule_is_kept(recorder: tuple[Recorder, str]) -> None:
         (due_us, step, StringValue(value=str(due_us)).SerializeToString())
         for due_us, step in [(0, 0), (100_000, 0), (100_000, 1), (300_000, 1)]
     ]
+    begun = time.monotonic()
     report = native.LoadGenerator(target, steps, 1, 0).replay(calls, 0.0)
     assert report.status_counts == {OK: 4}
     assert handler.texts(OPEN) == ["0", "100000"]
     assert handler.texts(CLOSE) == ["100000", "300000"]
-    assert arrivals[-1] - arrivals[0] >= 0.29
+    assert max(arrivals) - begun >= 0.3
 
 
 def test_the_warm_up_is_not_counted(recorder: tuple[Recorder, str]) -> None:

@@ -216,7 +216,7 @@ class Sidecar(pb_grpc.EnforcementServiceServicer):
             result = self._once(kind, operation)
         if kind in self.gated:
             self.entered.set()
-            assert self.gate.wait(20)
+            assert self.gate.wait(60)
         self._planned_fault(kind, after=True)
         return result
 

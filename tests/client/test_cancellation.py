@@ -34,7 +34,7 @@ def run(request: pytest.FixtureRequest, sidecar: Sidecar) -> Callable[[Scenario]
 
 
 async def until_entered(sidecar: Sidecar) -> None:
-    assert await asyncio.to_thread(sidecar.entered.wait, 10)
+    assert await asyncio.to_thread(sidecar.entered.wait, 60)
 
 
 async def cancelled(task: "asyncio.Task[object]") -> None:
@@ -44,10 +44,11 @@ async def cancelled(task: "asyncio.Task[object]") -> None:
 
 
 async def stuck(calls: Calls, counted: int | None) -> None:
-    """A block that ends by its timeout."""
-    async with asyncio.timeout(0.05), calls.reserve("acme", 1_000) as hold:
+    """A block that ends by its timeout, however long its hold took to open."""
+    async with asyncio.timeout(None) as limit, calls.reserve("acme", 1_000) as hold:
         if counted is not None:
             hold.spend(counted)
+        limit.reschedule(asyncio.get_running_loop().time() + 0.05)
         await asyncio.Event().wait()
 
 
@@ -194,7 +195,7 @@ def test_a_dropped_generator_settles_what_was_counted(run: Callable[[Scenario], 
             if chunk == 2:
                 break
         gc.collect()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not sidecar.seen_of("settle"):  # the loop's hook closes the generator in a task of its own
                 await asyncio.sleep(0.001)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.client.conftest import Sidecar
 
 
-def run_python(script: str, *arguments: str, timeout_s: float = 20) -> str:
+def run_python(script: str, *arguments: str, timeout_s: float = 120) -> str:
     """Runs a script with warnings as errors and returns what it printed."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(script), *arguments],

@@ -205,7 +205,7 @@ def test_postgresql_stopped_at_once_loses_nothing_that_was_acked() -> None:
                 await asyncio.sleep(0.05)
                 await asyncio.to_thread(server.stop)
                 await asyncio.to_thread(server.start)
-            await asyncio.wait_for(spending, 60)
+            await asyncio.wait_for(spending, 120)
 
         asyncio.run(run())
         assert ledger.kill(signal.SIGTERM) == 0

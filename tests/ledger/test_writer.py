@@ -41,10 +41,10 @@ def names(store: Store) -> list[str]:
 def test_jobs_that_wait_share_a_transaction(store: Store) -> None:
     writer = GroupWriter(store)
     gate = threading.Event()
-    writer.submit(lambda _: gate.wait(10))
+    writer.submit(lambda _: gate.wait(60))
     futures = [writer.submit(adding(f"a{n}")) for n in range(50)]
     gate.set()
-    assert [future.result(10) for future in futures] == list(range(1, 51))
+    assert [future.result(60) for future in futures] == list(range(1, 51))
     writer.close()
     assert writer.statistics().transaction_count <= 2
     assert len(names(store)) == 50
@@ -59,12 +59,12 @@ def test_what_somebody_waits_for_goes_before_postings_in_turn(store: Store) -> N
     def noting(name: str) -> Callable[[Writer], None]:
         return lambda _: order.append(name)
 
-    writer.submit(lambda _: gate.wait(10))
+    writer.submit(lambda _: gate.wait(60))
     futures = [writer.submit(noting(f"post-{n}"), debit_count=MAX_GROUP_DEBITS) for n in range(3)]
     futures += [writer.submit(noting(f"alone-{n}"), alone=True) for n in range(3)]
     gate.set()
     for future in futures:
-        future.result(10)
+        future.result(60)
     writer.close()
     assert order == ["post-0", "alone-0", "post-1", "alone-1", "post-2", "alone-2"]
 
@@ -77,14 +77,14 @@ def test_a_failing_job_takes_only_itself_along(store: Store) -> None:
         w.insert_account(add("undone"))
         raise InvalidArgument("field", "is bad")
 
-    writer.submit(lambda _: gate.wait(10))
+    writer.submit(lambda _: gate.wait(60))
     first = writer.submit(adding("first"))
     bad = writer.submit(fails)
     last = writer.submit(adding("last"))
     gate.set()
-    assert first.result(10) < last.result(10)
+    assert first.result(60) < last.result(60)
     with pytest.raises(InvalidArgument):
-        bad.result(10)
+        bad.result(60)
     writer.close()
     assert names(store) == ["first", "last"]
 
@@ -95,10 +95,10 @@ def keep_busy(writer: GroupWriter) -> threading.Event:
 
     def wait(_: Writer) -> None:
         entered.set()
-        gate.wait(10)
+        gate.wait(60)
 
     writer.submit(wait)
-    assert entered.wait(10)
+    assert entered.wait(60)
     return gate
 
 
@@ -108,7 +108,7 @@ def test_a_job_that_finds_its_own_rows_has_a_transaction_of_its_own(store: Store
     futures = [writer.submit(adding(f"a{n}"), alone=n == 2) for n in range(5)]
     gate.set()
     for future in futures:
-        future.result(10)
+        future.result(60)
     writer.close()
     assert writer.statistics().transaction_count == 4, "the gate, two jobs, the one alone, two jobs"
     assert names(store) == [f"a{n}" for n in range(5)]
@@ -137,7 +137,7 @@ def test_a_transaction_that_was_given_up_is_repeated_job_by_job(store: Store) ->
     ]
     gate.set()
     for future in futures:
-        future.result(10)
+        future.result(60)
     writer.close()
     assert sorted(names(store)) == ["a", "b", "c"]
     assert writer.statistics().repeated_count == 4, "each of the three, and the second once more"
@@ -150,7 +150,7 @@ def test_a_job_that_finds_a_row_made_meanwhile_is_repeated_without_the_others(st
     futures = [writer.submit(adding("a")), writer.submit(meets(Conflict("there"), 1, "b")), writer.submit(adding("c"))]
     gate.set()
     for future in futures:
-        future.result(10)
+        future.result(60)
     writer.close()
     assert names(store) == ["a", "c", "b"]
     assert writer.statistics().repeated_count == 1
@@ -159,7 +159,7 @@ def test_a_job_that_finds_a_row_made_meanwhile_is_repeated_without_the_others(st
 def test_replicas_that_never_part_are_told_of(store: Store) -> None:
     writer = GroupWriter(store)
     with pytest.raises(Unavailable, match=f"in the way {MAX_ATTEMPTS} times"):
-        writer.submit(meets(Aborted("deadlock"), MAX_ATTEMPTS, "a")).result(10)
+        writer.submit(meets(Aborted("deadlock"), MAX_ATTEMPTS, "a")).result(60)
     writer.close()
     assert names(store) == []
 
@@ -181,7 +181,7 @@ def test_closing_carries_out_what_waits_and_refuses_the_rest(store: Store) -> No
     assert all(future.done() for future in futures)
     assert len(names(store)) == 1_000
     with pytest.raises(ShuttingDown):
-        writer.submit(adding("late")).result(1)
+        writer.submit(adding("late")).result(60)
 
 
 def test_a_full_database_fails_its_jobs_and_serves_again_when_there_is_room(tmp_path: Path) -> None:
@@ -192,9 +192,9 @@ def test_a_full_database_fails_its_jobs_and_serves_again_when_there_is_room(tmp_
     large = [writer.submit(adding(f"a{n}", "x" * 100_000)) for n in range(3)]
     for future in large:
         with pytest.raises(Unavailable):
-            future.result(10)
+            future.result(60)
     store._writer.execute(f"PRAGMA max_page_count = {2**31}")
-    assert writer.submit(adding("small")).result(10)
+    assert writer.submit(adding("small")).result(60)
     writer.close()
     assert names(store) == ["small"]
     store.close()

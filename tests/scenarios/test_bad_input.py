@@ -13,7 +13,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from holdfast.v1 import enforcement_service_pb2 as pb
 
-from tests.scenarios.world import World
+from tests.scenarios.world import CALL_TIMEOUT_S, World
 
 INT64_MAX = 2**63 - 1
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
@@ -32,7 +32,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     try:
         made.begin()
         with made.stub() as stub:
-            stub.Reserve(pb.ReserveRequest(operation_id="held", account_id="acme", amount=10), timeout=5)
+            stub.Reserve(pb.ReserveRequest(operation_id="held", account_id="acme", amount=10), timeout=CALL_TIMEOUT_S)
         yield made
     finally:
         made.end()
@@ -85,7 +85,7 @@ def test_reserve_refuses(world: World, fields: dict[str, Any], code: grpc.Status
     before = world.balance()
     with world.stub() as stub:
         request = pb.ReserveRequest(**(GOOD | fields))
-        status, reason, metadata = refusal(lambda: stub.Reserve(request, timeout=5))
+        status, reason, metadata = refusal(lambda: stub.Reserve(request, timeout=CALL_TIMEOUT_S))
     assert status is code
     assert reason
     assert metadata.get("field") == field
@@ -126,7 +126,7 @@ OTHERS = [
 def test_other_calls_refuse(world: World, method: str, request_message: object, code: grpc.StatusCode) -> None:
     before = world.balance()
     with world.stub() as stub:
-        status, reason, _ = refusal(lambda: getattr(stub, method)(request_message, timeout=5))
+        status, reason, _ = refusal(lambda: getattr(stub, method)(request_message, timeout=CALL_TIMEOUT_S))
     assert status is code
     assert reason
     assert unchanged(world, before)
@@ -135,9 +135,9 @@ def test_other_calls_refuse(world: World, method: str, request_message: object, 
 def test_an_amount_past_int64_in_total_is_refused(world: World) -> None:
     before = world.balance()
     with world.stub() as stub:
-        stub.Charge(pb.ChargeRequest(operation_id="one", account_id="acme", delta=1), timeout=5)
+        stub.Charge(pb.ChargeRequest(operation_id="one", account_id="acme", delta=1), timeout=CALL_TIMEOUT_S)
         request = pb.SettleRequest(operation_id="big", account_id="acme", hold_id="held", amount=INT64_MAX)
-        assert refusal(lambda: stub.Settle(request, timeout=5))[:2] == (INVALID, "AMOUNT_OVERFLOW")
+        assert refusal(lambda: stub.Settle(request, timeout=CALL_TIMEOUT_S))[:2] == (INVALID, "AMOUNT_OVERFLOW")
     assert world.balance().held == before.held
 
 
@@ -157,18 +157,20 @@ def test_garbage_on_a_session_ends_that_session_alone(world: World) -> None:
         session: grpc.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(
             "/holdfast.v1.EnforcementService/Session"
         )
-        good = iter(session(iter([execute(1), b"\xff\xff", execute(2)]), timeout=5))
+        good = iter(session(iter([execute(1), b"\xff\xff", execute(2)]), timeout=CALL_TIMEOUT_S))
         with pytest.raises(grpc.RpcError) as caught:
             list(good)
         assert caught.value.code() is INVALID
-        answers = list(session(iter([execute(3)]), timeout=5))
+        answers = list(session(iter([execute(3)]), timeout=CALL_TIMEOUT_S))
     assert pb.SessionResponse.FromString(answers[0]).message_id == 3
 
 
 def test_a_session_message_that_is_refused_leaves_the_session_open(world: World) -> None:
     with world.stub() as stub:
         bad = pb.SessionRequest(message_id=1)
-        answers = {answer.message_id: answer for answer in stub.Session(iter([bad, request_of(2)]), timeout=5)}
+        answers = {
+            answer.message_id: answer for answer in stub.Session(iter([bad, request_of(2)]), timeout=CALL_TIMEOUT_S)
+        }
     assert answers[1].error.code == INVALID.value[0]
     assert answers[2].execute.results[0].check.verdict == 1
 
@@ -177,7 +179,7 @@ def test_an_oversize_message_is_refused(world: World) -> None:
     before = world.balance()
     request = pb.ReserveRequest(operation_id="x" * (1 << 20), account_id="acme", amount=1)
     with world.stub() as stub, pytest.raises(grpc.RpcError) as caught:
-        stub.Reserve(request, timeout=5)
+        stub.Reserve(request, timeout=CALL_TIMEOUT_S)
     assert caught.value.code() is EXHAUSTED
     assert unchanged(world, before)
 
@@ -195,7 +197,9 @@ def test_a_bad_operation_in_an_execute_refuses_all_and_names_it(world: World) ->
         pb.Operation(reserve=pb.ReserveRequest(**(GOOD | {"amount": -1}))),
     ]
     with world.stub() as stub:
-        status, _, metadata = refusal(lambda: stub.Execute(pb.ExecuteRequest(operations=operations), timeout=5))
+        status, _, metadata = refusal(
+            lambda: stub.Execute(pb.ExecuteRequest(operations=operations), timeout=CALL_TIMEOUT_S)
+        )
     assert (status, metadata["field"]) == (INVALID, "operations[1].reserve.amount")
     assert unchanged(world, before)
 
@@ -217,7 +221,7 @@ def raw(world: World, method: str, payload: bytes) -> bytes:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
             f"/holdfast.v1.EnforcementService/{method}"
         )
-        return call(payload, timeout=5)
+        return call(payload, timeout=CALL_TIMEOUT_S)
 
 
 def request_of(message_id: int) -> pb.SessionRequest:

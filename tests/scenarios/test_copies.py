@@ -11,7 +11,7 @@ from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast_sidecar.bootstrap import EXIT_FENCED
 from holdfast_sidecar.replay import EXIT_DONE, EXIT_LOCKED
 
-from tests.scenarios.world import ACCOUNT, Server, World, wait_until
+from tests.scenarios.world import ACCOUNT, CALL_TIMEOUT_S, START_TIMEOUT_S, Server, World, wait_until
 
 AMOUNT = 9
 FLAGS = ("--partition-after-ms", "1000")
@@ -43,14 +43,14 @@ class Copies:
         with self.world.stub(server.address) as stub:
             for number in range(count):
                 request = pb.ChargeRequest(operation_id=f"{name}-{number}", account_id=ACCOUNT, delta=AMOUNT)
-                assert stub.Charge(request, timeout=5, wait_for_ready=True).verdict == 1
+                assert stub.Charge(request, timeout=CALL_TIMEOUT_S, wait_for_ready=True).verdict == 1
                 self.history.append(request.operation_id)
 
     def meet(self, first: Server, second: Server) -> None:
         """The ledger comes back, for one of them a little earlier."""
         second.send(signal.SIGSTOP)
         self.world.ledger.start()
-        wait_until(lambda: self.world.balance(first.address).unposted == 0, 30)
+        wait_until(lambda: self.world.balance(first.address).unposted == 0, START_TIMEOUT_S)
         second.send(signal.SIGCONT)
 
     def assert_posted(self) -> None:
@@ -64,7 +64,7 @@ class Copies:
 def holdfast(*arguments: str) -> int:
     """Runs a command; returns its exit status."""
     program = "import sys; from holdfast.cli import main; sys.exit(main())"
-    return subprocess.run([sys.executable, "-c", program, *arguments], timeout=60, check=False).returncode
+    return subprocess.run([sys.executable, "-c", program, *arguments], timeout=120, check=False).returncode
 
 
 def replay(world: World, folder: Path, *flags: str) -> int:
@@ -87,7 +87,7 @@ def test_the_copy_was_there_first_and_the_original_is_fenced(make_world: Callabl
     copies.meet(copies.copy, copies.world.sidecar)
     assert copies.world.sidecar.wait() == EXIT_FENCED
     copies.charge(copies.copy, "later", 2)
-    wait_until(lambda: copies.world.balance(copies.copy.address).unposted == 0, 30)
+    wait_until(lambda: copies.world.balance(copies.copy.address).unposted == 0, START_TIMEOUT_S)
     assert_replayed(copies, copies.world.folder / "sidecar")
     assert copies.copy.alive
 

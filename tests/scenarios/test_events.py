@@ -21,7 +21,16 @@ from holdfast.v1.ingest_service_pb2 import EventBatch, RecordedEvent
 from holdfast.v1.metering_service_pb2_grpc import MeteringServiceStub
 from holdfast.v1.usage_service_pb2_grpc import UsageServiceStub
 
-from tests.scenarios.world import ACCOUNT, CHANNEL_OPTIONS, POOL, RETRIABLE, START_TIMEOUT_S, World, wait_until
+from tests.scenarios.world import (
+    ACCOUNT,
+    CALL_TIMEOUT_S,
+    CHANNEL_OPTIONS,
+    POOL,
+    RETRIABLE,
+    START_TIMEOUT_S,
+    World,
+    wait_until,
+)
 
 KILLS = 5
 PRICE = 3
@@ -113,7 +122,7 @@ class Producers:
     def _report(self, stub: UsageServiceStub, request: pb.ReportEventsRequest) -> None:
         while True:
             try:
-                answer = stub.ReportEvents(request, timeout=5, wait_for_ready=True)
+                answer = stub.ReportEvents(request, timeout=CALL_TIMEOUT_S, wait_for_ready=True)
             except grpc.RpcError as error:
                 if error.code() not in RETRIABLE:
                     self.errors.append(str(error))
@@ -184,7 +193,7 @@ def fill(stub: UsageServiceStub) -> None:
     """Reports some MiB of events."""
     for number in range(200):
         events = [event(f"{number}-{place}", type="other", subject="x" * 200) for place in range(100)]
-        stub.ReportEvents(asked(*events), timeout=10)
+        stub.ReportEvents(asked(*events), timeout=CALL_TIMEOUT_S)
 
 
 def test_a_full_outbox_refuses_events_and_nothing_else(make_world: Callable[..., World]) -> None:
@@ -194,7 +203,7 @@ def test_a_full_outbox_refuses_events_and_nothing_else(make_world: Callable[...,
     with usage(world) as stub, world.stub() as enforcement:
         for number in range(20):
             hold = enforcement_service_pb2.ReserveRequest(operation_id=f"r{number}", account_id=ACCOUNT, amount=1)
-            assert enforcement.Reserve(hold, timeout=5).granted_amount == 1
+            assert enforcement.Reserve(hold, timeout=CALL_TIMEOUT_S).granted_amount == 1
         world.ledger.kill()
         before_bytes = world.sidecar.rss_bytes
         with pytest.raises(grpc.RpcError) as caught:
@@ -206,17 +215,18 @@ def test_a_full_outbox_refuses_events_and_nothing_else(make_world: Callable[...,
             settle = enforcement_service_pb2.SettleRequest(
                 operation_id=f"s{number}", account_id=ACCOUNT, hold_id=f"r{number}", amount=1
             )
-            assert enforcement.Settle(settle, timeout=5).debited_amount == 1
+            assert enforcement.Settle(settle, timeout=CALL_TIMEOUT_S).debited_amount == 1
         world.ledger.start()
 
         def accepts() -> bool:
             try:
-                return bool(stub.ReportEvents(asked(event("late", type="other")), timeout=5).accepted_count)
+                answer = stub.ReportEvents(asked(event("late", type="other")), timeout=CALL_TIMEOUT_S)
             except grpc.RpcError:
                 return False
+            return bool(answer.accepted_count)
 
         wait_until(accepts, START_TIMEOUT_S)
-    assert len({one.event.id for one in at_the_ledger(world)}) > 1_000
+    wait_until(lambda: len({one.event.id for one in at_the_ledger(world)}) > 1_000, START_TIMEOUT_S)
 
 
 @on_both
@@ -236,7 +246,7 @@ def test_what_a_producer_may_get_wrong(world: World) -> None:
     ]
     good = event("h", dimensions={"sql": "'; DROP TABLE usage; --"}, quantities={"tokens": 2**63 - 1})
     with usage(world) as stub:
-        answer = stub.ReportEvents(asked(*[one for one, _ in wrong], good), timeout=10)
+        answer = stub.ReportEvents(asked(*[one for one, _ in wrong], good), timeout=CALL_TIMEOUT_S)
         assert answer.accepted_count == 1
         assert [(result.index, result.field) for result in answer.results] == [
             (place, field) for place, (_, field) in enumerate(wrong)
@@ -264,12 +274,12 @@ def test_requests_that_are_none(world: World) -> None:
             (bytes(1 << 20), grpc.StatusCode.RESOURCE_EXHAUSTED),
         ):
             with pytest.raises(grpc.RpcError) as caught:
-                call(payload, timeout=10)
+                call(payload, timeout=CALL_TIMEOUT_S)
             assert caught.value.code() is code
         good = event("good").SerializeToString()
         bad = pb.UsageEvent(id="bad").SerializeToString() + b"\x12\x02\xc3\x28"
         payload = b"".join(b"\x0a" + bytes([len(one)]) + one for one in (bad, good) if len(one) < 128)
-        answer = pb.ReportEventsResponse.FromString(call(payload, timeout=10))
+        answer = pb.ReportEventsResponse.FromString(call(payload, timeout=CALL_TIMEOUT_S))
         assert (answer.accepted_count, [(one.index, one.field) for one in answer.results]) == (1, [(0, "source")])
 
 

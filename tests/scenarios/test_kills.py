@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.scenarios.world import Storm, World, assert_exactly_once, wait_until
+from tests.scenarios.world import START_TIMEOUT_S, Storm, World, assert_exactly_once, wait_until
 
 KILLS = int(os.environ.get("HOLDFAST_KILLS", "12"))
 """Kills of each kind; raise it for a longer run."""
@@ -46,7 +46,7 @@ def test_sidecar_killed_at_a_named_point(world: World, point: str) -> None:
         for count in (1, 17):
             # Some points are passed by the greeting alone, others only once the storm is through to the sidecar.
             world.sidecar.start(crash_at=f"{point}:{count}" if point in SIDECAR_POINTS[:3] else point)
-            wait_until(lambda: not world.sidecar.alive, 30)
+            wait_until(lambda: not world.sidecar.alive, START_TIMEOUT_S)
         world.sidecar.start()
         storm.wait_for(50)
     assert_exactly_once(world, storm)
@@ -59,7 +59,7 @@ def test_ledger_killed_at_a_named_point(world: World, point: str) -> None:
             storm.wait_for(20)
             world.ledger.kill()
             world.ledger.start(crash_at=f"{point}:{count}")
-            wait_until(lambda: not world.ledger.alive, 30)
+            wait_until(lambda: not world.ledger.alive, START_TIMEOUT_S)
         world.ledger.start()
         storm.wait_for(50)
     assert_exactly_once(world, storm)

@@ -11,7 +11,17 @@ from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
 from holdfast_sidecar.bootstrap import EXIT_FENCED, EXIT_LOCKED
 
-from tests.scenarios.world import ACCOUNT, CHANNEL_OPTIONS, Server, Storm, World, assert_exactly_once, wait_until
+from tests.scenarios.world import (
+    ACCOUNT,
+    CALL_TIMEOUT_S,
+    CHANNEL_OPTIONS,
+    START_TIMEOUT_S,
+    Server,
+    Storm,
+    World,
+    assert_exactly_once,
+    wait_until,
+)
 
 MIB = 1 << 20
 PAGE_BYTES = 4096
@@ -34,33 +44,35 @@ def test_past_the_lease_everything_new_is_denied_and_settles_are_taken(make_worl
     world = make_world("--partition-after-ms", "1000", lease_validity_ms=3_000)
     world.begin()
     with world.stub() as stub:
-        stub.Reserve(pb.ReserveRequest(operation_id="a", account_id=ACCOUNT, amount=10), timeout=5)
+        stub.Reserve(pb.ReserveRequest(operation_id="a", account_id=ACCOUNT, amount=10), timeout=CALL_TIMEOUT_S)
         world.ledger.kill()
-        wait_until(lambda: world.balance().lease_remaining_ms == 0, 30)
-        denied = stub.Reserve(pb.ReserveRequest(operation_id="b", account_id=ACCOUNT, amount=1), timeout=5)
+        wait_until(lambda: world.balance().lease_remaining_ms == 0, START_TIMEOUT_S)
+        denied = stub.Reserve(pb.ReserveRequest(operation_id="b", account_id=ACCOUNT, amount=1), timeout=CALL_TIMEOUT_S)
         assert (denied.verdict, denied.reason, denied.mode) == (2, 7, 2)
         settle = pb.SettleRequest(operation_id="c", account_id=ACCOUNT, hold_id="a", amount=9)
-        assert stub.Settle(settle, timeout=5).debited_amount == 9
+        assert stub.Settle(settle, timeout=CALL_TIMEOUT_S).debited_amount == 9
     world.ledger.start()
-    wait_until(lambda: world.debits() == [("c", 9)], 30)
+    wait_until(lambda: world.debits() == [("c", 9)], START_TIMEOUT_S)
     world.wait_until_deciding()
 
 
 def test_a_restart_without_the_ledger_serves_from_its_leases_once_it_counts_as_cut_off(
     make_world: Callable[..., World],
 ) -> None:
-    world = make_world("--partition-after-ms", "1500")
+    world = make_world("--partition-after-ms", "6000")
     world.begin()
     with world.stub() as stub:
         for name in ("a", "b"):
-            stub.Reserve(pb.ReserveRequest(operation_id=name, account_id=ACCOUNT, amount=10), timeout=5)
+            stub.Reserve(pb.ReserveRequest(operation_id=name, account_id=ACCOUNT, amount=10), timeout=CALL_TIMEOUT_S)
     world.ledger.kill()
     world.sidecar.kill()
     world.sidecar.start()
-    wait_until(lambda: serving(world) is False, 30)
-    wait_until(lambda: serving(world) is True, 30)
+    wait_until(lambda: serving(world) is False, START_TIMEOUT_S)
+    wait_until(lambda: serving(world) is True, START_TIMEOUT_S)
     with world.stub() as stub:
-        answer = stub.Reserve(pb.ReserveRequest(operation_id="c", account_id=ACCOUNT, amount=10), timeout=5)
+        answer = stub.Reserve(
+            pb.ReserveRequest(operation_id="c", account_id=ACCOUNT, amount=10), timeout=CALL_TIMEOUT_S
+        )
     assert (answer.verdict, answer.mode) == (1, 2)
 
 
@@ -73,7 +85,7 @@ def test_sigterm_answers_what_is_in_and_gives_idle_rights_back(world: World) -> 
     assert_exactly_once(world, storm)
     held = world.balance().held
     assert world.sidecar.stop() == 0
-    wait_until(lambda: world.ledger_balance().leased == held, 10)
+    wait_until(lambda: world.ledger_balance().leased == held, START_TIMEOUT_S)
 
 
 def test_a_second_sidecar_on_the_same_folder_exits_75(world: World) -> None:
@@ -86,7 +98,7 @@ def test_a_second_sidecar_on_the_same_folder_exits_75(world: World) -> None:
 
 def test_the_original_is_fenced_when_a_copy_of_its_folder_starts(world: World) -> None:
     with world.stub() as stub:
-        stub.Reserve(pb.ReserveRequest(operation_id="a", account_id=ACCOUNT, amount=10), timeout=5)
+        stub.Reserve(pb.ReserveRequest(operation_id="a", account_id=ACCOUNT, amount=10), timeout=CALL_TIMEOUT_S)
     world.sidecar.send(signal.SIGSTOP)
     copy = world.folder / "copy"
     shutil.copytree(world.folder / "sidecar", copy)
@@ -94,7 +106,7 @@ def test_the_original_is_fenced_when_a_copy_of_its_folder_starts(world: World) -
     clone._flags = world.sidecar_flags(copy, clone.address)
     try:
         clone.start()
-        wait_until(lambda: decides(world, clone.address), 30)
+        wait_until(lambda: decides(world, clone.address), START_TIMEOUT_S)
         world.sidecar.send(signal.SIGCONT)
         assert world.sidecar.wait() == EXIT_FENCED
         world.sidecar.start()
@@ -134,9 +146,9 @@ def test_a_full_map_refuses_holds_and_lets_every_open_one_settle(make_world: Cal
         assert opened > 100
         for n in range(opened):
             settle = pb.SettleRequest(operation_id=f"s-{n}", account_id=ACCOUNT, hold_id=f"h-{n}", amount=1)
-            assert stub.Settle(settle, timeout=5).debited_amount == 1
+            assert stub.Settle(settle, timeout=CALL_TIMEOUT_S).debited_amount == 1
     assert world.sidecar.alive
-    wait_until(lambda: len(world.debits()) == opened, 30)
+    wait_until(lambda: len(world.debits()) == opened, START_TIMEOUT_S)
 
 
 @pytest.mark.parametrize("transport", ["native", "portable"])
@@ -148,14 +160,14 @@ def test_a_unix_socket_serves(make_world: Callable[..., World], transport: str) 
     world.sidecar._flags += ["--listen-unix", str(path)]
     world.begin()
     with world.stub(f"unix:{path}") as stub:
-        assert stub.Check(pb.CheckRequest(account_id=ACCOUNT, amount=1), timeout=5).verdict == 1
+        assert stub.Check(pb.CheckRequest(account_id=ACCOUNT, amount=1), timeout=CALL_TIMEOUT_S).verdict == 1
 
 
 def reserve_one_more(stub: EnforcementServiceStub, number: int) -> grpc.StatusCode | None:
     """Opens one more hold; returns the status of the refusal, None if it was opened."""
     request = pb.ReserveRequest(operation_id=f"h-{number}", account_id=ACCOUNT, amount=1, subject="s" * 400)
     try:
-        stub.Reserve(request, timeout=5)
+        stub.Reserve(request, timeout=CALL_TIMEOUT_S)
     except grpc.RpcError as error:
         return error.code()
     return None

@@ -10,7 +10,7 @@ from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast.v1 import ledger_service_pb2 as ledger_pb
 from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
 
-from tests.scenarios.world import ACCOUNT, POOL, Server, World, wait_until
+from tests.scenarios.world import ACCOUNT, CALL_TIMEOUT_S, POOL, START_TIMEOUT_S, Server, World, wait_until
 
 AMOUNT = 1_000
 
@@ -41,7 +41,9 @@ class Pair:
     def duplicates(self) -> list[tuple[str, int, int, bool]]:
         """(operation id, posted amount, duplicate amount, conflicting) of each."""
         with self.world.ledger_stub() as stub:
-            answer = stub.ListDuplicateDebits(ledger_pb.ListDuplicateDebitsRequest(account_id=ACCOUNT), timeout=5)
+            answer = stub.ListDuplicateDebits(
+                ledger_pb.ListDuplicateDebitsRequest(account_id=ACCOUNT), timeout=CALL_TIMEOUT_S
+            )
         return [(x.operation_id, x.posted.amount, x.duplicate.amount, x.conflicting) for x in answer.duplicates]
 
 
@@ -63,7 +65,7 @@ def charge(operation_id: str, amount: int = 9) -> pb.ChargeRequest:
 def test_a_charge_answered_by_one_host_and_repeated_on_another_debits_once(pair: Pair) -> None:
     with pair.stubs() as (first, second):
         for stub in (first, second, first):
-            assert stub.Charge(charge("c"), timeout=5).verdict == 1
+            assert stub.Charge(charge("c"), timeout=CALL_TIMEOUT_S).verdict == 1
     pair.wait_until_posted()
     assert pair.world.debits() == [("c", 9)]
     assert pair.duplicates() == [("c", 9, 9, False)]
@@ -73,10 +75,10 @@ def test_a_charge_answered_by_one_host_and_repeated_on_another_debits_once(pair:
 
 def test_a_settle_repeated_on_a_host_that_never_had_the_hold_debits_once(pair: Pair) -> None:
     with pair.stubs() as (first, second):
-        first.Reserve(pb.ReserveRequest(operation_id="h", account_id=ACCOUNT, amount=10), timeout=5)
+        first.Reserve(pb.ReserveRequest(operation_id="h", account_id=ACCOUNT, amount=10), timeout=CALL_TIMEOUT_S)
         settle = pb.SettleRequest(operation_id="s", account_id=ACCOUNT, hold_id="h", amount=7, pool_id=POOL)
-        assert not first.Settle(settle, timeout=5).late
-        assert second.Settle(settle, timeout=5).late
+        assert not first.Settle(settle, timeout=CALL_TIMEOUT_S).late
+        assert second.Settle(settle, timeout=CALL_TIMEOUT_S).late
     pair.wait_until_posted()
     assert pair.world.debits() == [("s", 7)]
     assert pair.world.ledger_balance().spent_total == 7
@@ -92,9 +94,9 @@ def test_a_charge_that_one_host_died_over_is_repeated_on_another_and_debited_onc
         for number in range(20):
             name = f"c{number}"
             try:
-                answer = first.Charge(charge(name), timeout=5)
+                answer = first.Charge(charge(name), timeout=CALL_TIMEOUT_S)
             except grpc.RpcError:
-                answer = second.Charge(charge(name), timeout=5)
+                answer = second.Charge(charge(name), timeout=CALL_TIMEOUT_S)
             assert answer.verdict == 1
     assert not pair.world.sidecar.alive
     pair.world.sidecar.start()
@@ -108,10 +110,10 @@ def test_a_reserve_repeated_on_another_host_leaves_the_first_hold_to_its_time_to
     reserve = pb.ReserveRequest(operation_id="h", account_id=ACCOUNT, amount=10, ttl_ms=1_500)
     with pair.stubs() as (first, second):
         for stub in (first, second):
-            assert stub.Reserve(reserve, timeout=5).verdict == 1
+            assert stub.Reserve(reserve, timeout=CALL_TIMEOUT_S).verdict == 1
         settle = pb.SettleRequest(operation_id="s", account_id=ACCOUNT, hold_id="h", amount=7)
-        assert second.Settle(settle, timeout=5).debited_amount == 7
-        wait_until(lambda: pair.world.balance().held == 0, 30)
+        assert second.Settle(settle, timeout=CALL_TIMEOUT_S).debited_amount == 7
+        wait_until(lambda: pair.world.balance().held == 0, START_TIMEOUT_S)
     pair.wait_until_posted()
     assert pair.world.debits() == [("s", 7)]
     assert pair.duplicates() == []
@@ -120,9 +122,9 @@ def test_a_reserve_repeated_on_another_host_leaves_the_first_hold_to_its_time_to
 
 def test_one_operation_id_with_two_amounts_is_posted_once_and_shown_as_a_conflict(pair: Pair) -> None:
     with pair.stubs() as (first, second):
-        assert first.Charge(charge("c", 9), timeout=5).verdict == 1
+        assert first.Charge(charge("c", 9), timeout=CALL_TIMEOUT_S).verdict == 1
         pair.wait_until_posted()
-        assert second.Charge(charge("c", 10), timeout=5).verdict == 1
+        assert second.Charge(charge("c", 10), timeout=CALL_TIMEOUT_S).verdict == 1
     pair.wait_until_posted()
     assert pair.world.debits() == [("c", 9)]
     assert pair.duplicates() == [("c", 9, 10, True)]
@@ -131,8 +133,8 @@ def test_one_operation_id_with_two_amounts_is_posted_once_and_shown_as_a_conflic
 def assert_every_credit_can_be_spent(pair: Pair, left: int) -> None:
     """The rights that a duplicate took are back: all that is left is spent, and not one unit more."""
     with pair.stubs() as (_, second):
-        assert second.Charge(charge("all", left), timeout=5).verdict == 1
-        assert second.Charge(charge("more", 1), timeout=5).verdict == 2
+        assert second.Charge(charge("all", left), timeout=CALL_TIMEOUT_S).verdict == 1
+        assert second.Charge(charge("more", 1), timeout=CALL_TIMEOUT_S).verdict == 2
     pair.wait_until_posted()
     balance = pair.world.ledger_balance()
     assert (balance.posted, balance.overdraft) == (0, 0)

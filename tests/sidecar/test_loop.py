@@ -36,6 +36,7 @@ from holdfast_sidecar.transport.factory import open_transport
 from holdfast_sidecar.transport.interface import Item, TransportConfig
 
 HOUR_NS = 3_600 * 10**9
+PATIENCE_S = 60
 LEASE = LeaseState(
     "acme", "general", LeaseStatus.ACTIVE, "credits", granted_total=1_000, pool_posted=1_000, pool_free=0
 )
@@ -89,7 +90,7 @@ class Rig:
 
     def stop(self) -> None:
         self.loop.stop()
-        self.thread.join(10)
+        self.thread.join(PATIENCE_S)
         self.channel.close()
         self.transport.close(0)
 
@@ -106,7 +107,7 @@ def reserve(operation_id: str) -> pb.ReserveRequest:
 
 
 def test_an_answer_that_changed_something_is_durable(rig: Rig) -> None:
-    rig.stub.Reserve(reserve("a"), timeout=5)
+    rig.stub.Reserve(reserve("a"), timeout=PATIENCE_S)
     rig.disk.owner = None
     again = MemoryStore(rig.disk, sidecar_id="host-1", boot_id="boot-1", now_ns=boottime_ns()).load()
     assert [hold.hold_id for hold in again.holds] == ["a"]
@@ -116,9 +117,9 @@ def test_an_answer_that_changed_something_is_durable(rig: Rig) -> None:
 def test_a_failed_commit_is_unavailable_to_its_batch_and_ends_the_loop(rig: Rig) -> None:
     rig.store.fail_next_commit = True
     with pytest.raises(grpc.RpcError) as caught:
-        rig.stub.Reserve(reserve("a"), timeout=5)
+        rig.stub.Reserve(reserve("a"), timeout=PATIENCE_S)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    rig.thread.join(5)
+    rig.thread.join(PATIENCE_S)
     assert isinstance(rig.failure, StoreFailed)
     assert rig.loop.statistics().failed
 
@@ -134,7 +135,7 @@ def report(*event_ids: str, subject: str = "") -> usage_pb.ReportEventsRequest:
 
 
 def test_an_event_that_was_accepted_is_durable(rig: Rig) -> None:
-    assert rig.usage.ReportEvents(report("1", "2"), timeout=5).accepted_count == 2
+    assert rig.usage.ReportEvents(report("1", "2"), timeout=PATIENCE_S).accepted_count == 2
     rig.disk.owner = None
     again = MemoryStore(rig.disk, sidecar_id="host-1", boot_id="boot-1", now_ns=boottime_ns())
     assert again.load().last_event_sequence == 2
@@ -145,9 +146,9 @@ def test_a_failed_commit_accepts_no_event(rig: Rig) -> None:
     """Not even one that would be a duplicate of another in the same batch."""
     rig.store.fail_next_commit = True
     with pytest.raises(grpc.RpcError) as caught:
-        rig.usage.ReportEvents(report("1", "1"), timeout=5)
+        rig.usage.ReportEvents(report("1", "1"), timeout=PATIENCE_S)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    rig.thread.join(5)
+    rig.thread.join(PATIENCE_S)
     assert isinstance(rig.failure, StoreFailed)
 
 
@@ -174,29 +175,29 @@ def test_a_request_with_events_at_fault_is_answered_in_its_turn(rig: Rig) -> Non
     call: Any = rig.channel.unary_unary("/holdfast.v1.UsageService/ReportEvents")
     for payload in (b"\xff", b""):
         with pytest.raises(grpc.RpcError) as caught:
-            call(payload, timeout=5)
+            call(payload, timeout=PATIENCE_S)
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_a_failed_commit_refuses_a_session_message_and_leaves_the_stream(rig: Rig) -> None:
     rig.store.fail_next_commit = True
     execute = pb.ExecuteRequest(operations=[pb.Operation(reserve=reserve("a"))])
-    answers = rig.stub.Session(iter([pb.SessionRequest(message_id=4, execute=execute)]), timeout=5)
+    answers = rig.stub.Session(iter([pb.SessionRequest(message_id=4, execute=execute)]), timeout=PATIENCE_S)
     answer = next(answers)
     assert (answer.message_id, answer.error.reason) == (4, "STORE_FAILED")
 
 
 def test_answers_that_changed_nothing_do_not_need_the_store(rig: Rig) -> None:
-    rig.stub.Reserve(reserve("a"), timeout=5)
+    rig.stub.Reserve(reserve("a"), timeout=PATIENCE_S)
     rig.store.fail_next_commit = True
-    assert rig.stub.Check(pb.CheckRequest(account_id="acme", amount=1), timeout=5).verdict == 1
-    assert rig.stub.GetBalance(pb.GetBalanceRequest(account_id="acme"), timeout=5).held == 10
+    assert rig.stub.Check(pb.CheckRequest(account_id="acme", amount=1), timeout=PATIENCE_S).verdict == 1
+    assert rig.stub.GetBalance(pb.GetBalanceRequest(account_id="acme"), timeout=PATIENCE_S).held == 10
 
 
 def test_the_uplink_hears_of_a_debit_only_once_it_is_durable(rig: Rig) -> None:
-    rig.stub.Reserve(reserve("a"), timeout=5)
-    rig.stub.Settle(pb.SettleRequest(operation_id="b", account_id="acme", hold_id="a", amount=3), timeout=5)
-    rig.stub.Check(pb.CheckRequest(account_id="acme"), timeout=5)  # the round after the settle's has begun
+    rig.stub.Reserve(reserve("a"), timeout=PATIENCE_S)
+    rig.stub.Settle(pb.SettleRequest(operation_id="b", account_id="acme", hold_id="a", amount=3), timeout=PATIENCE_S)
+    rig.stub.Check(pb.CheckRequest(account_id="acme"), timeout=PATIENCE_S)  # the round after the settle's has begun
     assert (1, 1) in rig.notices.told
     assert [sequence for sequence, _ in rig.store.read_debits(0, 10, 1 << 20)] == [1]
 
@@ -205,8 +206,8 @@ def test_rules_that_a_call_needs_are_asked_for(rig: Rig) -> None:
     """The call waits for them, and is decided by them."""
     now_ns = boottime_ns()
     rig.inbox.put(LeasesUpdated(0, (replace(LEASE, rules_version=3),), now_ns))
-    answering = rig.stub.Reserve.future(reserve("a"), timeout=5)
-    assert rig.notices.asked.wait(5)
+    answering = rig.stub.Reserve.future(reserve("a"), timeout=PATIENCE_S)
+    assert rig.notices.asked.wait(PATIENCE_S)
     (ask,) = [ask for ask in rig.notices.asks if isinstance(ask, RulesAsk)]
     assert ("acme", "") in ask.paths
     root = SubjectRules("acme", "", 3, False, account=AccountTerms(features=(("chat", True),)))
@@ -218,7 +219,7 @@ def test_rules_that_a_call_needs_are_asked_for(rig: Rig) -> None:
 
 
 def test_what_came_before_the_stop_is_still_heard(rig: Rig) -> None:
-    rig.stub.Reserve(reserve("a"), timeout=5)
+    rig.stub.Reserve(reserve("a"), timeout=PATIENCE_S)
     now_ns = boottime_ns()
     rig.inbox.put(Connected(9, 1, 0, now_ns + HOUR_NS, now_ns, ()))
     rig.stop()

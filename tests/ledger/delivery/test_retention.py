@@ -179,7 +179,7 @@ async def test_a_delivery_that_another_replica_retries_is_not_deleted(tmp_path: 
 def until_one_waits(url: str) -> None:
     """Returns once a connection waits for a row that another has locked."""
     with connect(url) as connection:
-        for _ in range(1_000):
+        for _ in range(6_000):
             if connection.execute(_WAITING).fetchone() != (0,):
                 return
             time.sleep(0.01)

@@ -26,7 +26,8 @@ CONFIG = TransportConfig(
     methods=(Method(UNARY), Method(OTHER), Method(STREAM, MethodKind.BIDI)), tcp_address="127.0.0.1:0"
 )
 
-WAIT_NS = 10_000_000_000
+WAIT_NS = 60_000_000_000
+WAIT_S = 60
 """Far longer than anything here takes: a test that waits so long has failed."""
 
 NATIVE_IS_BUILT = importlib.util.find_spec("holdfast_sidecar._native") is not None
@@ -170,7 +171,7 @@ def fault(code: grpc.StatusCode, reason: str, message: str = "no") -> tuple[int,
 
 def error_of(call: "grpc.Future[bytes]") -> grpc.RpcError:
     """The error that a call ends with."""
-    error = call.exception(timeout=10)
+    error = call.exception(timeout=WAIT_S)
     assert isinstance(error, grpc.RpcError)
     return error
 
@@ -214,7 +215,7 @@ def _literals(headers: Mapping[str, str]) -> bytes:
 @contextmanager
 def raw_connection(transport: Transport) -> Iterator[socket.socket]:
     """A TCP connection with nothing said on it."""
-    with socket.create_connection(("127.0.0.1", transport.tcp_port or 0), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", transport.tcp_port or 0), timeout=WAIT_S) as connection:
         yield connection
 
 

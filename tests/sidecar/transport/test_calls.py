@@ -22,6 +22,7 @@ from tests.sidecar.transport.harness import (
     SETTINGS,
     UNARY,
     WAIT_NS,
+    WAIT_S,
     Client,
     Open,
     client_of,
@@ -47,7 +48,7 @@ def test_a_call_is_an_item_and_its_answer_reaches_the_caller(open_one: Open) -> 
         assert (method, payload, deadline_ns) == (1, b"question", 0)
         assert peer.startswith("tcp:127.0.0.1:")
         transport.reply([(call_id, 0, b"answer")])
-        assert call.result(timeout=10) == b"answer"
+        assert call.result(timeout=WAIT_S) == b"answer"
 
 
 def test_the_authorization_of_a_call_goes_with_its_peer_and_with_no_other_call(open_one: Open) -> None:
@@ -63,7 +64,7 @@ def test_the_authorization_of_a_call_goes_with_its_peer_and_with_no_other_call(o
         assert by_payload[b"other"][1:] == ("", "")
         assert by_payload[b"known"][0] == by_payload[b"other"][0]
         echo(transport, items)
-        assert [call.result(timeout=10) for call in calls] == [b"known", b"other"]
+        assert [call.result(timeout=WAIT_S) for call in calls] == [b"known", b"other"]
 
 
 def test_messages_may_be_empty_both_ways(open_one: Open) -> None:
@@ -73,7 +74,7 @@ def test_messages_may_be_empty_both_ways(open_one: Open) -> None:
         items = gather(transport, 1)
         assert items[0][2] == b""
         echo(transport, items)
-        assert call.result(timeout=10) == b""
+        assert call.result(timeout=WAIT_S) == b""
 
 
 def test_every_byte_arrives_as_it_was_sent(open_one: Open) -> None:
@@ -84,7 +85,7 @@ def test_every_byte_arrives_as_it_was_sent(open_one: Open) -> None:
         items = gather(transport, 1)
         assert items[0][2] == message
         echo(transport, items)
-        assert call.result(timeout=10) == message
+        assert call.result(timeout=WAIT_S) == message
 
 
 def test_a_batch_gathers_what_arrived_while_the_loop_was_busy(open_one: Open) -> None:
@@ -95,7 +96,7 @@ def test_a_batch_gathers_what_arrived_while_the_loop_was_busy(open_one: Open) ->
         items = transport.next_batch(WAIT_NS)
         assert sorted(int(item[2]) for item in items) == list(range(50))
         echo(transport, items)
-        assert [call.result(timeout=10) for call in calls] == [b"%d" % n for n in range(50)]
+        assert [call.result(timeout=WAIT_S) for call in calls] == [b"%d" % n for n in range(50)]
 
 
 def test_a_batch_is_limited_and_the_rest_follows_in_order(open_one: Open) -> None:
@@ -109,7 +110,7 @@ def test_a_batch_is_limited_and_the_rest_follows_in_order(open_one: Open) -> Non
         assert call_ids == sorted(set(call_ids))
         for batch in batches:
             echo(transport, batch)
-        assert all(call.result(timeout=10) == b"x" for call in calls)
+        assert all(call.result(timeout=WAIT_S) == b"x" for call in calls)
 
 
 def test_a_call_is_answered_in_a_later_round(open_one: Open) -> None:
@@ -120,10 +121,10 @@ def test_a_call_is_answered_in_a_later_round(open_one: Open) -> None:
         for n in range(3):
             call = client.call(b"%d" % n)
             echo(transport, gather(transport, 1))
-            assert call.result(timeout=10) == b"%d" % n
+            assert call.result(timeout=WAIT_S) == b"%d" % n
         assert not waiting.done()
         echo(transport, [held])
-        assert waiting.result(timeout=10) == b"waits for a lease"
+        assert waiting.result(timeout=WAIT_S) == b"waits for a lease"
 
 
 def test_an_empty_wait_ends_with_its_timeout(open_one: Open) -> None:
@@ -140,7 +141,7 @@ def test_wake_ends_the_running_wait(open_one: Open) -> None:
     loop = threading.Thread(target=lambda: batches.append(transport.next_batch(WAIT_NS)))
     loop.start()
     transport.wake()
-    loop.join(timeout=5)
+    loop.join(timeout=WAIT_S)
     assert batches == [[]]
 
 
@@ -170,7 +171,7 @@ def test_other_threads_run_while_the_loop_waits(open_one: Open) -> None:
     counter.start()
     counting.wait()
     before = counted
-    transport.next_batch(50_000_000)
+    transport.next_batch(500_000_000)
     during = counted - before
     stop.set()
     counter.join()
@@ -185,13 +186,13 @@ def test_the_deadline_is_given_on_the_boot_clock(open_one: Open) -> None:
         left_ns = items[0][4] - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         assert 25_000_000_000 < left_ns <= 30_100_000_000
         echo(transport, items)
-        assert call.result(timeout=10) == b"x"
+        assert call.result(timeout=WAIT_S) == b"x"
 
 
 def test_a_call_past_its_deadline_ends_and_its_late_answer_is_dropped(open_one: Open) -> None:
     transport = open_one()
     with client_of(transport) as client:
-        call = client.call(b"x", timeout=0.1)
+        call = client.call(b"x", timeout=1)
         items = gather(transport, 1)
         assert error_of(call).code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert_next_call_works(transport, client, answer_first=items)
@@ -200,7 +201,7 @@ def test_a_call_past_its_deadline_ends_and_its_late_answer_is_dropped(open_one: 
 def test_a_deadline_is_kept_for_a_caller_that_does_not_watch_it(open_one: Open) -> None:
     transport = open_one()
     with raw_connection(transport) as connection, client_of(transport) as client:
-        headers = header_block(UNARY, {"grpc-timeout": "100m"})
+        headers = header_block(UNARY, {"grpc-timeout": "1S"})
         message = frame(DATA, END_STREAM, 1, b"\0\0\0\0\1x")
         connection.sendall(PREFACE + frame(SETTINGS, 0, 0) + frame(HEADERS, END_HEADERS, 1, headers) + message)
         items = gather(transport, 1)
@@ -239,7 +240,7 @@ def assert_next_call_works(
     echo(transport, answer_first)
     call = client.call(b"next")
     echo(transport, gather(transport, 1))
-    assert call.result(timeout=10) == b"next"
+    assert call.result(timeout=WAIT_S) == b"next"
     assert transport.statistics().pending_count == 0
 
 
@@ -249,7 +250,7 @@ def test_answers_nobody_is_owed_are_dropped(open_one: Open) -> None:
         call = client.call(b"x")
         [(call_id, *_)] = gather(transport, 1)
         transport.reply([(call_id, 0, b"first"), (call_id, 0, b"second"), (call_id + 1_000, 0, b"unknown")])
-        assert call.result(timeout=10) == b"first"
+        assert call.result(timeout=WAIT_S) == b"first"
         assert_next_call_works(transport, client, answer_first=[])
 
 
@@ -328,7 +329,7 @@ def test_fifty_at_once_get_each_its_own_answer(open_one: Open) -> None:
     loop = threading.Thread(target=answer)
     loop.start()
     asyncio.run(fan_out())
-    loop.join(timeout=10)
+    loop.join(timeout=WAIT_S)
     assert not loop.is_alive()
 
 
@@ -342,7 +343,7 @@ def test_answers_are_counted_by_status_and_latency(open_one: Open) -> None:
         echo(transport, items[:4])
         transport.reply([(items[4][0], *fault(grpc.StatusCode.NOT_FOUND, "GONE"))])
         for call in calls:
-            call.exception(timeout=10)
+            call.exception(timeout=WAIT_S)
         statistics = transport.statistics()
     counted = statistics.methods[UNARY]
     assert counted.status_counts == {0: 4, 5: 1}

@@ -18,6 +18,7 @@ from tests.sidecar.transport.harness import (
     RST_STREAM,
     SETTINGS,
     UNARY,
+    WAIT_S,
     Client,
     Open,
     client_of,
@@ -41,13 +42,13 @@ def assert_served(transport: Transport, client: Client) -> None:
     """A call of a good client goes through."""
     call = client.call(b"good")
     echo(transport, gather(transport, 1))
-    assert call.result(timeout=10) == b"good"
+    assert call.result(timeout=WAIT_S) == b"good"
 
 
 @pytest.fixture
 def transport(open_one: Open) -> Transport:
     """One with small limits and no patience."""
-    return open_one(max_message_bytes=1_000, max_pending_items=3, handshake_timeout_ms=300)
+    return open_one(max_message_bytes=1_000, max_pending_items=3, handshake_timeout_ms=1_000)
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_the_largest_message_passes(transport: Transport) -> None:
     with client_of(transport) as client:
         call = client.call(bytes(1_000))
         echo(transport, gather(transport, 1))
-        assert call.result(timeout=10) == bytes(1_000)
+        assert call.result(timeout=WAIT_S) == bytes(1_000)
 
 
 @pytest.mark.usefixtures("good_client")
@@ -91,7 +92,7 @@ def test_too_many_pending_calls_are_refused_and_the_others_answered(transport: T
         assert reason_of(error) == "TOO_MANY_PENDING"
         assert transport.statistics().refused_count == 1
         echo(transport, items)
-        assert [call.result(timeout=10) for call in calls] == [b"0", b"1", b"2"]
+        assert [call.result(timeout=WAIT_S) for call in calls] == [b"0", b"1", b"2"]
 
 
 @pytest.mark.usefixtures("good_client")
@@ -161,7 +162,7 @@ def test_the_limits_are_announced(open_one: Open) -> None:
 def test_garbage_ends_its_own_connection(transport: Transport, said: bytes) -> None:
     with raw_connection(transport) as connection:
         connection.sendall(said)
-        connection.settimeout(10)
+        connection.settimeout(WAIT_S)
         while receive(connection):
             pass
 
@@ -189,13 +190,13 @@ def test_a_slow_handshake_is_cut_off(transport: Transport, said: bytes) -> None:
         connection.sendall(said)
         while receive(connection):
             pass
-        assert 0.2 < time.monotonic() - started < 5
+        assert 0.9 < time.monotonic() - started < WAIT_S
 
 
 @pytest.mark.usefixtures("good_client")
 def test_a_dribbled_handshake_is_cut_off(transport: Transport) -> None:
     with raw_connection(transport) as connection:
-        connection.settimeout(0.05)
+        connection.settimeout(0.2)
         for byte in PREFACE[:-1]:
             try:
                 connection.sendall(bytes([byte]))
@@ -206,7 +207,7 @@ def test_a_dribbled_handshake_is_cut_off(transport: Transport) -> None:
                 continue
             except ConnectionError:
                 return
-        pytest.fail("a handshake of more than a second was waited for")
+        pytest.fail("a handshake of more than four seconds was waited for")
 
 
 def test_connections_past_the_limit_are_closed_and_the_others_kept(open_one: Open) -> None:
@@ -234,7 +235,7 @@ def test_a_connection_that_ends_makes_room(open_one: Open) -> None:
 
 def is_served(transport: Transport, client: Client) -> bool:
     """Whether a call goes through now."""
-    call = client.call(b"x", timeout=5)
+    call = client.call(b"x", timeout=WAIT_S)
     while not call.done():
         echo(transport, transport.next_batch(1_000_000))
     return call.exception() is None
@@ -258,7 +259,14 @@ def test_streams_reset_rapidly_reach_the_loop_within_its_limit(transport: Transp
     taken_in = [item for batch in iter(lambda: transport.next_batch(50_000_000), []) for item in batch]
     assert len(taken_in) <= 3
     echo(transport, taken_in)
-    until(lambda: transport.statistics().pending_count == 0, "nothing owed")
+    until(lambda: is_quiet(transport), "nothing owed, nothing on its way")
+
+
+def is_quiet(transport: Transport) -> bool:
+    """Whether nothing comes and nothing is owed; answers what does come."""
+    items = transport.next_batch(50_000_000)
+    echo(transport, items)
+    return not items and transport.statistics().pending_count == 0
 
 
 def test_streams_reset_before_they_are_served_end_the_connection(open_one: Open) -> None:

@@ -4,7 +4,7 @@ import pytest
 from holdfast_sidecar.transport.interface import LATENCY_BOUNDS_US
 
 from tests.sidecar.transport.conftest import needs_native
-from tests.sidecar.transport.harness import CONFIG, client_at
+from tests.sidecar.transport.harness import CONFIG, WAIT_S, client_at
 
 pytestmark = needs_native
 
@@ -21,7 +21,7 @@ def test_the_echo_server_answers_calls_and_streams_with_their_own_bytes() -> Non
     server = EchoServer(CONFIG)
     with client_at(f"127.0.0.1:{server.tcp_port}") as client:
         calls = [client.call(b"%d" % n) for n in range(50)]
-        assert [call.result(timeout=10) for call in calls] == [b"%d" % n for n in range(50)]
+        assert [call.result(timeout=WAIT_S) for call in calls] == [b"%d" % n for n in range(50)]
         stream = client.stream()
         stream.send(*(b"%d" % n for n in range(500)))
         stream.half_close()

@@ -18,6 +18,7 @@ from tests.sidecar.transport.harness import (
     PREFACE,
     SETTINGS,
     UNARY,
+    WAIT_S,
     Open,
     client_at,
     echo,
@@ -35,7 +36,7 @@ def assert_served(transport: Transport, path: Path) -> str:
         call = client.call(b"x")
         items = gather(transport, 1)
         echo(transport, items)
-        assert call.result(timeout=10) == b"x"
+        assert call.result(timeout=WAIT_S) == b"x"
         return items[0][3]
 
 
@@ -88,7 +89,7 @@ def test_both_addresses_are_served(open_one: Open, path: Path) -> None:
         items = gather(transport, 1)
         assert items[0][3].startswith("tcp:")
         echo(transport, items)
-        call.result(timeout=10)
+        call.result(timeout=WAIT_S)
 
 
 def test_the_socket_and_a_new_folder_are_the_owners_alone(open_one: Open, path: Path) -> None:

@@ -17,8 +17,8 @@ from holdfast_sidecar.uplink.runner import Uplink
 
 DEBIT_AMOUNT = 1250
 """Minor units of every debit here."""
-PATIENCE_S = 10.0
-"""For a condition that must come true; none is expected to take a tenth of it."""
+PATIENCE_S = 60.0
+"""For a condition that must come true; none is expected to take a tenth of it, on a busy machine either."""
 
 
 def boottime_ns() -> int:

@@ -29,7 +29,7 @@ from holdfast_sidecar.uplink.event_uplink import EventUplink, EventUplinkLimits
 
 from tests.sidecar.engine.harness import Host, Ledger, charge, extend, report, reserve, settle
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 LIMITS = EventUplinkLimits(linger_ms=20, backoff_min_ms=5, backoff_max_ms=20, decisions_interval_ms=20)
 
 
@@ -123,7 +123,7 @@ class Sender:
 
         return asyncio.run_coroutine_threadsafe(started(), self._loop).result()
 
-    def stop(self, drain_ms: int = 5_000) -> None:
+    def stop(self, drain_ms: int = 30_000) -> None:
         asyncio.run_coroutine_threadsafe(self.uplink.stop(drain_ms), self._loop).result(TIMEOUT_S)
 
     def end(self) -> None:

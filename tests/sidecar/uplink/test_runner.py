@@ -31,13 +31,15 @@ from holdfast_sidecar.store.interface import StoreFailed
 from holdfast_sidecar.uplink.lifecycle import State
 from holdfast_sidecar.uplink.limits import UplinkLimits
 
-from tests.sidecar.uplink.host import Host, boottime_ns, make_debit
+from tests.sidecar.uplink.host import PATIENCE_S, Host, boottime_ns, make_debit
 from tests.sidecar.uplink.ledger import INTERNAL, UNAVAILABLE, Ledger
 from tests.sidecar.uplink.proxy import CuttingProxy
 
 ASK = LeaseAsk(1, (LeaseWant("acme", "general", 10, 5, 0, 0, 0),))
 RULES_ASK = RulesAsk(1, (("acme", "research"),))
+BRISK = UplinkLimits(backoff_max_ms=200)
 IMPATIENT = UplinkLimits(connect_timeout_ms=300, welcome_timeout_ms=300, backoff_max_ms=200)
+"""For peers that say nothing: one that is only slow is left too, as often as it is."""
 
 
 @pytest.fixture
@@ -152,14 +154,20 @@ def targets(replicas: tuple[Ledger, Ledger]) -> str:
     return ",".join(f"127.0.0.1:{one.port}" for one in replicas)
 
 
+def the_serving(host: Host, replicas: tuple[Ledger, Ledger]) -> Ledger:
+    """Returns the replica with the stream, once the other knows that it has none."""
+    host.until(lambda: [one.stream_count > 0 for one in replicas].count(True) == 1)
+    return next(one for one in replicas if one.stream_count)
+
+
 def test_when_a_replica_is_lost_the_other_goes_on_from_its_mark(replicas: tuple[Ledger, Ledger]) -> None:
-    with Host(targets(replicas), IMPATIENT) as host:
+    with Host(targets(replicas), BRISK) as host:
         for round_number in range(1, 5):
             host.settle(10)
             host.until(lambda count=round_number: host.acked() == 10 * count)  # type: ignore[misc]
-            (serving,) = (one for one in replicas if one.stream_count)
+            serving, connected_count = the_serving(host, replicas), host.seen(Connected)
             serving.stop()
-            host.until(lambda count=round_number: host.seen(Connected) == count + 1)  # type: ignore[misc]
+            host.until(lambda count=connected_count: host.seen(Connected) > count)  # type: ignore[misc]
             serving.start()
     assert replicas[0].posted == list(range(1, 41))
 
@@ -184,7 +192,7 @@ def test_a_replica_that_shuts_down_is_left_for_the_other_without_a_pause(
     with Host(targets(replicas), never) as host:
         host.settle(10)
         host.until(lambda: host.acked() == 10)
-        (serving,) = (one for one in replicas if one.stream_count)
+        serving = the_serving(host, replicas)
         serving.refusal, serving.refusal_code = (reason, "this replica is stopping"), code
         serving.cut()
         host.settle(10)
@@ -192,14 +200,14 @@ def test_a_replica_that_shuts_down_is_left_for_the_other_without_a_pause(
 
 
 def test_a_ledger_that_restarts_on_its_port_is_found_again(ledger: Ledger) -> None:
-    with Host(ledger.start(), IMPATIENT) as host:
+    with Host(ledger.start(), BRISK) as host:
         host.settle(10)
         host.until(lambda: host.acked() == 10)
         ledger.stop()
         host.until(lambda: host.seen(Disconnected) == 1)
         host.settle(10)
         host.until(lambda: host.uplink.statistics().reconnect_count >= 2)
-        assert host.uplink.statistics().ledger_lag_ms > 0
+        host.until(lambda: host.uplink.statistics().ledger_lag_ms > 0)
         ledger.start()
         host.until(lambda: host.acked() == 20)
     assert ledger.posted == list(range(1, 21))
@@ -246,7 +254,8 @@ def test_a_ledger_that_falls_silent_is_left_within_two_heartbeats(ledger: Ledger
     with Host(ledger.start(), IMPATIENT) as host:
         host.until(lambda: host.seen(LeasesRenewed) >= 2)
         ledger.answering.clear()
-        host.until(lambda: host.seen(Disconnected) == 1)
+        before_count = host.seen(Disconnected)
+        host.until(lambda: host.seen(Disconnected) > before_count)
         silent_ms = (boottime_ns() - host.uplink.statistics().last_heard_ns) / 1e6
         assert silent_ms >= 2 * 150
         ledger.answering.set()
@@ -288,7 +297,7 @@ def test_lease_asks_are_answered_and_the_ledger_may_speak_first(ledger: Ledger) 
 def test_an_ask_without_a_stream_is_dropped(ledger: Ledger) -> None:
     target = ledger.start()
     ledger.stop()
-    with Host(target, IMPATIENT) as host:
+    with Host(target, BRISK) as host:
         host.settle(1, [ASK])
         ledger.start()
         host.until(lambda: host.acked() == 1)
@@ -322,12 +331,12 @@ def test_rules_asks_are_answered_and_what_is_refused_is_logged(
 
 @pytest.mark.parametrize("reason", ["FENCED", "LEDGER_BEHIND"])
 def test_a_fence_is_final_and_keeps_the_debits(ledger: Ledger, reason: str) -> None:
-    with Host(ledger.start(), IMPATIENT) as host:
+    with Host(ledger.start(), BRISK) as host:
         host.settle(5)
         host.until(lambda: host.acked() == 5)
         ledger.refusal = (reason, "epoch 2 has taken over")
         ledger.cut()
-        host.thread.join(10)
+        host.thread.join(PATIENCE_S)
         assert not host.thread.is_alive()
         host.settle(5)
     assert host.events[-2:] == [Disconnected(), Fenced(reason, "epoch 2 has taken over")]
@@ -338,10 +347,10 @@ def test_a_fence_is_final_and_keeps_the_debits(ledger: Ledger, reason: str) -> N
 def test_a_copy_whose_original_was_ahead_of_it_stops_before_it_takes_its_debits_for_posted(ledger: Ledger) -> None:
     ledger.posted.extend(range(1, 4))
     ledger.acked_operation_id = "the-other-copy's"
-    host = Host(ledger.start(), IMPATIENT)
+    host = Host(ledger.start(), BRISK)
     host.settle(5)
     with host:
-        host.thread.join(10)
+        host.thread.join(PATIENCE_S)
     (event,) = host.events
     assert isinstance(event, Fenced)
     assert event.reason == "DIVERGED"
@@ -353,7 +362,7 @@ def test_a_copy_whose_original_was_ahead_of_it_stops_before_it_takes_its_debits_
 def test_debits_whose_acks_were_lost_are_not_taken_for_another_copys(ledger: Ledger) -> None:
     ledger.posted.extend(range(1, 4))
     ledger.acked_operation_id = "op-3"
-    host = Host(ledger.start(), IMPATIENT)
+    host = Host(ledger.start(), BRISK)
     host.settle(5)
     with host:
         host.until(lambda: host.acked() == 5)
@@ -362,7 +371,7 @@ def test_debits_whose_acks_were_lost_are_not_taken_for_another_copys(ledger: Led
 
 def test_another_failed_precondition_is_tried_again(ledger: Ledger) -> None:
     ledger.refusal = ("SEQUENCE_GAP", "the next one is 1")
-    with Host(ledger.start(), IMPATIENT) as host:
+    with Host(ledger.start(), BRISK) as host:
         host.until(lambda: host.uplink.statistics().reconnect_count >= 2)
         ledger.refusal = None
         host.settle(2)
@@ -398,10 +407,10 @@ def test_a_stop_waits_for_what_the_ledger_has_not_acked(ledger: Ledger) -> None:
     with Host(ledger.start()) as host:
         host.settle(50, [])
         host.until(lambda: ledger.received_count == 50)
-        stopping = threading.Thread(target=host.stop, args=(8_000,))
+        stopping = threading.Thread(target=host.stop, args=(30_000,))
         stopping.start()
         ledger.say(pb.SyncResponse(ack=pb.DebitAck(acked_sequence=50)))
-        stopping.join(5)
+        stopping.join(PATIENCE_S)
         assert not stopping.is_alive()
     assert host.acked() == 50
 
@@ -410,7 +419,7 @@ def test_a_stop_waits_for_the_answer_to_an_ask(ledger: Ledger) -> None:
     with Host(ledger.start()) as host:
         streaming(host)
         host.settle(3, [ASK])
-        host.stop(8_000)
+        host.stop(30_000)
     assert host.acked() == 3
     assert host.seen(LeasesUpdated) == 1
 
@@ -428,7 +437,7 @@ def test_a_store_that_fails_ends_the_run(ledger: Ledger) -> None:
     host.broken = True
     host.thread.start()
     host.settle(1)
-    host.thread.join(10)
+    host.thread.join(PATIENCE_S)
     with pytest.raises(StoreFailed, match="broken"):
         host.stop(0)
 
@@ -460,7 +469,7 @@ def test_a_process_dies_at_the_point_named(ledger: Ledger, point: str) -> None:
         "    host.settle(5); host.until(lambda: host.acked() == 5)\n"
     )
     environment = {**os.environ, "HOLDFAST_CRASH_AT": point}
-    done = subprocess.run([sys.executable, "-c", program, ledger.start()], env=environment, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", program, ledger.start()], env=environment, timeout=120, check=False)
     assert done.returncode == -signal.SIGKILL
     if point == "after_ack_received":
         assert ledger.posted == [1, 2, 3, 4, 5]
