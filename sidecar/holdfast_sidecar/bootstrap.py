@@ -25,6 +25,7 @@ from holdfast.v1 import enforcement_service_pb2, usage_service_pb2
 
 from holdfast_sidecar.config import ConfigError, SidecarConfig, load
 from holdfast_sidecar.credentials import Credential, read_credentials
+from holdfast_sidecar.dispatcher.callers import caller_names
 from holdfast_sidecar.dispatcher.decode import Decoder
 from holdfast_sidecar.dispatcher.dispatcher import METHODS, Dispatcher
 from holdfast_sidecar.dispatcher.encode import Encoder
@@ -127,7 +128,7 @@ class Sidecar:
         decoder = Decoder(config.max_hold_ttl_ms, config.max_operations, config.max_list_page)
         self._loop = DecisionLoop(
             self._transport,
-            Dispatcher(decoder, self._ready, UsageCalls(gate, config.max_operations)),
+            Dispatcher(decoder, self._ready, UsageCalls(gate, config.max_operations), caller_names(credentials)),
             self._engine,
             store,
             self._inbox,

@@ -7,14 +7,23 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from holdfast_sidecar.config import ConfigError
+from holdfast_sidecar.dispatcher.callers import MAX_CALLER_BYTES
 
 MAX_CREDENTIALS = 10_000
 """Read once, at the start, into a table; more callers than that share a host with nobody."""
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+def _short(name: str) -> str:
+    """Returns a name that fits into a debit. Raises ValueError."""
+    if len(name.encode()) > MAX_CALLER_BYTES or not name.isprintable():
+        raise ValueError(f"must be printable, and at most {MAX_CALLER_BYTES} bytes in UTF-8")
+    return name
+
+
+Name = Annotated[str, StringConstraints(min_length=1), AfterValidator(_short)]
 Rate = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
@@ -24,7 +33,7 @@ class Credential(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: Name
-    """What it is called where it is told of; unique."""
+    """What it is called in the debits of its caller, and where else it is told of; unique."""
     token_sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")] = ""
     """SHA-256 of the token that it sends as "authorization: Bearer TOKEN", in hexadecimal."""
     uid: Annotated[int, Field(ge=0, lt=1 << 32)] | None = None

@@ -25,6 +25,8 @@ _ACCEPTED_TAG: Final = bytes([2 << 3])
 """`RecordedEvent.accepted_at_unix_ms`."""
 _VOID: Final = bytes([3 << 3, 1])
 """`RecordedEvent.void`, true."""
+_CALLER_FIELD: Final = 5
+"""`RecordedEvent.caller`."""
 _CHARGE_TAG: Final = bytes([4 << 3 | 2])
 """`RecordedEvent.charges`."""
 _QUANTITY_TAG: Final = bytes([2 << 3])
@@ -53,9 +55,9 @@ def content_digest(payload: bytes) -> bytes:
     return blake2b(payload, digest_size=CONTENT_BYTES).digest()
 
 
-def accepted_at(unix_ms: int) -> bytes:
-    """Returns what follows the event in an entry: when it was taken in."""
-    return _ACCEPTED_TAG + varint(unix_ms)
+def accepted(unix_ms: int, caller: str) -> bytes:
+    """Returns what follows the event in an entry: when it was taken in, and who reported it."""
+    return _ACCEPTED_TAG + varint(unix_ms) + (embedded(_CALLER_FIELD, caller.encode()) if caller else b"")
 
 
 def entry(payload: bytes, rest: bytes) -> bytes:

@@ -54,6 +54,8 @@ address = "10.0.0.9"
         ('[[credentials]]\nname = "a"\nuid = 1\ncall_per_s = 1', r"credentials\.0\.call_per_s: Extra inputs"),
         ('[[credentials]]\nname = "a"\nuid = 1\n[[credentials]]\nname = "a"\nuid = 2', r"the same name"),
         ('[[credentials]]\nname = "a"\nuid = 1\n[[credentials]]\nname = "b"\nuid = 1', r"the same uid"),
+        (f'[[credentials]]\nname = "{"é" * 33}"\nuid = 1', r"credentials\.0\.name: .*at most 64 bytes"),
+        ('[[credentials]]\nname = "a\\nb"\nuid = 1', r"credentials\.0\.name: .*must be printable"),
         ("[[credentials]", r"is not TOML"),
     ],
 )

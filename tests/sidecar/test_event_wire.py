@@ -11,25 +11,26 @@ INT64 = st.integers(0, 2**63 - 1)
 CHARGES = st.lists(st.builds(EventCharge, meter_id=st.text(), quantity=INT64, amount=INT64, operation_id=st.text()))
 
 
-@given(st.text(max_size=10_000), INT64, CHARGES)
-def test_an_entry_is_a_recorded_event(text: str, accepted_at: int, charges: list[EventCharge]) -> None:
+@given(st.text(max_size=10_000), INT64, CHARGES, st.text(max_size=64))
+def test_an_entry_is_a_recorded_event(text: str, at_ms: int, charges: list[EventCharge], caller: str) -> None:
     event = UsageEvent(id=text)
     spliced = b"".join(
         event_wire.ChargeForm(one.meter_id, one.operation_id, "general").charge(one.quantity, one.amount)
         for one in charges
     )
-    rest = event_wire.accepted_at(accepted_at) + spliced
+    rest = event_wire.accepted(at_ms, caller) + spliced
     entry = event_wire.entry(event.SerializeToString(deterministic=True), rest)
     for one in charges:
         one.pool_id = "general"
-    expected = RecordedEvent(event=event, accepted_at_unix_ms=accepted_at, charges=charges)
+    expected = RecordedEvent(event=event, accepted_at_unix_ms=at_ms, charges=charges, caller=caller)
     assert list(EventBatch.FromString(entry + entry).events) == [expected, expected]
 
 
-def test_a_void_has_the_name_and_nothing_else() -> None:
+def test_a_void_has_the_name_and_who_took_it_back() -> None:
     name = UsageEvent(account_id="a", source="s", id="1")
-    entry = event_wire.void_entry(name.SerializeToString(), event_wire.accepted_at(7))
-    assert list(EventBatch.FromString(entry).events) == [RecordedEvent(event=name, accepted_at_unix_ms=7, void=True)]
+    entry = event_wire.void_entry(name.SerializeToString(), event_wire.accepted(7, "uid:1"))
+    expected = RecordedEvent(event=name, accepted_at_unix_ms=7, void=True, caller="uid:1")
+    assert list(EventBatch.FromString(entry).events) == [expected]
 
 
 @pytest.mark.parametrize(("event_id", "length"), [("a", 13), ("x" * 40, 52), ("x" * 41, 37), ("é" * 64, 37)])

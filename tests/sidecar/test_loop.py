@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import grpc
@@ -10,7 +11,9 @@ import pytest
 from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast.v1 import usage_service_pb2 as usage_pb
 from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
+from holdfast.v1.ledger_sync_service_pb2 import Debit
 from holdfast.v1.usage_service_pb2_grpc import UsageServiceStub
+from holdfast_sidecar.dispatcher.callers import caller_names
 from holdfast_sidecar.dispatcher.decode import Decoder
 from holdfast_sidecar.dispatcher.dispatcher import EVENT_ROUND_BYTES, METHODS, Dispatcher
 from holdfast_sidecar.dispatcher.encode import Encoder
@@ -70,7 +73,7 @@ class Rig:
         self.notices = Notices()
         self.failure: BaseException | None = None
         usage = UsageCalls(Gate(boottime_ns), 256)
-        dispatcher = Dispatcher(Decoder(3_600_000, 256), ready=lambda: True, usage=usage)
+        dispatcher = Dispatcher(Decoder(3_600_000, 256), ready=lambda: True, usage=usage, caller_of=caller_names(()))
         self.loop = DecisionLoop(
             self.transport, dispatcher, engine, self.store, self.inbox, self.notices, boottime_ns, unix_ms
         )
@@ -152,9 +155,20 @@ def test_a_failed_commit_accepts_no_event(rig: Rig) -> None:
     assert isinstance(rig.failure, StoreFailed)
 
 
+def test_a_debit_tells_who_called_and_no_token(rig: Rig) -> None:
+    secret = "a-secret-that-nobody-tells"
+    for operation_id, metadata in (("a", None), ("b", [("authorization", f"Bearer {secret}")])):
+        request = pb.ChargeRequest(operation_id=operation_id, account_id="acme", delta=1)
+        rig.stub.Charge(request, metadata=metadata, timeout=PATIENCE_S)
+    shown = sha256(secret.encode()).hexdigest()[:8]
+    debits = [Debit.FromString(data) for _, data in rig.store.read_debits(0, 10, 1 << 20)]
+    assert [debit.caller for debit in debits] == ["address:127.0.0.1", f"address:127.0.0.1 token:{shown}"]
+
+
 def test_a_round_takes_no_more_events_than_others_can_wait_for() -> None:
     """Requests with events wait for their turn, in their order; what comes beside them does not."""
-    dispatcher = Dispatcher(Decoder(3_600_000, 256), lambda: True, UsageCalls(Gate(boottime_ns), 256))
+    usage = UsageCalls(Gate(boottime_ns), 256)
+    dispatcher = Dispatcher(Decoder(3_600_000, 256), lambda: True, usage, caller_names(()))
     method = [method.path for method in METHODS].index("/holdfast.v1.UsageService/ReportEvents")
     large = report(*[f"{number}" for number in range(100)], subject="x" * 512).SerializeToString()
     assert EVENT_ROUND_BYTES / 3 < len(large) < EVENT_ROUND_BYTES / 2

@@ -26,7 +26,7 @@ from holdfast.v1 import decision_pb2 as holdfast_dot_v1_dot_decision__pb2
 from holdfast.v1 import usage_service_pb2 as holdfast_dot_v1_dot_usage__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n holdfast/v1/ingest_service.proto\x12\x0bholdfast.v1\x1a\x1aholdfast/v1/decision.proto\x1a\x1fholdfast/v1/usage_service.proto\"\x88\x01\n\x11PushEventsRequest\x12\x12\n\nsidecar_id\x18\x01 \x01(\t\x12\x13\n\x0b\x62irth_epoch\x18\x02 \x01(\x04\x12\x16\n\x0e\x66irst_sequence\x18\x03 \x01(\x04\x12\x13\n\x0b\x65vent_count\x18\x04 \x01(\r\x12\r\n\x05\x62\x61tch\x18\x05 \x01(\x0c\x12\x0e\n\x06origin\x18\x06 \x01(\t\",\n\x12PushEventsResponse\x12\x16\n\x0e\x61\x63ked_sequence\x18\x01 \x01(\x04\"8\n\nEventBatch\x12*\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1a.holdfast.v1.RecordedEvent\"\x8d\x01\n\rRecordedEvent\x12&\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x17.holdfast.v1.UsageEvent\x12\x1b\n\x13\x61\x63\x63\x65pted_at_unix_ms\x18\x02 \x01(\x03\x12\x0c\n\x04void\x18\x03 \x01(\x08\x12)\n\x07\x63harges\x18\x04 \x03(\x0b\x32\x18.holdfast.v1.EventCharge\"h\n\x0b\x45ventCharge\x12\x10\n\x08meter_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x03\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x03\x12\x14\n\x0coperation_id\x18\x04 \x01(\t\x12\x0f\n\x07pool_id\x18\x05 \x01(\t\"\x9d\x01\n\x14PushDecisionsRequest\x12\x12\n\nsidecar_id\x18\x01 \x01(\t\x12*\n\x06\x63ounts\x18\x02 \x03(\x0b\x32\x1a.holdfast.v1.DecisionCount\x12.\n\tdecisions\x18\x03 \x03(\x0b\x32\x1b.holdfast.v1.DecisionRecord\x12\x15\n\romitted_count\x18\x04 \x01(\x03\"d\n\rDecisionCount\x12#\n\x06reason\x18\x01 \x01(\x0e\x32\x13.holdfast.v1.Reason\x12\x1f\n\x04mode\x18\x02 \x01(\x0e\x32\x11.holdfast.v1.Mode\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"\xa2\x02\n\x0e\x44\x65\x63isionRecord\x12\x1a\n\x12\x64\x65\x63ided_at_unix_ms\x18\x01 \x01(\x03\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x0f\n\x07pool_id\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x14\n\x0coperation_id\x18\x06 \x01(\t\x12\x0e\n\x06\x61mount\x18\x07 \x01(\x03\x12\x16\n\x0egranted_amount\x18\x08 \x01(\x03\x12#\n\x06reason\x18\t \x01(\x0e\x32\x13.holdfast.v1.Reason\x12\x14\n\x0c\x64\x65nied_level\x18\n \x01(\t\x12\x1f\n\x04mode\x18\x0b \x01(\x0e\x32\x11.holdfast.v1.Mode\x12\x16\n\x0eretry_after_ms\x18\x0c \x01(\x03\"\x17\n\x15PushDecisionsResponse2\xb6\x01\n\rIngestService\x12M\n\nPushEvents\x12\x1e.holdfast.v1.PushEventsRequest\x1a\x1f.holdfast.v1.PushEventsResponse\x12V\n\rPushDecisions\x12!.holdfast.v1.PushDecisionsRequest\x1a\".holdfast.v1.PushDecisionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n holdfast/v1/ingest_service.proto\x12\x0bholdfast.v1\x1a\x1aholdfast/v1/decision.proto\x1a\x1fholdfast/v1/usage_service.proto\"\x88\x01\n\x11PushEventsRequest\x12\x12\n\nsidecar_id\x18\x01 \x01(\t\x12\x13\n\x0b\x62irth_epoch\x18\x02 \x01(\x04\x12\x16\n\x0e\x66irst_sequence\x18\x03 \x01(\x04\x12\x13\n\x0b\x65vent_count\x18\x04 \x01(\r\x12\r\n\x05\x62\x61tch\x18\x05 \x01(\x0c\x12\x0e\n\x06origin\x18\x06 \x01(\t\",\n\x12PushEventsResponse\x12\x16\n\x0e\x61\x63ked_sequence\x18\x01 \x01(\x04\"8\n\nEventBatch\x12*\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1a.holdfast.v1.RecordedEvent\"\x9d\x01\n\rRecordedEvent\x12&\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x17.holdfast.v1.UsageEvent\x12\x1b\n\x13\x61\x63\x63\x65pted_at_unix_ms\x18\x02 \x01(\x03\x12\x0c\n\x04void\x18\x03 \x01(\x08\x12)\n\x07\x63harges\x18\x04 \x03(\x0b\x32\x18.holdfast.v1.EventCharge\x12\x0e\n\x06\x63\x61ller\x18\x05 \x01(\t\"h\n\x0b\x45ventCharge\x12\x10\n\x08meter_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x03\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x03\x12\x14\n\x0coperation_id\x18\x04 \x01(\t\x12\x0f\n\x07pool_id\x18\x05 \x01(\t\"\x9d\x01\n\x14PushDecisionsRequest\x12\x12\n\nsidecar_id\x18\x01 \x01(\t\x12*\n\x06\x63ounts\x18\x02 \x03(\x0b\x32\x1a.holdfast.v1.DecisionCount\x12.\n\tdecisions\x18\x03 \x03(\x0b\x32\x1b.holdfast.v1.DecisionRecord\x12\x15\n\romitted_count\x18\x04 \x01(\x03\"d\n\rDecisionCount\x12#\n\x06reason\x18\x01 \x01(\x0e\x32\x13.holdfast.v1.Reason\x12\x1f\n\x04mode\x18\x02 \x01(\x0e\x32\x11.holdfast.v1.Mode\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"\xa2\x02\n\x0e\x44\x65\x63isionRecord\x12\x1a\n\x12\x64\x65\x63ided_at_unix_ms\x18\x01 \x01(\x03\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x0f\n\x07pool_id\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x14\n\x0coperation_id\x18\x06 \x01(\t\x12\x0e\n\x06\x61mount\x18\x07 \x01(\x03\x12\x16\n\x0egranted_amount\x18\x08 \x01(\x03\x12#\n\x06reason\x18\t \x01(\x0e\x32\x13.holdfast.v1.Reason\x12\x14\n\x0c\x64\x65nied_level\x18\n \x01(\t\x12\x1f\n\x04mode\x18\x0b \x01(\x0e\x32\x11.holdfast.v1.Mode\x12\x16\n\x0eretry_after_ms\x18\x0c \x01(\x03\"\x17\n\x15PushDecisionsResponse2\xb6\x01\n\rIngestService\x12M\n\nPushEvents\x12\x1e.holdfast.v1.PushEventsRequest\x1a\x1f.holdfast.v1.PushEventsResponse\x12V\n\rPushDecisions\x12!.holdfast.v1.PushDecisionsRequest\x1a\".holdfast.v1.PushDecisionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,17 +40,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTBATCH']._serialized_start=295
   _globals['_EVENTBATCH']._serialized_end=351
   _globals['_RECORDEDEVENT']._serialized_start=354
-  _globals['_RECORDEDEVENT']._serialized_end=495
-  _globals['_EVENTCHARGE']._serialized_start=497
-  _globals['_EVENTCHARGE']._serialized_end=601
-  _globals['_PUSHDECISIONSREQUEST']._serialized_start=604
-  _globals['_PUSHDECISIONSREQUEST']._serialized_end=761
-  _globals['_DECISIONCOUNT']._serialized_start=763
-  _globals['_DECISIONCOUNT']._serialized_end=863
-  _globals['_DECISIONRECORD']._serialized_start=866
-  _globals['_DECISIONRECORD']._serialized_end=1156
-  _globals['_PUSHDECISIONSRESPONSE']._serialized_start=1158
-  _globals['_PUSHDECISIONSRESPONSE']._serialized_end=1181
-  _globals['_INGESTSERVICE']._serialized_start=1184
-  _globals['_INGESTSERVICE']._serialized_end=1366
+  _globals['_RECORDEDEVENT']._serialized_end=511
+  _globals['_EVENTCHARGE']._serialized_start=513
+  _globals['_EVENTCHARGE']._serialized_end=617
+  _globals['_PUSHDECISIONSREQUEST']._serialized_start=620
+  _globals['_PUSHDECISIONSREQUEST']._serialized_end=777
+  _globals['_DECISIONCOUNT']._serialized_start=779
+  _globals['_DECISIONCOUNT']._serialized_end=879
+  _globals['_DECISIONRECORD']._serialized_start=882
+  _globals['_DECISIONRECORD']._serialized_end=1172
+  _globals['_PUSHDECISIONSRESPONSE']._serialized_start=1174
+  _globals['_PUSHDECISIONSRESPONSE']._serialized_end=1197
+  _globals['_INGESTSERVICE']._serialized_start=1200
+  _globals['_INGESTSERVICE']._serialized_end=1382
 # @@protoc_insertion_point(module_scope)

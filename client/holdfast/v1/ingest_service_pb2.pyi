@@ -37,16 +37,18 @@ class EventBatch(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[RecordedEvent, _Mapping]]] = ...) -> None: ...
 
 class RecordedEvent(_message.Message):
-    __slots__ = ("event", "accepted_at_unix_ms", "void", "charges")
+    __slots__ = ("event", "accepted_at_unix_ms", "void", "charges", "caller")
     EVENT_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     VOID_FIELD_NUMBER: _ClassVar[int]
     CHARGES_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
     event: _usage_service_pb2.UsageEvent
     accepted_at_unix_ms: int
     void: bool
     charges: _containers.RepeatedCompositeFieldContainer[EventCharge]
-    def __init__(self, event: _Optional[_Union[_usage_service_pb2.UsageEvent, _Mapping]] = ..., accepted_at_unix_ms: _Optional[int] = ..., void: _Optional[bool] = ..., charges: _Optional[_Iterable[_Union[EventCharge, _Mapping]]] = ...) -> None: ...
+    caller: str
+    def __init__(self, event: _Optional[_Union[_usage_service_pb2.UsageEvent, _Mapping]] = ..., accepted_at_unix_ms: _Optional[int] = ..., void: _Optional[bool] = ..., charges: _Optional[_Iterable[_Union[EventCharge, _Mapping]]] = ..., caller: _Optional[str] = ...) -> None: ...
 
 class EventCharge(_message.Message):
     __slots__ = ("meter_id", "quantity", "amount", "operation_id", "pool_id")

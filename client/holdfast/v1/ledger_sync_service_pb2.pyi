@@ -123,7 +123,7 @@ class DebitBatch(_message.Message):
     def __init__(self, debits: _Optional[_Iterable[_Union[Debit, _Mapping]]] = ...) -> None: ...
 
 class Debit(_message.Message):
-    __slots__ = ("sequence", "epoch", "account_id", "pool_id", "amount", "operation_id", "hold_id", "settled_at_unix_ms", "subject", "dimensions", "late", "over_hold_amount", "estimated", "mode", "allowance_amount", "fail_open_amount", "hold_age_ms", "windows", "quantities")
+    __slots__ = ("sequence", "epoch", "account_id", "pool_id", "amount", "operation_id", "hold_id", "settled_at_unix_ms", "subject", "dimensions", "late", "over_hold_amount", "estimated", "mode", "allowance_amount", "fail_open_amount", "hold_age_ms", "windows", "quantities", "caller")
     class QuantitiesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -150,6 +150,7 @@ class Debit(_message.Message):
     HOLD_AGE_MS_FIELD_NUMBER: _ClassVar[int]
     WINDOWS_FIELD_NUMBER: _ClassVar[int]
     QUANTITIES_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     epoch: int
     account_id: str
@@ -169,7 +170,8 @@ class Debit(_message.Message):
     hold_age_ms: int
     windows: _containers.RepeatedScalarFieldContainer[str]
     quantities: _containers.ScalarMap[str, int]
-    def __init__(self, sequence: _Optional[int] = ..., epoch: _Optional[int] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., operation_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., settled_at_unix_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Iterable[_Union[Dimension, _Mapping]]] = ..., late: _Optional[bool] = ..., over_hold_amount: _Optional[int] = ..., estimated: _Optional[bool] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., allowance_amount: _Optional[int] = ..., fail_open_amount: _Optional[int] = ..., hold_age_ms: _Optional[int] = ..., windows: _Optional[_Iterable[str]] = ..., quantities: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    caller: str
+    def __init__(self, sequence: _Optional[int] = ..., epoch: _Optional[int] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., operation_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., settled_at_unix_ms: _Optional[int] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Iterable[_Union[Dimension, _Mapping]]] = ..., late: _Optional[bool] = ..., over_hold_amount: _Optional[int] = ..., estimated: _Optional[bool] = ..., mode: _Optional[_Union[_decision_pb2.Mode, str]] = ..., allowance_amount: _Optional[int] = ..., fail_open_amount: _Optional[int] = ..., hold_age_ms: _Optional[int] = ..., windows: _Optional[_Iterable[str]] = ..., quantities: _Optional[_Mapping[str, int]] = ..., caller: _Optional[str] = ...) -> None: ...
 
 class Dimension(_message.Message):
     __slots__ = ("key", "value")

@@ -302,7 +302,7 @@ class TraceUsageRequest(_message.Message):
     def __init__(self, trace_token: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class UsageTrace(_message.Message):
-    __slots__ = ("time_unix_ms", "value", "account_id", "pool_id", "operation_id", "hold_id", "entry_id", "grant_id", "meter_id", "subject", "dimensions", "sidecar_id", "event_source", "event_id")
+    __slots__ = ("time_unix_ms", "value", "account_id", "pool_id", "operation_id", "hold_id", "entry_id", "grant_id", "meter_id", "subject", "dimensions", "sidecar_id", "event_source", "event_id", "caller")
     class DimensionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -324,6 +324,7 @@ class UsageTrace(_message.Message):
     SIDECAR_ID_FIELD_NUMBER: _ClassVar[int]
     EVENT_SOURCE_FIELD_NUMBER: _ClassVar[int]
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
     time_unix_ms: int
     value: int
     account_id: str
@@ -338,7 +339,8 @@ class UsageTrace(_message.Message):
     sidecar_id: str
     event_source: str
     event_id: str
-    def __init__(self, time_unix_ms: _Optional[int] = ..., value: _Optional[int] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., operation_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., entry_id: _Optional[int] = ..., grant_id: _Optional[str] = ..., meter_id: _Optional[str] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., sidecar_id: _Optional[str] = ..., event_source: _Optional[str] = ..., event_id: _Optional[str] = ...) -> None: ...
+    caller: str
+    def __init__(self, time_unix_ms: _Optional[int] = ..., value: _Optional[int] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., operation_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., entry_id: _Optional[int] = ..., grant_id: _Optional[str] = ..., meter_id: _Optional[str] = ..., subject: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., sidecar_id: _Optional[str] = ..., event_source: _Optional[str] = ..., event_id: _Optional[str] = ..., caller: _Optional[str] = ...) -> None: ...
 
 class TraceUsageResponse(_message.Message):
     __slots__ = ("traces", "next_page_token")

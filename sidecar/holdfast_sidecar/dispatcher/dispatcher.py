@@ -67,12 +67,16 @@ class Dispatcher:
         decoder: Checks requests.
         ready: Tells whether decisions can be taken.
         usage: Reads the calls of UsageService.
+        caller_of: Names the caller by the `peer` of an item.
     """
 
-    def __init__(self, decoder: Decoder, ready: Callable[[], bool], usage: UsageCalls) -> None:
+    def __init__(
+        self, decoder: Decoder, ready: Callable[[], bool], usage: UsageCalls, caller_of: Callable[[str], str]
+    ) -> None:
         self._decoder = decoder
         self._ready = ready
         self._usage = usage
+        self._caller_of = caller_of
         self._event_items: deque[Item] = deque()
         self._unary = (
             _reader(pb.CheckRequest.FromString, decoder.check),
@@ -90,10 +94,11 @@ class Dispatcher:
         calls: list[Call] = []
         replies: list[Reply] = []
         for item in items:
-            call_id, method, payload, _peer, deadline_ns = item
+            call_id, method, payload, peer, deadline_ns = item
             try:
                 if method < _EXECUTE:
-                    calls.append(Call(call_id, [self._unary[method](payload)], False, deadline_ns))
+                    operation = self._unary[method](payload)
+                    calls.append(Call(call_id, [operation], False, deadline_ns, caller=self._caller_of(peer)))
                 elif method == _REPORT_EVENTS:
                     self._event_items.append(item)
                 else:
@@ -117,10 +122,10 @@ class Dispatcher:
         replies: list[Reply] = []
         left_bytes = EVENT_ROUND_BYTES
         while self._event_items and left_bytes > 0:
-            call_id, method, payload, caller, deadline_ns = self._event_items.popleft()
+            call_id, method, payload, peer, deadline_ns = self._event_items.popleft()
             left_bytes -= len(payload)
             try:
-                operations, form = self._usage.read(method - _USAGE, payload, caller)
+                operations, form = self._usage.read(method - _USAGE, payload, peer)
             except Invalid as problem:
                 replies.append(_fault(call_id, fault_of(problem)))
             except Refusal as refusal:
@@ -128,7 +133,7 @@ class Dispatcher:
             except DecodeError:
                 replies.append(_fault(call_id, GARBAGE))
             else:
-                calls.append(Call(call_id, operations, False, deadline_ns, form))
+                calls.append(Call(call_id, operations, False, deadline_ns, form, caller=self._caller_of(peer)))
         return calls, replies
 
     def encode(self, call: Call) -> Reply:
@@ -152,15 +157,15 @@ class Dispatcher:
         return _fault(call.call_id, fault)
 
     def _decode_framed(self, item: Item, calls: list[Call], replies: list[Reply]) -> None:
-        call_id, method, payload, caller, deadline_ns = item
+        call_id, method, payload, peer, deadline_ns = item
         if method >= _USAGE:
-            operations, form = self._usage.read(method - _USAGE, payload, caller)
-            calls.append(Call(call_id, operations, False, deadline_ns, form))
+            operations, form = self._usage.read(method - _USAGE, payload, peer)
+            calls.append(Call(call_id, operations, False, deadline_ns, form, caller=self._caller_of(peer)))
         elif method == _HEALTH:
             replies.append(self._health(call_id, payload))
         elif method == _EXECUTE:
             operations, linked = self._decoder.execute(pb.ExecuteRequest.FromString(payload))
-            calls.append(Call(call_id, operations, linked, deadline_ns, Form.EXECUTE))
+            calls.append(Call(call_id, operations, linked, deadline_ns, Form.EXECUTE, caller=self._caller_of(peer)))
         else:
             assert method == _SESSION
             request = pb.SessionRequest.FromString(payload)
@@ -170,7 +175,8 @@ class Dispatcher:
                 replies.append((call_id, _OK, session_error(request.message_id, fault_of(problem))))
                 return
             # The stream's deadline is not that of its messages.
-            calls.append(Call(call_id, operations, linked, 0, Form.SESSION, request.message_id))
+            caller = self._caller_of(peer)
+            calls.append(Call(call_id, operations, linked, 0, Form.SESSION, request.message_id, caller))
 
     def _health(self, call_id: int, payload: bytes) -> Reply:
         service = health_pb2.HealthCheckRequest.FromString(payload).service

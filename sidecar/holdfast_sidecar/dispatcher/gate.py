@@ -10,9 +10,9 @@ Upstream: `usage.py` with the transport's `peer`. Buckets are kept in memory: a 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Protocol
 
+from holdfast_sidecar.dispatcher.callers import Known, end_of, hash_of, identity_of, token_of
 from holdfast_sidecar.dispatcher.faults import RETRY_AFTER, Refusal
 from holdfast_sidecar.engine.amounts import NS_PER_MS
 from holdfast_sidecar.engine.gcra import Gcra
@@ -21,7 +21,6 @@ from holdfast_sidecar.engine.operations import Fault, FaultCode
 MAX_BUCKETS = 10_000
 """Callers without a credential whose bucket is kept; the one that called longest ago goes first."""
 SECOND_MS = 1_000
-SCHEME = "bearer "
 
 _UNKNOWN = Fault(
     FaultCode.UNAUTHENTICATED,
@@ -31,20 +30,8 @@ _UNKNOWN = Fault(
 _FORBIDDEN = Fault(FaultCode.PERMISSION_DENIED, "PERMISSION_DENIED", "the credential may name its own account alone")
 
 
-class Listed(Protocol):
+class Listed(Known, Protocol):
     """What a credential says; see `credentials.Credential`."""
-
-    @property
-    def token_sha256(self) -> str:
-        """Hexadecimal hash of its token; empty: it is known otherwise."""
-
-    @property
-    def uid(self) -> int | None:
-        """Uid on the Unix socket."""
-
-    @property
-    def address(self) -> str:
-        """Address on TCP."""
 
     @property
     def account_id(self) -> str:
@@ -91,7 +78,7 @@ class Gate:
                 rate, burst = credential.calls_per_s, 0
             if credential.burst is not None:
                 burst = credential.burst
-            self._listed[_identity(credential)] = _Caller(credential.account_id, _bucket(rate, burst))
+            self._listed[identity_of(credential)] = _Caller(credential.account_id, _bucket(rate, burst))
 
     def admit(self, peer: str) -> str:
         """Counts a call; returns the one account that it may name, empty for any.
@@ -115,14 +102,14 @@ class Gate:
     def _caller(self, peer: str) -> _Caller:
         connection, _, authorization = peer.partition(" ")
         if authorization and self._listed:
-            found = self._listed.get(_hash_of(authorization))
+            found = self._listed.get(hash_of(token_of(authorization)))
         else:
-            found = self._listed.get(_end_of(connection))
+            found = self._listed.get(end_of(connection))
         if found is not None:
             return found
         if self._listed:
             raise Refusal(_UNKNOWN)
-        return self._other(_end_of(connection))
+        return self._other(end_of(connection))
 
     def _other(self, end: str) -> _Caller:
         caller = self._others.get(end)
@@ -152,22 +139,3 @@ def _too_often(retry_ms: int) -> Fault:
         f"too many calls; the next one in {retry_ms} ms",
         ((RETRY_AFTER, str(retry_ms)),),
     )
-
-
-def _identity(credential: Listed) -> str:
-    if credential.token_sha256:
-        return credential.token_sha256
-    return f"tcp:{credential.address}" if credential.uid is None else f"unix:uid={credential.uid}"
-
-
-def _hash_of(authorization: str) -> str:
-    token = authorization[len(SCHEME) :].strip() if authorization[: len(SCHEME)].lower() == SCHEME else ""
-    return sha256(token.encode()).hexdigest()
-
-
-def _end_of(connection: str) -> str:
-    """Returns who is at the other end, whatever the process or port."""
-    if connection.startswith("unix:"):
-        return connection.partition(",")[0]
-    host, _, _port = connection.removeprefix("tcp:").rpartition(":")
-    return f"tcp:{host.strip('[]')}"

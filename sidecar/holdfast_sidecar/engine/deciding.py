@@ -63,6 +63,7 @@ class Deciding:
         self._now_unix_ms = 0
         self._holds_refused = False
         self._may_wait = False
+        self._caller = ""
         self._peeking = False
         """Whether what is decided on is a Check, which waits for no rights."""
         self._denied = False
@@ -279,4 +280,5 @@ class Deciding:
             allowance_amount=unleased.allowance_amount,
             fail_open_amount=unleased.fail_open_amount,
             windows=windows,
+            caller=self._caller,
         )

@@ -87,6 +87,7 @@ class Decisions(Reserving, Extending, Settling, EventTaking, Reading):
     def decide_all(self, call: Call, may_wait: bool) -> Wait | None:
         """Decides the operations of a call that have no result yet, in order; stops at the first that must wait."""
         self._may_wait = may_wait
+        self._caller = call.caller
         results = call.results
         for operation in call.operations[len(results) :]:
             kind = type(operation)
@@ -103,6 +104,7 @@ class Decisions(Reserving, Extending, Settling, EventTaking, Reading):
     def decide_linked(self, call: Call, may_wait: bool) -> Wait | None:
         """Decides all operations of a call or carries none out."""
         self._may_wait = may_wait
+        self._caller = call.caller
         self._changes.begin_linked()
         observed_count = self._rated.observed_count
         for operation in call.operations:

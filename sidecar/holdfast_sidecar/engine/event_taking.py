@@ -73,7 +73,7 @@ class EventTaking(Charging):
         if closed is not None:
             return closed
         rejected = list(op.rejected)
-        accepted = event_wire.accepted_at(self._now_unix_ms)
+        accepted = event_wire.accepted(self._now_unix_ms, self._caller)
         known = self._event_log.find([void.name for void in op.names])
         entries: list[bytes] = []
         for void in op.names:
@@ -131,7 +131,7 @@ class EventTaking(Charging):
 
     def _take_in(self, fresh: list[UsageEvent], known: dict[bytes, KnownEvent], charges: dict[int, bytes]) -> None:
         log = self._event_log
-        accepted = event_wire.accepted_at(self._now_unix_ms)
+        accepted = event_wire.accepted(self._now_unix_ms, self._caller)
         entry, remember = event_wire.entry, log.remember
         entries: list[bytes] = []
         corrections: list[bytes] = []

@@ -210,6 +210,8 @@ class Call:
     """How the dispatcher frames the answer; means nothing here."""
     message_id: int = 0
     """The dispatcher's too."""
+    caller: str = ""
+    """Who makes it, in short, for the debits that it comes to; no decision depends on it."""
     results: list[Result] = field(default_factory=list)
     wait_until_ns: int = 0
     waits_for: Key | None = None

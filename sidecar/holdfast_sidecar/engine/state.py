@@ -228,6 +228,7 @@ class Debit:
     hold_age_ms: int = 0
     windows: tuple[str, ...] = ()
     quantities: Quantities = ()
+    caller: str = ""
 
 
 @dataclass(slots=True)

@@ -305,6 +305,8 @@ def encode_debit(debit: Debit) -> Row:
     if debit.hold_age_ms:
         record.hold_age_ms = debit.hold_age_ms
     record.mode = debit.mode  # type: ignore[assignment]  # the engine keeps the enum's number
+    if debit.caller:
+        record.caller = debit.caller
     payload = record.SerializeToString()
     # As in a hold.
     if debit.dimensions:

@@ -100,6 +100,7 @@ def make_debit(sequence: int, pool: Pool, amount: int = 60) -> Debit:
         7,
         True,
         1,
+        caller="uid:1000",
     )
 
 
