@@ -3,6 +3,7 @@
 https://connectrpc.com/docs/protocol. Bodies are protobuf's JSON: int64 as strings, names in camel case.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -18,6 +19,9 @@ from holdfast_ledger.services import Service
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MAX_JSON_DEPTH = 32
+
+BODY_TIMEOUT_S = 30
+"""For a whole body to come: who sends it byte by byte holds a connection and memory."""
 
 
 def call_routes(services: list[Service], gate: Gate) -> list[web.RouteDef]:
@@ -38,7 +42,11 @@ def _handler(method: MethodDescriptor, servicer: object, gate: Gate) -> Handler:
         if http_request.content_type != "application/json":
             # A page of another site can send any other type without being asked for leave by the browser.
             return web.Response(status=415, text="the body is to be application/json")
-        body = await http_request.read()
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                body = await http_request.read()
+        except TimeoutError:
+            return web.Response(status=408, text=f"the body did not come within {BODY_TIMEOUT_S} s")
         try:
             request = json_format.Parse(body, request_class(), max_recursion_depth=MAX_JSON_DEPTH)
         except (json_format.ParseError, UnicodeDecodeError, RecursionError) as fault:

@@ -47,7 +47,7 @@ class ConsoleFiles:
         if not self._files:
             return web.Response(status=404, text=_NOT_BUILT)
         if path not in self._files:
-            if PurePosixPath(path).suffix or path.startswith(f"{_HASHED_FOLDER}/"):
+            if _would_be_file(path):
                 raise web.HTTPNotFound
             path = "index.html"
         kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
@@ -57,6 +57,15 @@ class ConsoleFiles:
         )
         response.enable_compression()
         return response
+
+
+def _would_be_file(path: str) -> bool:
+    """Whether a path names a file: below the hashed ones, or with an ending beside `index.html`.
+
+    Views are elsewhere, and may have names with dots in their paths, such as /accounts/a.b.
+    """
+    folder, _, name = path.rpartition("/")
+    return path.startswith(f"{_HASHED_FOLDER}/") or (not folder and bool(PurePosixPath(name).suffix))
 
 
 def _with_charset(kind: str) -> str:

@@ -8,6 +8,12 @@ from holdfast_ledger.http.calls import call_routes
 from holdfast_ledger.http.pages import ConsoleFiles, with_headers
 from holdfast_ledger.services import Service
 
+IDLE_S = 75
+"""For how long a connection may be without a whole request: proxies keep theirs for a minute."""
+
+LINGER_S = 2
+"""For how long the rest of a body that was refused is read, so that its sender comes to read the answer."""
+
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -24,7 +30,13 @@ class HttpServer:
         application = web.Application(middlewares=middlewares, client_max_size=max_body_bytes)
         application.add_routes(call_routes(services, gate))
         application.router.add_get("/{path:.*}", ConsoleFiles().serve)
-        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=IDLE_S,
+            lingering_time=LINGER_S,
+        )
         self.port = 0
 
     async def start(self) -> None:

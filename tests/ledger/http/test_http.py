@@ -1,5 +1,7 @@
 """HTTP/JSON over a real socket: the same calls, faults and rules as over gRPC, and what browsers are told."""
 
+import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,8 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from holdfast.v1 import access_service_pb2 as access
 from holdfast.v1 import access_service_pb2_grpc as access_grpc
+from holdfast_ledger.http import calls
+from holdfast_ledger.http import server as http_server
+from holdfast_ledger.http.pages import ConsoleFiles, with_headers
+from yarl import URL
 
 from tests.ledger.harness import Ledger, running
 
@@ -126,3 +135,56 @@ async def test_json_is_that_of_protobuf(tmp_path: Path) -> None:
             assert json.loads(await answer.text()) == {}
         status, told = await post(session, f"/{LEDGER}/ListAccounts", {"pageSize": "lots"})
         assert (status, told["reason"]) == (400, "BAD_MESSAGE")
+
+
+async def test_a_view_may_have_a_dot_in_its_path_and_a_file_that_is_not_there_is_missed() -> None:
+    files = ConsoleFiles()
+    files._files = {"index.html": b"<p>console", "assets/a.js": b"1", "favicon.svg": b"<svg/>"}
+    application = web.Application(middlewares=[with_headers])
+    application.router.add_get("/{path:.*}", files.serve)
+    table = {
+        "/": (200, b"<p>console"),
+        "/accounts/a.b": (200, b"<p>console"),
+        "/accounts/a.b/pools/c.svg": (200, b"<p>console"),
+        "/favicon.svg": (200, b"<svg/>"),
+        "/assets/a.js": (200, b"1"),
+        "/assets/b.js": (404, b"Not Found"),
+        "/robots.txt": (404, b"Not Found"),
+        "/..%2F..%2Fetc%2Fpasswd": (200, b"<p>console"),
+        "/assets/..%2F..%2Ffigures.py": (404, b"Not Found"),
+    }
+    async with TestServer(application) as server, aiohttp.ClientSession() as session:
+        for path, (status, body) in table.items():
+            async with session.get(URL(f"http://127.0.0.1:{server.port}{path}", encoded=True)) as answer:
+                assert (answer.status, await answer.read()) == (status, body), path
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"POST /holdfast.v1.LedgerService/ListAccounts HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+        b"POST /holdfast.v1.LedgerService/ListAccounts HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+    ],
+    ids=["nothing", "half a head", "half a body"],
+)
+async def test_who_does_not_go_on_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    monkeypatch.setattr(http_server, "IDLE_S", 0.1)
+    monkeypatch.setattr(http_server, "LINGER_S", 0.1)
+    monkeypatch.setattr(calls, "BODY_TIMEOUT_S", 0.1)
+    async with running(tmp_path, http_listen="127.0.0.1:0") as ledger:
+        reader, writer = await asyncio.open_connection("127.0.0.1", ledger.server.http_port)
+        writer.write(sent)
+        answer = await asyncio.wait_for(reader.read(1_024), 60)
+        assert not answer or answer.startswith(b"HTTP/1.1 408")
+        writer.close()
+
+
+async def test_what_is_packed_is_bounded_when_it_is_unpacked(tmp_path: Path) -> None:
+    async with serving(tmp_path, max_message_bytes=65_536) as (_, session):
+        packed = gzip.compress(b'{"account_id": "' + b"x" * 10_000_000 + b'"}')
+        assert len(packed) < 65_536
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        async with session.post(f"/{LEDGER}/GetAccount", data=packed, headers=headers) as answer:
+            assert answer.status == 413
