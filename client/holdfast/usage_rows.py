@@ -72,6 +72,8 @@ class TraceRow:
     subject: str
     dimensions: Mapping[str, str]
     sidecar: str
+    caller: str
+    """Who made the call; empty: not known."""
     event_source: str
     event_id: str
 
@@ -200,6 +202,7 @@ def read_traces(answer: pb.TraceUsageResponse) -> list[TraceRow]:
             subject=trace.subject,
             dimensions=dict(trace.dimensions),
             sidecar=trace.sidecar_id,
+            caller=trace.caller,
             event_source=trace.event_source,
             event_id=trace.event_id,
         )

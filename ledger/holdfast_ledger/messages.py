@@ -147,6 +147,7 @@ def entry_message(pool: Pool, line: JournalLine) -> wire.Entry:
         hold_id=line.hold_id,
         replayed=line.replayed,
         correction_id=line.correction_id,
+        caller=line.caller,
     )
 
 

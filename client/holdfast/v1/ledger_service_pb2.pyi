@@ -216,7 +216,7 @@ class Grant(_message.Message):
     def __init__(self, grant_id: _Optional[str] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., amount: _Optional[int] = ..., category: _Optional[_Union[GrantCategory, str]] = ..., priority: _Optional[int] = ..., effective_at_unix_ms: _Optional[int] = ..., expires_at_unix_ms: _Optional[int] = ..., cost_amount: _Optional[int] = ..., cost_currency: _Optional[str] = ..., remaining: _Optional[int] = ..., state: _Optional[_Union[GrantState, str]] = ..., created_at_unix_ms: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ..., expired_amount: _Optional[int] = ..., rollover: _Optional[_Union[Rollover, _Mapping]] = ..., rolled_from: _Optional[str] = ..., refunded_amount: _Optional[int] = ...) -> None: ...
 
 class Entry(_message.Message):
-    __slots__ = ("entry_id", "type", "account_id", "pool_id", "from_book", "to_book", "amount", "grant_id", "posted_at_unix_ms", "sidecar_id", "epoch", "sequence", "operation_id", "hold_id", "replayed", "correction_id")
+    __slots__ = ("entry_id", "type", "account_id", "pool_id", "from_book", "to_book", "amount", "grant_id", "posted_at_unix_ms", "sidecar_id", "epoch", "sequence", "operation_id", "hold_id", "replayed", "correction_id", "caller")
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -233,6 +233,7 @@ class Entry(_message.Message):
     HOLD_ID_FIELD_NUMBER: _ClassVar[int]
     REPLAYED_FIELD_NUMBER: _ClassVar[int]
     CORRECTION_ID_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
     entry_id: int
     type: EntryType
     account_id: str
@@ -249,7 +250,8 @@ class Entry(_message.Message):
     hold_id: str
     replayed: bool
     correction_id: str
-    def __init__(self, entry_id: _Optional[int] = ..., type: _Optional[_Union[EntryType, str]] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., from_book: _Optional[str] = ..., to_book: _Optional[str] = ..., amount: _Optional[int] = ..., grant_id: _Optional[str] = ..., posted_at_unix_ms: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., operation_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., replayed: _Optional[bool] = ..., correction_id: _Optional[str] = ...) -> None: ...
+    caller: str
+    def __init__(self, entry_id: _Optional[int] = ..., type: _Optional[_Union[EntryType, str]] = ..., account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., from_book: _Optional[str] = ..., to_book: _Optional[str] = ..., amount: _Optional[int] = ..., grant_id: _Optional[str] = ..., posted_at_unix_ms: _Optional[int] = ..., sidecar_id: _Optional[str] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., operation_id: _Optional[str] = ..., hold_id: _Optional[str] = ..., replayed: _Optional[bool] = ..., correction_id: _Optional[str] = ..., caller: _Optional[str] = ...) -> None: ...
 
 class Correction(_message.Message):
     __slots__ = ("correction_id", "account_id", "pool_id", "operation_id", "amount", "posted_at_unix_ms")

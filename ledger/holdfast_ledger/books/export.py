@@ -71,6 +71,7 @@ COLUMNS: tuple[tuple[str, type, Callable[[ExportLine], Cell]], ...] = (
     ("late", bool, lambda x: bool(x.late)),
     ("estimated", bool, lambda x: bool(x.estimated)),
     ("over_hold_amount", int, lambda x: x.over_hold_amount),
+    ("caller", str, lambda x: x.caller),
 )
 """Name, type and value of each column; 0 and "" where there is nothing."""
 

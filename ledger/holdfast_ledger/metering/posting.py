@@ -42,6 +42,9 @@ from holdfast_ledger.store.metering_rows import (
 METERING = "holdfast:metering"
 """Id of the pseudo sidecar that makes metering's debits; no sidecar may say Hello with it."""
 
+METERING_CALLER = "ledger:metering"
+"""Who calls in these debits: the ledger itself."""
+
 DEBIT_WAIT_MS = 40 * 86_400_000
 """After which a correction is given up whose debit never came: longer than events may be late."""
 
@@ -273,6 +276,7 @@ def _debit(one: MeteredCharge, name: tuple[str, str], sidecar: Sidecar, sequence
         dimensions=[wire.Dimension(key=key, value=value) for key, value in dimensions.items()],
         late=late,
         mode=decision.MODE_CONNECTED,
+        caller=METERING_CALLER,
     )
 
 

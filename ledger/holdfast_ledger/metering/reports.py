@@ -21,6 +21,8 @@ from holdfast_ledger.validation import check_range
 
 ORIGIN = "ledger"
 MAX_EVENTS = 1_000
+MAX_CALLER_CHARACTERS = 64
+"""Of what is kept with each event of who reported it."""
 
 Name = tuple[str, str, str]
 
@@ -45,7 +47,8 @@ class Reports:
         unknown = await self._unknown({event.account_id for event in request.events})
         sieve = _Sieve(unknown)
         for place, event in enumerate(request.events):
-            sieve.take(place, event, event_fault(event, now_ms, self._terms), RecordedEvent(event=event))
+            recorded = RecordedEvent(event=event, caller=_caller())
+            sieve.take(place, event, event_fault(event, now_ms, self._terms), recorded)
         await self._keep(sieve, now_ms)
         return api.ReportEventsResponse(
             accepted_count=len(sieve.accepted), duplicate_count=sieve.duplicate_count, results=sieve.results
@@ -59,7 +62,8 @@ class Reports:
         sieve = _Sieve(unknown)
         for place, name in enumerate(request.events):
             event = api.UsageEvent(account_id=name.account_id, source=name.source, id=name.id)
-            sieve.take(place, event, limit_fault(event, void=True), RecordedEvent(event=event, void=True))
+            recorded = RecordedEvent(event=event, void=True, caller=_caller())
+            sieve.take(place, event, limit_fault(event, void=True), recorded)
         await self._keep(sieve, self._now_ms())
         return api.VoidEventsResponse(accepted_count=len(sieve.accepted), results=sieve.results)
 
@@ -103,6 +107,12 @@ class _Sieve:
 
     def _refuse(self, place: int, outcome: api.EventOutcome, fault: EventFault) -> None:
         self.results.append(api.EventResult(index=place, outcome=outcome, field=fault.field, message=fault.reason))
+
+
+def _caller() -> str:
+    """Returns whose events they are, as the contract tells it."""
+    credential_id = current_caller().credential_id
+    return f"credential:{credential_id}"[:MAX_CALLER_CHARACTERS] if credential_id else ""
 
 
 def _check_scope(account_ids: Iterable[str]) -> None:

@@ -245,6 +245,7 @@ def _row(debit: wire.Debit, amount: int, share: _Share, counted: Counted, now_ms
         debit.hold_age_ms,
         counted.keys,
         json.dumps(dict(sorted(quantities.items())), ensure_ascii=False) if quantities else "",
+        debit.caller,
     )
 
 

@@ -321,6 +321,7 @@ def _trace(row: Row) -> api.UsageTrace:
         subject=str(row["subject_path"]),
         dimensions=dict(zip(names, texts, strict=True)),
         sidecar_id=str(row["sidecar"]),
+        caller=str(row["who"]),
         event_source=str(row["origin"]),
         event_id=str(row["event"]),
     )

@@ -337,6 +337,7 @@ TRACE_COLUMNS: Final = {
     "names": "[]",
     "texts": "[]",
     "sidecar": "''",
+    "who": "''",
     "origin": "''",
     "event": "''",
 }
@@ -347,6 +348,7 @@ _COMMON: Final = {
     "subject_path": "toString(subject)",
     "names": "arrayMap(name -> toString(name), mapKeys(dimensions))",
     "texts": "mapValues(dimensions)",
+    "who": "toString(caller)",
 }
 _CHARGED: Final = {
     **_COMMON,

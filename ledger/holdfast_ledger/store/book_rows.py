@@ -169,6 +169,7 @@ class ExportLine(NamedTuple):
     late: int
     estimated: int
     over_hold_amount: int
+    caller: str
 
 
 class BookReader(Protocol):

@@ -67,6 +67,7 @@ _NUMBERS_OF_ENTRY = (
 _TEXTS_OF_ENTRY = (
     "c.correction_id", "d.operation_id", "s.sidecar_id", "d.hold_id", "d.subject", "d.dimensions", "d.quantities",
     "a.account_id", "p.pool_id", "p.currency", "g.grant_id", "g.cost_currency", "g.metadata", "g.rolled_from",
+    "d.caller",
 )  # fmt: skip
 _CANONICAL_FORM = "|".join(["%s"] * len(_NUMBERS_OF_ENTRY) + ["%s:%s"] * len(_TEXTS_OF_ENTRY))
 """Numbers in decimal, texts after their length in characters; what is not there is empty, its length too."""
@@ -88,7 +89,8 @@ _EXPORT = f"""SELECT e.entry_key, e.type, e.amount, e.posted_at_ms, {_EFFECT}, {
  coalesce(c.correction_id, ''), coalesce(d.operation_id, ''), coalesce(d.amount, 0), coalesce(s.sidecar_id, ''),
  coalesce(d.epoch, 0), coalesce(d.sequence, 0), CASE WHEN l.birth_epoch = 0 THEN 1 ELSE 0 END,
  coalesce(d.hold_id, ''), coalesce(d.settled_at_ms, 0), coalesce(d.subject, ''), coalesce(d.dimensions, '{{{{}}}}'),
- coalesce(d.quantities, ''), coalesce(d.late, 0), coalesce(d.estimated, 0), coalesce(d.over_hold_amount, 0)
+ coalesce(d.quantities, ''), coalesce(d.late, 0), coalesce(d.estimated, 0), coalesce(d.over_hold_amount, 0),
+ coalesce(d.caller, '')
  FROM entries e JOIN pools p ON p.pool_key = e.pool_key JOIN accounts a ON a.account_key = p.account_key
  LEFT JOIN grants g ON g.grant_key = e.grant_key LEFT JOIN debits d ON d.debit_key = e.debit_key
  LEFT JOIN corrections c ON c.correction_key = e.correction_key LEFT JOIN leases l ON l.lease_key = d.lease_key

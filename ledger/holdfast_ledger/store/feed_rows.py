@@ -42,6 +42,7 @@ class SpendLine(NamedTuple):
     late: int
     estimated: int
     over_hold_amount: int
+    caller: str
     used_at_ms: int
     """When it was spent; of no debit, when the line was posted."""
     subject: str
@@ -58,6 +59,7 @@ class QuantityLine(NamedTuple):
     lease_key: int
     operation_id: str
     hold_id: str
+    caller: str
     posted_at_ms: int
     used_at_ms: int
     subject: str

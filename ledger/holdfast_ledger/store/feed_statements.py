@@ -86,7 +86,7 @@ class SqlFeedReader(ABC):
         sql = f"""SELECT e.entry_key, e.type, e.pool_key, coalesce(e.grant_key, 0), e.amount, e.posted_at_ms,
             coalesce(c.correction_id, ''), coalesce(d.debit_key, 0), coalesce(d.operation_id, ''),
             coalesce(d.hold_id, ''), coalesce(d.lease_key, 0), coalesce(d.epoch, 0), coalesce(d.sequence, 0),
-            coalesce(d.late, 0), coalesce(d.estimated, 0), coalesce(d.over_hold_amount, 0),
+            coalesce(d.late, 0), coalesce(d.estimated, 0), coalesce(d.over_hold_amount, 0), coalesce(d.caller, ''),
             coalesce({_USED}, e.posted_at_ms), coalesce(d.subject, ''), coalesce(d.dimensions, ''), {_COUNTS}
             FROM entries e LEFT JOIN debits d ON d.debit_key = e.debit_key
             LEFT JOIN corrections c ON c.correction_key = e.correction_key
@@ -95,8 +95,8 @@ class SqlFeedReader(ABC):
 
     def quantity_lines(self, after_key: int, until_key: int) -> list[QuantityLine]:
         """See `FeedReader`."""
-        sql = f"""SELECT d.debit_key, d.lease_key, d.operation_id, d.hold_id, d.posted_at_ms, {_USED}, d.subject,
-            d.dimensions, d.quantities FROM debits d
+        sql = f"""SELECT d.debit_key, d.lease_key, d.operation_id, d.hold_id, d.caller, d.posted_at_ms, {_USED},
+            d.subject, d.dimensions, d.quantities FROM debits d
             WHERE d.debit_key > ? AND d.debit_key <= ? AND {_QUANTITIES} ORDER BY d.debit_key"""
         return [QuantityLine._make(row) for row in self._rows(sql, after_key, until_key)]
 

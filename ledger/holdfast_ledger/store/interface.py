@@ -515,6 +515,8 @@ class DebitRow(NamedTuple):
     """A JSON list of the keys of windows; empty: none."""
     quantities: str = ""
     """A JSON object of numbers; empty: not told."""
+    caller: str = ""
+    """Who made the call that it comes of; empty: not known."""
 
 
 class EntryRow(NamedTuple):
@@ -642,6 +644,7 @@ class JournalLine(NamedTuple):
     hold_id: str
     replayed: bool
     correction_id: str
+    caller: str
 
 
 class BookLine(NamedTuple):

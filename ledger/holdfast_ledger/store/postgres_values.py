@@ -23,7 +23,7 @@ TEXT_COLUMNS = frozenset(
         "operation_id", "hold_id", "subject", "dimensions", "reason", "display_name", "budget_id",
         "share_of_budget_id", "currency", "pool_id", "match", "alert_bps", "limit_id", "meters",
         "windows", "quantities", "account_id", "origin", "meter_id", "source", "path", "version", "claim", "error",
-        "product",
+        "product", "caller",
     )
 )  # fmt: skip
 """Columns of text in the tables that take many rows at once."""

@@ -87,7 +87,8 @@ _LEASE = """SELECT l.sidecar_key, l.birth_epoch, l.pool_key, l.granted_total, l.
  FROM leases l JOIN sidecars s USING (sidecar_key) """
 _JOURNAL = f"""SELECT e.entry_key, e.type, coalesce(g.grant_id, ''), e.amount, e.posted_at_ms,
  coalesce(s.sidecar_id, ''), coalesce(d.epoch, 0), coalesce(d.sequence, 0), coalesce(d.operation_id, ''),
- coalesce(d.hold_id, ''), CASE WHEN l.birth_epoch = {REPLAY_LIFE} THEN 1 ELSE 0 END, coalesce(c.correction_id, '')
+ coalesce(d.hold_id, ''), CASE WHEN l.birth_epoch = {REPLAY_LIFE} THEN 1 ELSE 0 END, coalesce(c.correction_id, ''),
+ coalesce(d.caller, '')
  FROM entries e LEFT JOIN grants g USING (grant_key) LEFT JOIN debits d ON d.debit_key = e.debit_key
  LEFT JOIN corrections c USING (correction_key)
  LEFT JOIN leases l USING (lease_key) LEFT JOIN sidecars s USING (sidecar_key) """
@@ -325,7 +326,7 @@ class SqlReader(
     def _journal(self, where: str, *values: Value) -> list[JournalLine]:
         tail = "AND e.entry_key > ? ORDER BY e.entry_key LIMIT ?"
         rows = self._rows(f"{_JOURNAL} {where} {tail}", *values)
-        return [JournalLine(*(row[0], EntryType(row[1]), *row[2:10], bool(row[10]), row[11])) for row in rows]
+        return [JournalLine(*(row[0], EntryType(row[1]), *row[2:10], bool(row[10]), *row[11:])) for row in rows]
 
     def journal(self, pool_key: int, after_key: int, limit: int) -> list[JournalLine]:
         """See `Reader`."""

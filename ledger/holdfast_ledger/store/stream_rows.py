@@ -29,6 +29,7 @@ class StreamedDebit(NamedTuple):
     late: int
     over_hold_amount: int
     estimated: int
+    caller: str
 
 
 class StreamedEntry(NamedTuple):

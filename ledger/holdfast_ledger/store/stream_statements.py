@@ -7,7 +7,7 @@ from holdfast_ledger.store.stream_rows import StreamedDebit, StreamedEntry
 
 _DEBITS = """SELECT d.debit_key, a.account_id, p.pool_id, p.currency, d.amount, d.operation_id, d.hold_id, d.subject,
  d.dimensions, d.quantities, d.settled_at_ms, d.posted_at_ms, s.sidecar_id, d.epoch, d.sequence, d.late,
- d.over_hold_amount, d.estimated
+ d.over_hold_amount, d.estimated, d.caller
  FROM debits d JOIN accounts a ON a.account_key = d.account_key JOIN leases l ON l.lease_key = d.lease_key
  JOIN pools p ON p.pool_key = l.pool_key JOIN sidecars s ON s.sidecar_key = l.sidecar_key
  WHERE d.debit_key > ? AND d.debit_key <= ? ORDER BY d.debit_key LIMIT ?"""

@@ -42,6 +42,7 @@ def debit_record(row: StreamedDebit) -> Record:
         "quantities": {name: str(value) for name, value in json.loads(row.quantities or "{}").items()},
         "settled_at": _rfc_3339(row.settled_at_ms),
         "sidecar_id": row.sidecar_id,
+        "caller": row.caller,
         "epoch": row.epoch,
         "sequence": row.sequence,
         "late": bool(row.late),

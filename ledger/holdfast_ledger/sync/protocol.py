@@ -26,6 +26,7 @@ INSTANCE_BYTES = 16
 RESERVED = "holdfast:"
 """Begins ids of what the ledger itself debits under; no sidecar has one."""
 MAX_VERSION_BYTES = 128
+MAX_CALLER_BYTES = 64
 MAX_HOLD_TTL_MS = 31 * 24 * 3_600_000
 """A month: longer than any piece of work, and a bound on how long a lost sidecar keeps rights from the others."""
 
@@ -243,6 +244,8 @@ def check_debit(debit: wire.Debit, field_path: str, epoch: int) -> None:
         raise InvalidArgument(f"{field_path}.allowance_amount", "is with fail_open_amount more than amount")
     if not debit.operation_id:
         raise InvalidArgument(f"{field_path}.operation_id", "is empty")
+    if len(debit.caller.encode()) > MAX_CALLER_BYTES:
+        raise InvalidArgument(f"{field_path}.caller", f"is longer than {MAX_CALLER_BYTES} bytes")
 
 
 def ask(request: wire.LeaseRequest) -> Ask:

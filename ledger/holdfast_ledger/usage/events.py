@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+from pyarrow import compute
 
 from holdfast_ledger.metering.batches import Content
-from holdfast_ledger.metering.columns import table_of
+from holdfast_ledger.metering.columns import told_by
 from holdfast_ledger.store.interface import Reader
 from holdfast_ledger.store.metering_rows import EventBatchRow
 from holdfast_ledger.usage.columns import insert, repeated
@@ -31,7 +32,7 @@ INSERT_TIMEOUT_MS = 60_000
 
 _SAID = """batch_key, position, batch_no, name_hash, content_hash, account_id, source, id, type, accepted_at, subject,
 dimensions, quantities, corrects_id, `charges.meter_id`, `charges.quantity`, `charges.amount`, `charges.operation_id`,
-`charges.pool_id`, origin"""
+`charges.pool_id`, origin, caller"""
 
 _JUDGE_EVENTS = f"""INSERT INTO judged ({_SAID}, time, outcome)
 WITH known AS (
@@ -63,7 +64,7 @@ WITH voids AS (
         arrivals.corrects_id AS id, '' AS type, fromUnixTimestamp64Milli(accepted_at_ms, 'UTC') AS accepted_at,
         '' AS subject, map() AS dimensions, map() AS quantities, '' AS corrects_id, [] AS `charges.meter_id`,
         [] AS `charges.quantity`, [] AS `charges.amount`, [] AS `charges.operation_id`, [] AS `charges.pool_id`,
-        origin, 'corrected' AS kind
+        origin, caller, 'corrected' AS kind
     FROM arrivals WHERE arrivals.corrects_id != '' AND (batch_key, position) IN (
         SELECT batch_key, position FROM judged WHERE outcome = 'counted')
 )
@@ -108,12 +109,12 @@ _KEEP = (
 """What is kept of a turn's events, by table."""
 
 _USED = """row_id, batch_no, time, posted_at, account_id, pool_id, meter_id, quantity, source, subject, dimensions,
-operation_id, event_source, event_id"""
+operation_id, event_source, event_id, caller"""
 
 _COUNTED = """toUInt64(name_hash) AS row_id, batch_no, time, accepted_at AS posted_at, account_id, {pool} AS pool_id,
 {meter} AS meter_id, if(outcome = 'counted', {quantity}, -{quantity}) AS quantity,
 if(outcome = 'counted', 'event', 'void') AS source, subject, dimensions, {operation} AS operation_id,
-judged.source AS event_source, id AS event_id"""
+judged.source AS event_source, id AS event_id, caller"""
 
 _CHARGED = _COUNTED.format(
     pool="`charges.pool_id`",
@@ -186,9 +187,10 @@ def _whole(tables: list[pa.Table]) -> pa.Table | None:
 
 
 def _arrived(batch: EventBatchRow, batch_no: int) -> pa.Table:
-    events = table_of(Content(batch.content_kind), batch.content)
+    events = told_by(Content(batch.content_kind), batch.content)
     count = events.num_rows
-    said = {name: events.column(name) for name in events.column_names if name != "charges"}
+    said = {name: events.column(name) for name in events.column_names if name not in ("charges", "caller")}
+    callers = events.column("caller")
     return pa.table(
         {
             **said,
@@ -198,6 +200,7 @@ def _arrived(batch: EventBatchRow, batch_no: int) -> pa.Table:
             "position": pa.array(range(count), pa.uint32()),
             "batch_no": repeated(batch_no, count),
             "origin": pa.array([batch.origin] * count, pa.string()),
+            "caller": compute.if_else(compute.equal(callers, ""), batch.origin, callers),
         }
     )
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from holdfast_ledger.metering.posting import METERING_CALLER
 from holdfast_ledger.store.feed_rows import QuantityLine
 from holdfast_ledger.store.metering_rows import MeteredChange
 from holdfast_ledger.usage.columns import numbers, repeated, texts, times, unsigned
@@ -29,6 +30,7 @@ class _Usage(NamedTuple):
     operation_id: str = ""
     hold_id: str = ""
     sidecar_id: str = ""
+    caller: str = ""
 
 
 _TIMES = ("time", "posted_at")
@@ -77,6 +79,7 @@ def _of_debit(debit: QuantityLine, names: Names) -> list[_Usage]:
             debit.operation_id,
             debit.hold_id,
             lease.sidecar_id,
+            debit.caller,
         )
         for meter_id, quantity in quantities.items()
         if quantity
@@ -95,6 +98,7 @@ def _of_change(change: MeteredChange) -> _Usage:
         "metered",
         change.subject,
         change.dimensions,
+        caller=METERING_CALLER,
     )
 
 

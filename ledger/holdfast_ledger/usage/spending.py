@@ -107,6 +107,7 @@ def _of_debits(lines: Sequence[SpendLine], names: Names) -> dict[str, pa.Array]:
         "operation_id": texts([line.operation_id for line in lines]),
         "hold_id": texts([line.hold_id for line in lines]),
         "sidecar_id": texts([lease.sidecar_id if lease else "" for lease in leases]),
+        "caller": texts([line.caller for line in lines]),
         "epoch": unsigned([line.epoch for line in lines]),
         "sequence": unsigned([line.sequence for line in lines]),
         "late": pa.array([line.late for line in lines], pa.uint8()),

@@ -87,6 +87,7 @@ TAMPERING = {
     "a debit's operation": (["UPDATE debits SET operation_id = 'op-x' WHERE debit_key = 3"], 4),
     "a debit's dimensions": (['UPDATE debits SET dimensions = \'{"model": "x"}\' WHERE debit_key = 4'], 4),
     "a debit's subject": (["UPDATE debits SET subject = 'team/bob' WHERE debit_key = 1"], 1),
+    "a debit's caller": (["UPDATE debits SET caller = 'uid:0' WHERE debit_key = 1"], 1),
     "a debit's hold": (["UPDATE debits SET hold_id = 'other' WHERE debit_key = 1"], 1),
     "a debit's settling": (["UPDATE debits SET settled_at_ms = 5 WHERE debit_key = 5"], 6),
     "a debit's sidecar": (["UPDATE sidecars SET sidecar_id = 'other'"], 1),

@@ -7,7 +7,7 @@ import pytest
 from holdfast.v1.ingest_service_pb2 import EventBatch, EventCharge, RecordedEvent
 from holdfast.v1.usage_service_pb2 import UsageEvent
 from holdfast_ledger.metering.batches import MAX_PLAIN_BYTES, BadBatch, Content, pack_events, unpack_events
-from holdfast_ledger.metering.columns import EVENT_COLUMNS, events_table, pack_columns, table_of
+from holdfast_ledger.metering.columns import CALLER, EVENT_COLUMNS, events_table, pack_columns, table_of, told_by
 
 EVENTS = [
     RecordedEvent(
@@ -37,6 +37,18 @@ def test_both_kinds_make_the_same_table() -> None:
     table.validate(full=True)
     assert table.schema.equals(EVENT_COLUMNS)
     assert table_of(Content.COLUMNS, pack_columns(table)).equals(table)
+
+
+def test_who_reported_an_event_is_told_beside_it() -> None:
+    """No file says so; the same event of another caller is the same event."""
+    said = RecordedEvent(event=EVENTS[1].event, caller="uid:1000")
+    told = told_by(Content.EVENTS, pack_events([said, VOID]))
+    assert told.column("caller").to_pylist() == ["uid:1000", ""]
+    file = pack_columns(table_of(Content.EVENTS, pack_events([said, VOID])))
+    assert told_by(Content.COLUMNS, file).column("caller").to_pylist() == ["", ""]
+    assert told_by(Content.COLUMNS, file).drop_columns("caller").equals(told.drop_columns("caller"))
+    for each in (told, told_by(Content.COLUMNS, file), told_by(Content.EVENTS, pack_events([]))):
+        assert each.schema.equals(EVENT_COLUMNS.append(CALLER))
 
 
 def test_the_keys_of_maps_are_in_order() -> None:

@@ -19,7 +19,7 @@ def test_an_event_is_counted_and_charged(meterage: Meterage) -> None:
     assert meterage.totals.counted_count == 4
     (line,) = [line for line in meterage.books.journal() if line.operation_id]
     assert line.operation_id.startswith("mt:")
-    assert (line.amount, line.sidecar_id) == (24, "holdfast:metering")
+    assert (line.amount, line.sidecar_id, line.caller) == (24, "holdfast:metering", "ledger:metering")
 
 
 def test_a_meter_counts_what_is_taken_in_while_it_is_there(meterage: Meterage) -> None:

@@ -134,11 +134,15 @@ def test_a_run_over_many_pools(opened: Books) -> None:
 
 def test_dimensions_and_flags_are_kept(opened: Books) -> None:
     opened.post(
-        debit(1, 5, dimensions=[{"key": "model", "value": 'g"€'}], late=True, over_hold_amount=2, estimated=True)
-    )
+        debit(
+            1, 5, dimensions=[{"key": "model", "value": 'g"€'}], late=True, over_hold_amount=2, estimated=True,
+            caller="uid:1000",
+        )
+    )  # fmt: skip
     connection = opened.store._writer  # type: ignore[attr-defined]  # no call reads them yet
-    row = connection.execute("SELECT dimensions, late, over_hold_amount, estimated, mode FROM debits").fetchone()
-    assert row == ('{"model": "g\\"€"}', 1, 2, 1, 1)
+    columns = "dimensions, late, over_hold_amount, estimated, mode, caller"
+    row = connection.execute(f"SELECT {columns} FROM debits").fetchone()
+    assert row == ('{"model": "g\\"€"}', 1, 2, 1, 1, "uid:1000")
 
 
 @pytest.mark.parametrize(

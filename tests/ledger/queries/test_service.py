@@ -42,6 +42,7 @@ async def spend(ledger: Ledger) -> None:
     debits = [
         debit(
             number, amount, hold_id="h", settled_at_unix_ms=START_MS, quantities={"input": 7}, subject="x/y",
+            caller=f"uid:{number}",
             dimensions=[wire.Dimension(key="model", value="m"), wire.Dimension(key="team", value=f"t{number}")],
         )
         for number, amount in ((1, 30), (2, 12))
@@ -80,11 +81,15 @@ async def test_from_a_debit_to_its_figure_and_back(tmp_path: Path) -> None:
         assert {name: trace.value for name, trace in traces.items()} == {"op-1": 30, "op-2": 12}
         trace = traces["op-1"]
         assert (trace.sidecar_id, trace.hold_id, trace.grant_id, trace.subject) == ("s", "h", "g", "x/y")
+        assert {name: trace.caller for name, trace in traces.items()} == {"op-1": "uid:1", "op-2": "uid:2"}
         assert trace.entry_id > 0
         assert dict(trace.dimensions) == {"model": "m", "team": "t1"}
         quantities = question(measure=api.USAGE_MEASURE_QUANTITY, group_by=["meter", "subject_2"])
         answer = await total(usage, 14, quantities)
         assert [list(cell.group) for cell in answer.cells] == [["input", "y"]]
+        asked = api.TraceUsageRequest(trace_token=answer.cells[0].trace_token)
+        callers = [(trace.value, trace.caller) for trace in (await usage.TraceUsage(asked)).traces]
+        assert sorted(callers) == [(7, "uid:1"), (7, "uid:2")]
         counted = await total(usage, 2, question(measure=api.USAGE_MEASURE_COUNT, group_by=[]))
         assert counted.unit == ""
         keys = api.ListUsageKeysRequest(start_unix_ms=START_MS - DAY_MS, end_unix_ms=START_MS + DAY_MS, key="team")

@@ -450,6 +450,7 @@ async def test_a_bad_hello_is_refused(tmp_path: Path, hello: dict[str, Any], fie
             "BAD_MESSAGE",
             "debits.debits[0].operation_id",
         ),
+        ({"debits": wire.DebitBatch(debits=[debit(1, caller="é" * 33)])}, "BAD_MESSAGE", "debits.debits[0].caller"),
         (
             {"debits": wire.DebitBatch(debits=[debit(1, 5, allowance_amount=-1)])},
             "BAD_MESSAGE",

@@ -37,12 +37,12 @@ def feed_all(usage: UsageDatabase, books: Books) -> Turn:
 
 def event(event_id: str, **fields: Any) -> ingest.RecordedEvent:
     """An event of account "a", type "call", just now, unless told; with `void=True` its name is taken back."""
-    void, charges = fields.pop("void", False), fields.pop("charges", [])
+    void, charges, caller = fields.pop("void", False), fields.pop("charges", []), fields.pop("caller", "")
     content: dict[str, Any] = {"id": event_id, "source": "src", "account_id": "a"}
     if not void:
         content |= {"type": "call", "time_unix_ms": START_MS - 1_000}
     said = UsageEvent(**(content | fields))
-    return ingest.RecordedEvent(event=said, accepted_at_unix_ms=START_MS, void=void, charges=charges)
+    return ingest.RecordedEvent(event=said, accepted_at_unix_ms=START_MS, void=void, charges=charges, caller=caller)
 
 
 def take(books: Books, *events: ingest.RecordedEvent, origin: str = "sidecar:s") -> int:

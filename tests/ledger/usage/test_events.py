@@ -60,6 +60,21 @@ def test_what_is_taken_back_cancels_out(
     assert outcomes == ["counted", "counted", "duplicate", "taken_back", "void", "void_again"]
 
 
+def test_who_reported_an_event_is_told_with_all_that_it_counts(books: Books, usage: EmbeddedDatabase) -> None:
+    """Where that is not known, where it came from. The same of another caller is a duplicate."""
+    set_meter(books, aggregation=COUNT)
+    take(books, event("1", caller="uid:1"), event("1", caller="uid:2"), event("2"), origin="object:exports")
+    take(books, event("1", void=True, caller="uid:3"))
+    feed_all(usage, books)
+    sql = "SELECT id, outcome, caller FROM events ORDER BY batch_key, position, outcome"
+    assert rows(usage, sql) == [
+        ("1", "counted", "uid:1"), ("1", "taken_back", "uid:1"), ("1", "duplicate", "uid:2"),
+        ("2", "counted", "object:exports"), ("1", "void", "uid:3"),
+    ]  # fmt: skip
+    sql = "SELECT event_id, quantity, caller FROM usage FINAL ORDER BY event_id, quantity"
+    assert rows(usage, sql) == [("1", -1, "uid:1"), ("1", 1, "uid:1"), ("2", 1, "object:exports")]
+
+
 def test_a_correction_takes_the_place_of_what_it_corrects(books: Books, usage: EmbeddedDatabase) -> None:
     """It counts, the corrected one does not; a repetition of the correction takes nothing back once more."""
     set_meter(books, aggregation=SUM, quantity="tokens")

@@ -4,6 +4,7 @@ CREATE TABLE IF NOT EXISTS arrivals (
     position UInt32,
     batch_no UInt64,
     origin LowCardinality(String),
+    caller String,
     account_id String,
     source String,
     id String,

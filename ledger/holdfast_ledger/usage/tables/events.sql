@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS events (
     `charges.operation_id` Array(String),
     `charges.pool_id` Array(LowCardinality(String)),
     origin LowCardinality(String),
+    -- Who reported it; where that is not known, the origin.
+    caller LowCardinality(String),
     -- Metering asks for the latest batches.
     INDEX batch_keys batch_key TYPE minmax GRANULARITY 1
 ) ENGINE = ReplacingMergeTree(batch_no)

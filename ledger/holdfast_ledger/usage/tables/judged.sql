@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS judged (
     `charges.amount` Array(Int64),
     `charges.operation_id` Array(String),
     `charges.pool_id` Array(LowCardinality(String)),
-    origin LowCardinality(String)
+    origin LowCardinality(String),
+    caller LowCardinality(String)
 ) ENGINE = MergeTree
 ORDER BY (batch_key, position, outcome)

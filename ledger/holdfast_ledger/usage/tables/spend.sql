@@ -37,6 +37,8 @@ CREATE TABLE IF NOT EXISTS spend (
     operation_id String,
     hold_id String,
     sidecar_id LowCardinality(String),
+    -- Who made the call; empty: not known.
+    caller LowCardinality(String),
     epoch UInt64 CODEC(T64, ZSTD),
     sequence UInt64 CODEC(Delta, ZSTD),
     late UInt8,

@@ -22,6 +22,8 @@ CREATE TABLE IF NOT EXISTS usage (
     operation_id String,
     hold_id String,
     sidecar_id LowCardinality(String),
+    -- Who made the call: of an event where that is not known, the origin of its batch.
+    caller LowCardinality(String),
     -- Empty: not of an event.
     event_source LowCardinality(String),
     event_id String,

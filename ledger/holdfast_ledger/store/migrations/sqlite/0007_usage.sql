@@ -139,6 +139,9 @@ CREATE INDEX event_corrections_waiting ON event_corrections (due_at_ms) WHERE st
 -- What was paid back for it when it was voided, in the minor unit of its cost's currency.
 ALTER TABLE grants ADD COLUMN refunded_amount INTEGER NOT NULL DEFAULT 0 CHECK (refunded_amount >= 0);
 
+-- Who made the call that a debit comes of; empty: not known, as of all debits of before.
+ALTER TABLE debits ADD COLUMN caller TEXT NOT NULL DEFAULT '';
+
 -- The one row of the books: how open months are treated, and up to where the journal is counted and chained.
 CREATE TABLE books (
     books_key INTEGER PRIMARY KEY CHECK (books_key = 1),
