@@ -57,9 +57,14 @@ class EventGroup:
         return self.total <= INT64_MAX
 
     def charge(self) -> Charge:
-        """Returns what is debited: what was used already, under a name that follows from the events."""
+        """Returns what is debited: what was used already, under a name that follows from the events and their amounts.
+
+        Where another host was told other content of an event, or knew another price, it made another operation: the
+        ledger keeps the one of the first arrival, and gives the other back.
+        """
         place = "\0".join((self.account_id, self.subject, *(text for pair in self.dimensions for text in pair)))
-        names = [f"{event.source}\0{event.event_id}" for event in self.events]
+        priced = zip(self.events, self.amounts, strict=True)
+        names = [f"{event.source}\0{event.event_id}\0{amount}" for event, amount in priced]
         digest = event_wire.charge_digest(self.meter.meter_id, place, names)
         return Charge(
             OPERATION_PREFIX + digest[:OPERATION_DIGEST_BYTES].hex(),

@@ -106,6 +106,16 @@ def test_the_same_events_at_another_host_are_the_same_operation() -> None:
     assert all(name.startswith("ev:") and len(name) == 35 for name in names[0])
 
 
+def test_an_event_that_costs_something_else_at_another_host_is_another_operation() -> None:
+    """Of one name with two contents the ledger counts one, and must be able to give back the other one's debit."""
+    names: list[set[str]] = []
+    for tokens, price_amount in ((60, 2), (120, 2), (60, 5)):
+        host = Host(ledger_with(replace(TOKENS, price_amount=price_amount)), SETTINGS)
+        host.one(report(event("1", tokens)))
+        names.append({debit.operation_id for debit in debits(host)})
+    assert len(set.union(*names)) == 3
+
+
 def test_only_new_events_are_charged() -> None:
     host = Host(ledger_with(CALLS), SETTINGS)
     host.one(report(event("1"), event("2")))
