@@ -41,6 +41,8 @@ class EventFault(NamedTuple):
 
 def event_fault(event: UsageEvent, now_ms: int, terms: EventTerms) -> EventFault | None:
     """Returns the first rule that an event breaks; None: it may be counted."""
+    if now_ms - terms.grace_ms <= event.time_unix_ms <= now_ms + terms.future_ms and _is_plain(event):
+        return None
     return next(_faults(event, now_ms, terms), None)
 
 

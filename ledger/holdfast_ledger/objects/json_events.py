@@ -8,13 +8,13 @@ Attributes beside these are extensions, and mean nothing here; members of `data`
 are said to be ignored, since a misspelt one would be usage that is not counted.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from holdfast_ledger.objects.config import DIMENSION, QUANTITY, REQUIRED, TEXT_FIELDS, Shape
 from holdfast_ledger.objects.header import is_ignored
+from holdfast_ledger.objects.json_plain import Fields, plain_fields
+from holdfast_ledger.objects.json_text import BadField, read_json
 from holdfast_ledger.objects.values import BadValue, quantity_of, shown, text_of, time_of
 
 _Value = TypeVar("_Value", str, int)
@@ -23,48 +23,6 @@ ATTRIBUTES = {"account_id": "accountid", "corrects_id": "correctsid"}
 """Names of CloudEvents' attributes, which have no "_", where ours is another; both are taken."""
 
 _MEMBERS = {"dimensions", "quantities"}
-
-
-class BadField(Exception):
-    """A field cannot be counted."""
-
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"{field}: {reason}" if field else reason)
-        self.field = field
-        self.reason = reason
-
-
-class Fields(NamedTuple):
-    """The fields of an event; not yet checked against `event_rules`."""
-
-    texts: tuple[str, ...]
-    """By `TEXT_FIELDS`."""
-    time_ms: int
-    dimensions: list[tuple[str, str]]
-    """Ascending by key."""
-    quantities: list[tuple[str, int]]
-
-
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise BadField("", "has a key twice")
-    return members
-
-
-_decoder = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_float=Decimal)
-
-
-def read_json(text: bytes) -> dict[str, object]:
-    """Reads a JSON object. Raises `BadField`."""
-    try:
-        value = _decoder.decode(text.decode())
-    except (ValueError, RecursionError) as fault:  # UnicodeDecodeError is a ValueError
-        reason = "is not UTF-8" if isinstance(fault, UnicodeDecodeError) else f"is not JSON: {fault}"
-        raise BadField("", reason) from fault
-    if not isinstance(value, dict):
-        raise BadField("", "is JSON, but not an object")
-    return value
 
 
 class FieldReader:
@@ -84,6 +42,11 @@ class FieldReader:
     def _place(self, name: str) -> tuple[str, str, str | None]:
         """Returns a field's name, what CloudEvents call it, and what it is where it is not there; None: a mistake."""
         return name, ATTRIBUTES.get(name, name), self._shape.defaults.get(name, None if name in REQUIRED else "")
+
+    def read(self, line: bytes) -> Fields:
+        """Returns the fields of an event that is written as a JSON object. Raises `BadField`."""
+        plain = None if self._columns else plain_fields(line)
+        return self.fields(read_json(line)) if plain is None else plain
 
     def fields(self, row: Mapping[str, object]) -> Fields:
         """Returns the fields of an event. Raises `BadField` with the first that is at fault."""

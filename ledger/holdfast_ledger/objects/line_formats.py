@@ -14,12 +14,17 @@ from holdfast_ledger.metering.columns import DIMENSIONS, EVENT_COLUMNS, QUANTITI
 from holdfast_ledger.objects.checking import Checker
 from holdfast_ledger.objects.config import TEXT_FIELDS, Shape
 from holdfast_ledger.objects.header import BadHeader, columns_of
-from holdfast_ledger.objects.json_events import BadField, FieldReader, Fields, read_json
+from holdfast_ledger.objects.json_events import FieldReader
+from holdfast_ledger.objects.json_plain import Fields
+from holdfast_ledger.objects.json_text import BadField
 from holdfast_ledger.objects.lines import MAX_LINE_BYTES, is_cut, kept, read_lines
 from holdfast_ledger.objects.pieces import DeadRow, Original, Piece, judged
 from holdfast_ledger.objects.shaping import Shaped, no_charges, shaped
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+MAX_ROWS = 131_072
+"""Rows that are worked at together: lines of two bytes, which unpack from nearly nothing, would be millions."""
 
 
 class _Rows(NamedTuple):
@@ -46,9 +51,11 @@ def _rows(text: Iterator[bytes]) -> Iterator[_Rows]:
     for number, lines, end_bytes in read_lines(text):
         if number == 1:
             lines[0] = lines[0].removeprefix(BYTE_ORDER_MARK)
-        rows = _Rows(range(number, number + len(lines)), lines, end_bytes)
-        blank = {place for place, line in enumerate(lines) if not line or line.isspace()}
-        yield rows.at([place for place in range(len(lines)) if place not in blank]) if blank else rows
+        for start in range(0, len(lines), MAX_ROWS):
+            some = lines[start : start + MAX_ROWS]
+            rows = _Rows(range(number + start, number + start + len(some)), some, end_bytes)
+            there = [place for place, line in enumerate(some) if line and not line.isspace()]
+            yield rows if len(there) == len(some) else rows.at(there)
 
 
 def _after(pieces: Iterable[_Rows], count: int) -> Iterator[_Rows]:
@@ -89,7 +96,7 @@ def json_pieces(text: Iterator[bytes], shape: Shape, checker: Checker, start_row
             try:
                 if is_cut(line):
                     raise BadField("", TOO_LONG)
-                fields.append(reader.fields(read_json(line)))
+                fields.append(reader.read(line))
                 good.append(place)
             except BadField as fault:
                 dead.append(rows.dead(place, fault.field, fault.reason))

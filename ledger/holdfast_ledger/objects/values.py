@@ -2,7 +2,7 @@
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 MAX_INT64 = 2**63 - 1
@@ -10,6 +10,7 @@ MAX_INT64 = 2**63 - 1
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,25}(\.0{1,25})?", re.ASCII)
 _MILLISECONDS = re.compile(r"\d{1,18}", re.ASCII)
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _SHOWN_CHARS = 40
 
 
@@ -79,8 +80,6 @@ def _date_time(text: str) -> int:
     if not _DATE_TIME.fullmatch(text):
         raise BadValue(f"is {shown(text)}, neither RFC 3339 nor Unix time in milliseconds")
     try:
-        moment = datetime.fromisoformat(text.upper().replace("Z", "+00:00"))
-        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+        return (datetime.fromisoformat(text.upper()) - _EPOCH) // _MILLISECOND
     except (ValueError, OverflowError) as fault:
         raise BadValue(f"is {shown(text)}, which no calendar has") from fault
-    return since.days * 86_400_000 + since.seconds * 1_000 + since.microseconds // 1_000

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from holdfast.v1.usage_service_pb2 import UsageEvent
 
 from holdfast_ledger.objects.config import TEXT_FIELDS, Shape
-from holdfast_ledger.objects.json_events import BadField, FieldReader, read_json
+from holdfast_ledger.objects.json_events import FieldReader
+from holdfast_ledger.objects.json_text import BadField, read_json
 
 HEADER_PREFIX = "ce_"
 """Of attributes in binary mode: CloudEvents, Kafka protocol binding, 3.2.3."""
@@ -32,8 +33,10 @@ def event_of(value: bytes, headers: Mapping[str, bytes]) -> UsageEvent:
     if len(value) > MAX_MESSAGE_BYTES:
         raise NotAnEvent("value", f"has {len(value)} bytes, at most {MAX_MESSAGE_BYTES}")
     try:
-        content = read_json(value)
-        found = _READER.fields(_binary(headers, content) if f"{HEADER_PREFIX}id" in headers else content)
+        if f"{HEADER_PREFIX}id" in headers:
+            found = _READER.fields(_binary(headers, read_json(value)))
+        else:
+            found = _READER.read(value)
     except BadField as fault:
         raise NotAnEvent(fault.field or "value", fault.reason) from fault
     return UsageEvent(

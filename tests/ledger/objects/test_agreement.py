@@ -12,7 +12,7 @@ from holdfast_ledger.metering.columns import events_table
 from holdfast_ledger.metering.event_rules import EventTerms, event_fault
 from holdfast_ledger.objects.checking import checker_at, event_at
 from holdfast_ledger.objects.config import Shape
-from holdfast_ledger.objects.json_events import BadField
+from holdfast_ledger.objects.json_text import BadField
 from holdfast_ledger.objects.line_formats import _columns, _split, _values
 from holdfast_ledger.objects.shaping import BadRow, shaped
 from holdfast_ledger.objects.values import BadValue, quantity_of, text_of, time_of

@@ -14,7 +14,7 @@ from holdfast_ledger.bootstrap import open_store
 from holdfast_ledger.metering.batches import MAX_BATCH_BYTES
 from holdfast_ledger.metering.columns import events_table, table_of
 from holdfast_ledger.metering.intake import put
-from holdfast_ledger.objects import taking
+from holdfast_ledger.objects import line_formats, taking
 from holdfast_ledger.objects.config import Shape
 from holdfast_ledger.objects.reading import read_object
 from holdfast_ledger.objects.schedule import Schedule
@@ -164,6 +164,47 @@ def test_bad_rows_stop_nothing_and_are_told(store: Store, folder: Path) -> None:
         "original": rows[1],
     }
     assert place.take_all() == [], "dead letters are no objects"
+
+
+def test_bad_lines_of_json_stop_nothing(store: Store, folder: Path) -> None:
+    """Numbers beyond all numbers, text that is cut, keys that are there twice: each is its own line's fault."""
+    bad = [
+        json_line(1).replace("3.0", "1e9999999999999999999"),
+        json_line(2).replace("3.0", "NaN"),
+        json_line(3)[:50],
+        json_line(4).replace('"input": 4', '"input": 4, "input": 4'),
+        json_line(5).replace('"model": "m"', '"model": "\\ud800"'),
+        json_line(6).replace("3.0", "9" * 5_000),
+        "[" * 100_000,
+    ]
+    (folder / "a.jsonl").write_text("\n".join([json_line(0), *bad, json_line(8)]))
+    place = shop(store, folder)
+    row = place.take_one()
+    assert (row.state, row.row_count, row.bad_count) == (ObjectState.DONE, 9, 7)
+    assert place.ids() == ["j0", "j8"]
+    (letters,) = folder.glob("a.jsonl.bad/*/*.jsonl")
+    told = [json.loads(line) for line in letters.read_text().splitlines()]
+    assert [(one["row"], one["field"]) for one in told] == [
+        (2, ""), (3, "quantities[output]"), (4, ""), (5, ""), (6, "dimensions[model]"), (7, ""), (8, "")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_lines_of_nothing_are_worked_at_some_at_a_time(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """They are numbered on, and none of what is between them is lost."""
+    monkeypatch.setattr(line_formats, "MAX_ROWS", 4)
+    event = json_line if name == "a.jsonl" else (lambda number: csv_rows(number, 1).strip())
+    lines = ["" if number % 3 else event(number) for number in range(20)]
+    lines[10] = "bad"
+    (folder / name).write_text((CSV_HEADER if name == "a.csv" else "") + "\n".join(lines))
+    place = shop(store, folder)
+    row = place.take_one()
+    assert (row.row_count, row.bad_count) == (8, 1)
+    assert place.ids() == names("e" if name == "a.csv" else "j", range(0, 20, 3))
+    (letters,) = folder.glob(f"{name}.bad/*/*.jsonl")
+    assert json.loads(letters.read_text())["row"] == (12 if name == "a.csv" else 11)
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ def test_binary_mode() -> None:
         (message(data={"quantities": {"output": float("nan")}}), "quantities[output]"),
         (message(data={"quantities": {"output": float("inf")}}), "quantities[output]"),
         (message().replace(b'"output": 3', b'"output": 1e999999999'), "quantities[output]"),
+        (message().replace(b'"output": 3', b'"output": 1e9999999999999999999'), "value"),
     ],
 )
 def test_what_is_no_event(value: bytes, field: str) -> None:
