@@ -139,6 +139,12 @@ class PeriodNotOver(LedgerError):
     reason: ClassVar[str] = "PERIOD_NOT_OVER"
 
 
+class FigureTooLarge(LedgerError):
+    """A figure of the books does not fit the 64 bits of the contract."""
+
+    reason: ClassVar[str] = "OUT_OF_RANGE"
+
+
 class AlreadyExists(LedgerError):
     """The id is taken by other content; `metadata["field"]` is the first field that differs."""
 

@@ -23,6 +23,7 @@ _CODES: tuple[tuple[type[errors.LedgerError], grpc.StatusCode], ...] = (
     (errors.AlreadyExists, grpc.StatusCode.ALREADY_EXISTS),
     (errors.InUse, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.PeriodNotOver, grpc.StatusCode.FAILED_PRECONDITION),
+    (errors.FigureTooLarge, grpc.StatusCode.OUT_OF_RANGE),
     (errors.Fenced, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.SequenceGap, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.LedgerBehind, grpc.StatusCode.FAILED_PRECONDITION),

@@ -17,7 +17,7 @@ from holdfast_ledger.books.chain import FIRST, closing_text, link_hash
 from holdfast_ledger.books.figures import ZERO, Amounts, LineName
 from holdfast_ledger.books.keeping import Bookkeeper, kept_by_another
 from holdfast_ledger.books.months import begin_ms, month_text, months, next_month
-from holdfast_ledger.books.report import lines_of, open_policies, roll, spans
+from holdfast_ledger.books.report import check_fits, lines_of, open_policies, roll, spans
 from holdfast_ledger.errors import InvalidArgument, PeriodNotOver, Unavailable
 from holdfast_ledger.snapshots import Snapshots
 from holdfast_ledger.store.book_rows import BookReader, ClosedLine, ClosedPeriod, Link
@@ -79,6 +79,7 @@ class Closing:
         Raises:
             PeriodNotOver: It is not over.
             Unavailable: Another closing is under way, or was faster.
+            FigureTooLarge: A line of an account does not fit; nothing is closed.
         """
         if there := await self._snapshots.read(lambda reader: _closed(reader, period)):
             return there
@@ -116,6 +117,7 @@ class Closing:
             lambda reader: (account_lines(reader, *span, periods), reader.account_names(*span))
         )
         for line in lines:
+            check_fits(line, f"account {names[line.account_key]}")
             hashes[line.period].add(names[line.account_key], line)
         for start in range(0, max(len(lines), 1), LINES_AT_ONCE):
             part = lines[start : start + LINES_AT_ONCE]

@@ -11,9 +11,11 @@ from holdfast_ledger.books.figures import (
     Months,
     grant_lines,
 )
-from holdfast_ledger.books.months import month_of, months, next_month
+from holdfast_ledger.books.months import month_of, month_text, months, next_month
 from holdfast_ledger.books.policy import read_policy
-from holdfast_ledger.store.book_rows import BookMonth, BookReader, ClosedPeriod, GrantFacts, LineSum
+from holdfast_ledger.errors import FigureTooLarge
+from holdfast_ledger.store.book_rows import BookMonth, BookReader, ClosedLine, ClosedPeriod, GrantFacts, LineSum
+from holdfast_ledger.store.interface import MAX_AMOUNT
 
 ACCOUNTS_AT_ONCE = 500
 """Accounts whose grants are in memory at a time."""
@@ -51,6 +53,22 @@ def roll_forward(
         }
         lines += [line for line in roll(openings, found, periods) if line.period >= first]
     return lines, min(last, last_closed)
+
+
+def check_fits(line: LineSum | ClosedLine, of: str) -> None:
+    """Refuses a line with a figure that 64 bits cannot tell.
+
+    Args:
+        line: The line. Its figures are exact, whatever their size.
+        of: Whose figures they are, and what may be asked for instead.
+
+    Raises:
+        FigureTooLarge: There is one.
+    """
+    for name, figure in zip(LineSum._fields[4:], line[-8:], strict=True):
+        if not -MAX_AMOUNT <= figure <= MAX_AMOUNT:
+            what = f"{month_text(line.period)}, {line.product}, {line.currency}"
+            raise FigureTooLarge(f"{what}: {name} of {of} passes 2^63-1 minor units", field=name)
 
 
 def open_months(reader: BookReader, closed: Sequence[ClosedPeriod], last: int) -> list[int]:

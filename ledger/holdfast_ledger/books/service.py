@@ -11,7 +11,7 @@ from holdfast_ledger.books.figures import PROMOTION, REVENUE
 from holdfast_ledger.books.keeping import Bookkeeper, kept_by_another
 from holdfast_ledger.books.months import begin_ms, month_text, read_month, read_range
 from holdfast_ledger.books.policy import policy_message, policy_said, read_policy, write_policy
-from holdfast_ledger.books.report import roll_forward
+from holdfast_ledger.books.report import check_fits, roll_forward
 from holdfast_ledger.books.verify import Verdict, verify
 from holdfast_ledger.errors import InvalidArgument, PermissionDenied, Unavailable
 from holdfast_ledger.lookups import find_account
@@ -57,6 +57,8 @@ class BooksServicer:
             return lines, last_closed, reader.books().last_entry_key
 
         lines, last_closed, last_entry = await self._snapshots.read(query)
+        for line in lines:
+            check_fits(line, f"account {account_id}" if account_id else "all accounts together (ask for one)")
         return api.GetRollForwardResponse(
             lines=[_line(line, last_closed) for line in lines if line.kind == REVENUE],
             promotional_lines=[_promotional(line) for line in lines if line.kind == PROMOTION],

@@ -212,13 +212,16 @@ class SqlBookReader(ABC):
 
     def closed_sums(self, first: int, last: int, account_key: int | None) -> list[LineSum]:
         """See `BookReader`."""
-        sums = ", ".join(f"CAST(sum({name}) AS BIGINT)" for name in _SUMMED)
+        # The upper and the lower half of the bits by themselves: what many lines come to may pass 64 bits.
+        halves = (f"{name} {half}" for name in _SUMMED for half in (">> 32", "& 4294967295"))
+        sums = ", ".join(f"CAST(sum({half}) AS BIGINT)" for half in halves)
         mine = "" if account_key is None else " AND account_key = ?"
         sql = f"""SELECT period, kind, product, currency, {sums} FROM closed_lines
             WHERE period >= ? AND period <= ?{mine} GROUP BY period, kind, product, currency
             ORDER BY period, kind, product, currency"""
         values = (first, last) if account_key is None else (first, last, account_key)
-        return [LineSum(*row) for row in self._rows_replanned(sql, *values)]
+        rows = self._rows_replanned(sql, *values)
+        return [LineSum(*row[:4], *((a << 32) + b for a, b in zip(row[4::2], row[5::2], strict=True))) for row in rows]
 
     def closed_lines(self, period: int, after_account: int, last_account: int) -> list[ClosedLine]:
         """See `BookReader`."""

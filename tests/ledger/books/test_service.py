@@ -22,6 +22,9 @@ from tests.ledger.harness import Ledger, debit, running
 
 pytestmark = pytest.mark.usefixtures("every_store")
 
+MOST = 2**63 - 1
+OUT_OF_RANGE = (grpc.StatusCode.OUT_OF_RANGE, "OUT_OF_RANGE")
+
 # The clock of the tests begins on 15 January 2027.
 
 
@@ -278,3 +281,37 @@ async def test_refunds_are_noted_once(tmp_path: Path) -> None:
         assert (await refused(ledger.api.VoidGrant(void)))[1:] == ("ALREADY_EXISTS", "refunded_amount")
         last = (await rolled(ledger)).lines[-1]
         assert (last.refunded_amount, last.breakage_amount, last.closing_amount) == (400, 100, 0)
+
+
+async def test_figures_that_64_bits_cannot_tell_are_refused_and_those_of_one_account_told(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        for account_id in ("a", "b"):
+            account = ledger_service_pb2.Account(account_id=account_id)
+            await ledger.api.CreateAccount(ledger_service_pb2.CreateAccountRequest(account=account))
+            pool = ledger_service_pb2.Pool(account_id=account_id, pool_id="seats")
+            await ledger.api.CreatePool(ledger_service_pb2.CreatePoolRequest(pool=pool))
+            await grant_of_most(ledger, account_id, "g")
+        for _ in ("open", "closed"):
+            assert (await refused(rolled(ledger)))[:2] == OUT_OF_RANGE
+            one = await rolled(ledger, account_id="b")
+            assert [x.granted_amount for x in one.lines if x.period == "2027-01"] == [MOST]
+            ledger.clock.advance(30 * DAY_MS)
+            await stub(ledger).ClosePeriod(api.ClosePeriodRequest(period="2027-01"))
+
+
+async def test_a_month_is_not_closed_with_a_figure_that_64_bits_cannot_tell(tmp_path: Path) -> None:
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(pool_id="seats")
+        await grant_of_most(ledger, "a", "g")
+        await grant_of_most(ledger, "a", "h")
+        ledger.clock.advance(30 * DAY_MS)
+        closing = stub(ledger).ClosePeriod(api.ClosePeriodRequest(period="2027-01"))
+        assert await refused(closing) == (*OUT_OF_RANGE, "granted")
+        assert not (await stub(ledger).ListPeriods(api.ListPeriodsRequest())).periods
+
+
+async def grant_of_most(ledger: Ledger, account_id: str, grant_id: str) -> None:
+    """A grant that costs as much as can be told."""
+    grant = ledger_service_pb2.Grant(account_id=account_id, pool_id="seats", grant_id=grant_id, amount=100)
+    grant.category, grant.cost_amount, grant.cost_currency = ledger_service_pb2.GRANT_CATEGORY_PAID, MOST, "USD"
+    await ledger.api.CreateGrant(ledger_service_pb2.CreateGrantRequest(grant=grant))
