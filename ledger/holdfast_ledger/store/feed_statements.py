@@ -36,8 +36,8 @@ _COUNTS = """CASE WHEN e.type IN (2, 3) AND NOT EXISTS (SELECT 1 FROM entries f 
  AND f.entry_key < e.entry_key AND f.type IN (2, 3)) THEN 1 ELSE 0 END"""
 """Whether a debit is counted by a line: its first one, wherever a turn begins."""
 
-_QUANTITIES = "d.quantities <> '' AND substr(d.operation_id, 1, 3) NOT IN ('ev:', 'mt:')"
-"""What events and metered periods were charged is counted there."""
+_QUANTITIES = "d.quantities <> ''"
+"""What was made of events and metered periods, which are counted there, has none."""
 
 _HEADS = """SELECT (SELECT coalesce(max(entry_key), 0) FROM entries), (SELECT coalesce(max(debit_key), 0) FROM debits),
  (SELECT coalesce(max(batch_key), 0) FROM event_batches),

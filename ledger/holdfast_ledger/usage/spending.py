@@ -1,9 +1,11 @@
 """Turns journal lines into rows of `spend`: whose it was, for what, and how much of a grant's cost it recognised."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
+from holdfast_ledger.metering.posting import METERING
 from holdfast_ledger.store.feed_rows import FeedGrant, SpendLine
 from holdfast_ledger.store.interface import EntryType
 from holdfast_ledger.usage.columns import numbers, repeated, texts, times, unsigned
@@ -27,6 +29,9 @@ _BURNED = {
     EntryType.REPAYMENT_RETURN: -1,
 }
 """What a line does to what burned of its grant."""
+
+_NAMED_AFTER_EVENTS = re.compile("ev:[0-9a-f]{32}")
+"""Operations of debits that a sidecar made of events."""
 
 _NO_GRANT = FeedGrant(0, "", 0, 0, 0, "", "{}")
 
@@ -90,23 +95,25 @@ def spend_rows(lines: Sequence[SpendLine], names: Names, batch_no: int) -> pa.Ta
     )
 
 
-def _of_events(line: SpendLine) -> bool:
-    """Tells whether a debit was made of events, which are counted themselves."""
-    return line.operation_id.startswith(("ev:", "mt:"))
+def _of_events(line: SpendLine, sidecar_id: str) -> bool:
+    """Tells whether a debit was made of events, which are counted themselves. Callers' names may look like theirs."""
+    return sidecar_id == METERING or _NAMED_AFTER_EVENTS.fullmatch(line.operation_id) is not None
 
 
 def _of_debits(lines: Sequence[SpendLine], names: Names) -> dict[str, pa.Array]:
     """Returns the columns that are those of the debits."""
     leases = [names.leases.get(line.lease_key) for line in lines]
+    sidecar_ids = [lease.sidecar_id if lease else "" for lease in leases]
+    counts = (line.counts and not _of_events(line, name) for line, name in zip(lines, sidecar_ids, strict=True))
     return {
         "subject": texts([line.subject for line in lines]),
         "dimensions_json": texts([line.dimensions for line in lines]),
-        "debit_count": pa.array([int(line.counts and not _of_events(line)) for line in lines], pa.uint8()),
+        "debit_count": pa.array(map(int, counts), pa.uint8()),
         "debit_key": unsigned([line.debit_key for line in lines]),
         "correction_id": texts([line.correction_id for line in lines]),
         "operation_id": texts([line.operation_id for line in lines]),
         "hold_id": texts([line.hold_id for line in lines]),
-        "sidecar_id": texts([lease.sidecar_id if lease else "" for lease in leases]),
+        "sidecar_id": texts(sidecar_ids),
         "caller": texts([line.caller for line in lines]),
         "epoch": unsigned([line.epoch for line in lines]),
         "sequence": unsigned([line.sequence for line in lines]),

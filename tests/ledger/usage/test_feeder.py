@@ -119,6 +119,23 @@ def test_what_a_debit_says_of_itself_is_in_its_rows(books: Books, usage: Embedde
     ]
 
 
+def test_only_debits_that_were_made_of_events_are_not_counted(books: Books, usage: EmbeddedDatabase) -> None:
+    """Their events are. A caller may name an operation like one."""
+    books.open_pool()
+    books.hello()
+    names = ("ev:mine", "mt:mine", f"ev:{'0' * 33}", f"ev:{'0' * 32}")
+    books.post(*(debit(n, 1, operation_id=name, quantities={"input": n}) for n, name in enumerate(names[:3], start=1)))
+    books.post(debit(4, 1, operation_id=names[3]))
+    feed_all(usage, books)
+    assert rows(usage, "SELECT operation_id, debit_count FROM spend ORDER BY entry_key") == [
+        *((name, 1) for name in names[:3]),
+        (names[3], 0),
+    ]
+    assert rows(usage, "SELECT operation_id, quantity FROM usage ORDER BY row_id") == [
+        (name, n) for n, name in enumerate(names[:3], start=1)
+    ]
+
+
 @pytest.mark.parametrize("table", ["spend", "grant_burns", "usage"])
 def test_a_turn_that_was_cut_off_recognises_no_cost_twice(books: Books, usage: EmbeddedDatabase, table: str) -> None:
     """Whatever of it was written, another process finds what burned before it, and every figure agrees."""
