@@ -136,8 +136,11 @@ def _trace(client: UsageClient, options: argparse.Namespace) -> None:
         for row in rows:
             sys.stdout.write(json.dumps(dataclasses.asdict(row), default=_text, ensure_ascii=False) + "\n")
         return
-    header = ("TIME", "VALUE", "ACCOUNT", "POOL", "OPERATION", "ENTRY", "GRANT", "METER", "SUBJECT", "SIDECAR", "EVENT")
-    sys.stdout.write(table(header, list(_traced(rows)), frozenset({1, 5})))
+    header = (
+        "TIME", "VALUE", "ACCOUNT", "POOL", "OPERATION", "CALLER", "ENTRY", "GRANT", "METER", "SUBJECT", "SIDECAR",
+        "EVENT",
+    )  # fmt: skip
+    sys.stdout.write(table(header, list(_traced(rows)), frozenset({1, 6})))
 
 
 def _traced(rows: Iterator[TraceRow]) -> Iterator[tuple[str, ...]]:
@@ -145,7 +148,7 @@ def _traced(rows: Iterator[TraceRow]) -> Iterator[tuple[str, ...]]:
         event = f"{row.event_source}/{row.event_id}" if row.event_source else ""
         yield (
             f"{row.time:%Y-%m-%d %H:%M:%S}", f"{row.value:,}", row.account, row.pool, row.operation_id,
-            str(row.entry_id or ""), row.grant, row.meter, row.subject, row.sidecar, event,
+            row.caller, str(row.entry_id or ""), row.grant, row.meter, row.subject, row.sidecar, event,
         )  # fmt: skip
 
 

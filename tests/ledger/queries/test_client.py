@@ -32,7 +32,7 @@ def ask(target: str) -> None:
         ]
         assert rows == list(figures)
         assert rows[0].start.isoformat() == "2027-01-15T00:00:00+00:00"
-        assert [trace.operation_id for trace in client.trace(rows[0])] == ["op-1"]
+        assert [(trace.operation_id, trace.caller) for trace in client.trace(rows[0])] == [("op-1", "uid:1")]
         top = client.query("credits", *WINDOW, group_by=["team", "model"], top=1, compare="previous_period")
         assert [(row.rest, dict(row.group)) for row in top][1] == (True, {"team": "", "model": ""})
         both = list(client.trace(client_whole(client).trace_token, page_size=1))
@@ -103,7 +103,7 @@ async def test_a_ledger_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
         assert await asyncio.to_thread(run, ledger, "trace", row["trace_token"]) == 0
         lines = capsys.readouterr().out.splitlines()
-        assert lines[1].split()[2:6] == ["12", "a", "general", "op-2"]
+        assert lines[1].split()[2:7] == ["12", "a", "general", "op-2", "uid:2"]
         assert await asyncio.to_thread(run, ledger, "trace", "--json", row["trace_token"]) == 0
         assert json.loads(capsys.readouterr().out)["grant"] == "g"
 

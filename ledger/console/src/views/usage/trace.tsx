@@ -75,6 +75,7 @@ function columns(exponent: number, unit: string, zone: string): Column<UsageTrac
           </a>
         ),
     },
+    { name: "Caller", text: (trace) => trace.caller },
     { name: "Entry", number: true, text: (trace) => (trace.entryId ? trace.entryId.toString() : "") },
     {
       name: "Grant",
