@@ -9,8 +9,10 @@ from holdfast.v1 import ledger_service_pb2 as wire
 from holdfast_ledger.leasing.bound import overdraft_bound
 from holdfast_ledger.posting.books import books_of
 from holdfast_ledger.store.interface import (
+    MAX_AMOUNT,
     NEVER,
     Account,
+    BalanceTotal,
     Correction,
     Grant,
     GrantState,
@@ -52,6 +54,26 @@ def pool_message(pool: Pool) -> wire.Pool:
         currency_exponent=pool.currency_exponent,
         policy=policy_message(pool.policy),
         created_at_unix_ms=pool.created_at_ms,
+    )
+
+
+def balance_totals_message(total: BalanceTotal) -> wire.BalanceTotals:
+    """Returns sums over pools, each the int64 nearest to it."""
+
+    def near(value: int) -> int:
+        return max(-MAX_AMOUNT - 1, min(MAX_AMOUNT, value))
+
+    return wire.BalanceTotals(
+        currency=total.currency,
+        currency_exponent=total.currency_exponent,
+        pool_count=total.pool_count,
+        account_count=total.account_count,
+        posted=near(total.posted),
+        free=near(total.free),
+        leased=near(total.leased),
+        overdraft=near(total.overdraft),
+        allowance_leased=near(total.allowance_leased),
+        overdraft_bound=near(total.overdraft_bound),
     )
 
 

@@ -20,6 +20,7 @@ from holdfast_ledger.lookups import find_account, find_grant, find_pool, pool_qu
 from holdfast_ledger.messages import (
     account_message,
     balance_message,
+    balance_totals_message,
     entry_message,
     grant_message,
     lease_message,
@@ -33,6 +34,7 @@ from holdfast_ledger.posting.order import burn_position
 from holdfast_ledger.replays import ReplayCalls, find_sidecar
 from holdfast_ledger.snapshots import Snapshots
 from holdfast_ledger.store.interface import (
+    MAX_AMOUNT,
     Account,
     BurnPosition,
     Grant,
@@ -44,7 +46,7 @@ from holdfast_ledger.store.interface import (
     Writer,
 )
 from holdfast_ledger.sync.registry import Registry
-from holdfast_ledger.validation import check_id, check_optional_id
+from holdfast_ledger.validation import check_id, check_optional_id, check_range
 from holdfast_ledger.webhooks import WebhookCalls
 from holdfast_ledger.writer import GroupWriter
 
@@ -131,6 +133,15 @@ class LedgerServicer(ReplayCalls, AmendingCalls, AlertCalls, WebhookCalls):
         pools = [wire.PoolWithBalance(pool=pool_message(x), balance=balance_message(x)) for x in rows[:limit]]
         return wire.ListPoolsResponse(pools=pools, next_page_token=token)
 
+    async def GetBalanceTotals(self, request: wire.GetBalanceTotalsRequest) -> wire.GetBalanceTotalsResponse:
+        """See the contract."""
+        account_id = request.account_id
+        check_optional_id("account_id", account_id)
+        rows = await self._read(
+            lambda reader: reader.balance_totals(find_account(reader, account_id).account_key if account_id else 0)
+        )
+        return wire.GetBalanceTotalsResponse(totals=map(balance_totals_message, rows))
+
     async def CreateGrant(self, request: wire.CreateGrantRequest) -> wire.CreateGrantResponse:
         """See the contract."""
         said = rules.grant(request.grant)
@@ -200,18 +211,21 @@ class LedgerServicer(ReplayCalls, AmendingCalls, AlertCalls, WebhookCalls):
     async def ListEntries(self, request: wire.ListEntriesRequest) -> wire.ListEntriesResponse:
         """See the contract."""
         find = pool_query(request.account_id, request.pool_id)
-        operation_id = request.operation_id
+        operation_id, entry_id, newest_first = request.operation_id, request.entry_id, request.newest_first
         check_optional_id("operation_id", operation_id)
+        check_range("entry_id", entry_id, 0, 0 if operation_id else MAX_AMOUNT)
         limit = page_limit(request.page_size)
-        scope = ("entries", request.account_id, request.pool_id, operation_id)
+        scope = ("entries", request.account_id, request.pool_id, operation_id, *(["newest"] if newest_first else []))
         after = _after(scope, request.page_token)
 
         def query(reader: Reader) -> tuple[Pool, list[JournalLine]]:
             pool = find(reader)
+            if entry_id:
+                return pool, [x for x in reader.journal(pool.pool_key, entry_id - 1, 1) if x.entry_key == entry_id]
             if not operation_id:
-                return pool, reader.journal(pool.pool_key, after, limit + 1)
-            rows = reader.journal_of_operation(pool.account_key, pool.pool_key, operation_id, after, limit + 1)
-            return pool, rows
+                return pool, reader.journal(pool.pool_key, after, limit + 1, newest_first=newest_first)
+            of = (pool.account_key, pool.pool_key, operation_id)
+            return pool, reader.journal_of_operation(*of, after, limit + 1, newest_first=newest_first)
 
         pool, rows = await self._read(query)
         token = write_token(scope, [rows[limit - 1].entry_key]) if len(rows) > limit else ""

@@ -300,6 +300,68 @@ async def test_entries_name_books_grants_and_debits(tmp_path: Path) -> None:
         assert (balance.posted, balance.spent_total, balance.expired_total, balance.overdraft) == (0, 15, 15, 0)
 
 
+async def test_the_journal_is_read_from_its_end_or_by_entry(tmp_path: Path) -> None:
+    """Backwards it is the same lines the other way round, also page by page, whatever is posted meanwhile."""
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(10)
+        for number in range(6):
+            await ledger.grant(f"more-{number}", 1)
+        forward = list(await ledger.entries())
+        assert len(forward) == 7
+        assert list(await ledger.entries(newest_first=True)) == forward[::-1]
+        names: dict[str, Any] = {"account_id": "a", "pool_id": "general"}
+        request = api.ListEntriesRequest(**names, newest_first=True, page_size=3)
+        first = await ledger.api.ListEntries(request)
+        await ledger.grant("meanwhile", 1)
+        request.page_token = first.next_page_token
+        rest = await pages(ledger.api.ListEntries, request)
+        assert [x for page in (first, *rest) for x in page.entries] == forward[::-1]
+        request.newest_first = False
+        assert await refused(ledger.api.ListEntries(request)) == (INVALID, "BAD_MESSAGE", "page_token")
+        for entry in forward:
+            assert list(await ledger.entries(entry_id=entry.entry_id)) == [entry]
+        await ledger.open_pool(pool_id="other")
+        assert list(await ledger.entries(entry_id=forward[0].entry_id, pool_id="other")) == []
+        assert list(await ledger.entries(entry_id=2**63 - 1)) == []
+        for wrong in ({"entry_id": -1}, {"entry_id": 1, "operation_id": "op-1"}):
+            call = ledger.api.ListEntries(api.ListEntriesRequest(**names, **wrong))
+            assert await refused(call) == (INVALID, "BAD_MESSAGE", "entry_id")
+
+
+async def test_balances_are_summed_by_currency(tmp_path: Path) -> None:
+    """Exactly as the pools have them, the bound among them; past int64 the sum is the int64 nearest to it."""
+    async with running(tmp_path) as ledger:
+        asked = api.GetBalanceTotalsRequest()
+        assert list((await ledger.api.GetBalanceTotals(asked)).totals) == []
+        share = decision.Policy(enforcement=OPTIMISTIC, overdraft_limit_bps=2_500)
+        await ledger.open_pool(2**62 + 3, share)
+        absolute = decision.Policy(enforcement=OPTIMISTIC, overdraft_limit=7)
+        await ledger.open_pool(0, absolute, pool_id="empty")
+        await ledger.api.CreateAccount(api.CreateAccountRequest(account=api.Account(account_id="b")))
+        euros = api.Pool(account_id="b", pool_id="euros", currency="eur", currency_exponent=2)
+        await ledger.api.CreatePool(api.CreatePoolRequest(pool=euros))
+        stream = ledger.sync()
+        await stream.hello("s")
+        await stream.want(100)
+        await stream.debits(debit(1, 40))
+        await stream.acked(1)
+        pools = (await ledger.api.ListPools(api.ListPoolsRequest(account_id="a"))).pools
+        both, other = (await ledger.api.GetBalanceTotals(asked)).totals
+        assert (both.currency, both.currency_exponent, both.pool_count, both.account_count) == ("credits", 6, 2, 1)
+        for name in ("posted", "free", "leased", "overdraft", "allowance_leased", "overdraft_bound"):
+            assert getattr(both, name) == sum(getattr(pool.balance, name) for pool in pools), name
+        assert both.leased > 0
+        assert both.overdraft_bound == (2**62 + 3) * 2_500 // 10_000 + 7
+        assert (other.currency, other.currency_exponent, other.pool_count, other.posted) == ("eur", 2, 1, 0)
+        asked.account_id = "b"
+        assert list((await ledger.api.GetBalanceTotals(asked)).totals) == [other]
+        await ledger.grant("much", 2**62 + 40, pool_id="empty")
+        asked.account_id = ""
+        assert (await ledger.api.GetBalanceTotals(asked)).totals[0].posted == 2**63 - 1
+        nobody = ledger.api.GetBalanceTotals(api.GetBalanceTotalsRequest(account_id="nobody"))
+        assert await refused(nobody) == (NOT_FOUND, "ACCOUNT_NOT_FOUND", "")
+
+
 async def test_sidecars_and_leases_are_listed(tmp_path: Path) -> None:
     async with running(tmp_path) as ledger:
         await ledger.open_pool(100)

@@ -409,6 +409,42 @@ class ListPoolsResponse(_message.Message):
     next_page_token: str
     def __init__(self, pools: _Optional[_Iterable[_Union[PoolWithBalance, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class GetBalanceTotalsRequest(_message.Message):
+    __slots__ = ("account_id",)
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    def __init__(self, account_id: _Optional[str] = ...) -> None: ...
+
+class BalanceTotals(_message.Message):
+    __slots__ = ("currency", "currency_exponent", "pool_count", "account_count", "posted", "free", "leased", "overdraft", "allowance_leased", "overdraft_bound")
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_EXPONENT_FIELD_NUMBER: _ClassVar[int]
+    POOL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    POSTED_FIELD_NUMBER: _ClassVar[int]
+    FREE_FIELD_NUMBER: _ClassVar[int]
+    LEASED_FIELD_NUMBER: _ClassVar[int]
+    OVERDRAFT_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_LEASED_FIELD_NUMBER: _ClassVar[int]
+    OVERDRAFT_BOUND_FIELD_NUMBER: _ClassVar[int]
+    currency: str
+    currency_exponent: int
+    pool_count: int
+    account_count: int
+    posted: int
+    free: int
+    leased: int
+    overdraft: int
+    allowance_leased: int
+    overdraft_bound: int
+    def __init__(self, currency: _Optional[str] = ..., currency_exponent: _Optional[int] = ..., pool_count: _Optional[int] = ..., account_count: _Optional[int] = ..., posted: _Optional[int] = ..., free: _Optional[int] = ..., leased: _Optional[int] = ..., overdraft: _Optional[int] = ..., allowance_leased: _Optional[int] = ..., overdraft_bound: _Optional[int] = ...) -> None: ...
+
+class GetBalanceTotalsResponse(_message.Message):
+    __slots__ = ("totals",)
+    TOTALS_FIELD_NUMBER: _ClassVar[int]
+    totals: _containers.RepeatedCompositeFieldContainer[BalanceTotals]
+    def __init__(self, totals: _Optional[_Iterable[_Union[BalanceTotals, _Mapping]]] = ...) -> None: ...
+
 class CreateGrantRequest(_message.Message):
     __slots__ = ("grant",)
     GRANT_FIELD_NUMBER: _ClassVar[int]
@@ -548,18 +584,22 @@ class GetPolicyResponse(_message.Message):
     def __init__(self, policy: _Optional[_Union[_decision_pb2.Policy, _Mapping]] = ...) -> None: ...
 
 class ListEntriesRequest(_message.Message):
-    __slots__ = ("account_id", "pool_id", "page_size", "page_token", "operation_id")
+    __slots__ = ("account_id", "pool_id", "page_size", "page_token", "operation_id", "newest_first", "entry_id")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     POOL_ID_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    NEWEST_FIRST_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     pool_id: str
     page_size: int
     page_token: str
     operation_id: str
-    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., operation_id: _Optional[str] = ...) -> None: ...
+    newest_first: bool
+    entry_id: int
+    def __init__(self, account_id: _Optional[str] = ..., pool_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., operation_id: _Optional[str] = ..., newest_first: _Optional[bool] = ..., entry_id: _Optional[int] = ...) -> None: ...
 
 class ListEntriesResponse(_message.Message):
     __slots__ = ("entries", "next_page_token")

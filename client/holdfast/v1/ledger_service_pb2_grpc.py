@@ -71,6 +71,11 @@ class LedgerServiceStub:
                 request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListPoolsRequest.SerializeToString,
                 response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListPoolsResponse.FromString,
                 _registered_method=True)
+        self.GetBalanceTotals = channel.unary_unary(
+                '/holdfast.v1.LedgerService/GetBalanceTotals',
+                request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.GetBalanceTotalsRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.GetBalanceTotalsResponse.FromString,
+                _registered_method=True)
         self.CreateGrant = channel.unary_unary(
                 '/holdfast.v1.LedgerService/CreateGrant',
                 request_serializer=holdfast_dot_v1_dot_ledger__service__pb2.CreateGrantRequest.SerializeToString,
@@ -235,6 +240,13 @@ class LedgerServiceServicer:
 
     def ListPools(self, request, context):
         """Lists the pools of an account with their balances.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBalanceTotals(self, request, context):
+        """Sums the balances of all pools, or of an account's, however many there are. NOT_FOUND (ACCOUNT_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -457,6 +469,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.ListPools,
                     request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.ListPoolsRequest.FromString,
                     response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.ListPoolsResponse.SerializeToString,
+            ),
+            'GetBalanceTotals': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBalanceTotals,
+                    request_deserializer=holdfast_dot_v1_dot_ledger__service__pb2.GetBalanceTotalsRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_ledger__service__pb2.GetBalanceTotalsResponse.SerializeToString,
             ),
             'CreateGrant': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateGrant,
@@ -743,6 +760,33 @@ class LedgerService:
             '/holdfast.v1.LedgerService/ListPools',
             holdfast_dot_v1_dot_ledger__service__pb2.ListPoolsRequest.SerializeToString,
             holdfast_dot_v1_dot_ledger__service__pb2.ListPoolsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBalanceTotals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.LedgerService/GetBalanceTotals',
+            holdfast_dot_v1_dot_ledger__service__pb2.GetBalanceTotalsRequest.SerializeToString,
+            holdfast_dot_v1_dot_ledger__service__pb2.GetBalanceTotalsResponse.FromString,
             options,
             channel_credentials,
             insecure,

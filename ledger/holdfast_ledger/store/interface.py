@@ -704,6 +704,21 @@ class CurrencyTotal(NamedTuple):
     corrected_total: float
 
 
+class BalanceTotal(NamedTuple):
+    """Pools of one currency and exponent together: exact sums in minor units, which may pass int64."""
+
+    currency: str
+    currency_exponent: int
+    pool_count: int
+    account_count: int
+    posted: int
+    free: int
+    leased: int
+    overdraft: int
+    allowance_leased: int
+    overdraft_bound: int
+
+
 class EventTotals(NamedTuple):
     """What was told, and what became of it."""
 
@@ -806,13 +821,20 @@ class Reader(
     def dead_deliveries(self, webhook_key: int, after_key: int, limit: int) -> list[Delivery]:
         """Lists the deliveries to a webhook that are dead."""
 
-    def journal(self, pool_key: int, after_key: int, limit: int) -> list[JournalLine]:
-        """Lists the journal of a pool."""
+    def journal(self, pool_key: int, after_key: int, limit: int, *, newest_first: bool = False) -> list[JournalLine]:
+        """Lists the journal of a pool; with `newest_first` backwards from before `after_key`, 0: from its end."""
 
     def journal_of_operation(
-        self, account_key: int, pool_key: int, operation_id: str, after_key: int, limit: int
+        self,
+        account_key: int,
+        pool_key: int,
+        operation_id: str,
+        after_key: int,
+        limit: int,
+        *,
+        newest_first: bool = False,
     ) -> list[JournalLine]:
-        """Lists the lines that one operation made in a pool."""
+        """Lists the lines that one operation made in a pool, as `journal`."""
 
     def sidecar(self, sidecar_id: str) -> Sidecar | None:
         """Returns a sidecar."""
@@ -848,6 +870,9 @@ class Reader(
 
     def currency_totals(self) -> list[CurrencyTotal]:
         """Sums the pools of each currency."""
+
+    def balance_totals(self, account_key: int) -> list[BalanceTotal]:
+        """Sums the balances of an account's pools, 0: of all, by currency and exponent."""
 
     def currency_exponent(self, currency: str) -> int:
         """Returns the exponent that the first pool of a currency has; 0 if there is none."""

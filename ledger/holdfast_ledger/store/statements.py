@@ -12,12 +12,14 @@ from holdfast_ledger.store.book_statements import SqlBookReader, SqlBookWriter
 from holdfast_ledger.store.feed_statements import SqlFeedReader
 from holdfast_ledger.store.interface import (
     LEASE_FIGURES,
+    MAX_AMOUNT,
     NEVER,
     POOL_FIGURES,
     REPLAY_LIFE,
     THRESHOLD_COLUMNS,
     TOP_UP_COLUMNS,
     Account,
+    BalanceTotal,
     BookLine,
     BurnPosition,
     Correction,
@@ -323,22 +325,30 @@ class SqlReader(
         where = "WHERE d.webhook_key = ? AND d.delivery_key > ? AND d.state = 3 ORDER BY d.delivery_key LIMIT ?"
         return self._deliveries(where, webhook_key, after_key, limit)
 
-    def _journal(self, where: str, *values: Value) -> list[JournalLine]:
-        tail = "AND e.entry_key > ? ORDER BY e.entry_key LIMIT ?"
-        rows = self._rows(f"{_JOURNAL} {where} {tail}", *values)
+    def _journal(self, where: str, values: list[Value], after_key: int, limit: int, back: bool) -> list[JournalLine]:
+        tail = "e.entry_key < ? ORDER BY e.entry_key DESC" if back else "e.entry_key > ? ORDER BY e.entry_key"
+        key = after_key if after_key or not back else MAX_AMOUNT
+        rows = self._rows(f"{_JOURNAL} {where} AND {tail} LIMIT ?", *values, key, limit)
         return [JournalLine(*(row[0], EntryType(row[1]), *row[2:10], bool(row[10]), *row[11:])) for row in rows]
 
-    def journal(self, pool_key: int, after_key: int, limit: int) -> list[JournalLine]:
+    def journal(self, pool_key: int, after_key: int, limit: int, *, newest_first: bool = False) -> list[JournalLine]:
         """See `Reader`."""
-        return self._journal("WHERE e.pool_key = ?", pool_key, after_key, limit)
+        return self._journal("WHERE e.pool_key = ?", [pool_key], after_key, limit, newest_first)
 
     def journal_of_operation(
-        self, account_key: int, pool_key: int, operation_id: str, after_key: int, limit: int
+        self,
+        account_key: int,
+        pool_key: int,
+        operation_id: str,
+        after_key: int,
+        limit: int,
+        *,
+        newest_first: bool = False,
     ) -> list[JournalLine]:
         """See `Reader`."""
         where = """WHERE e.debit_key = (SELECT debit_key FROM debits WHERE account_key = ? AND operation_id = ?)
             AND e.pool_key = ?"""
-        return self._journal(where, account_key, operation_id, pool_key, after_key, limit)
+        return self._journal(where, [account_key, operation_id, pool_key], after_key, limit, newest_first)
 
     def sidecar(self, sidecar_id: str) -> Sidecar | None:
         """See `Reader`."""
@@ -424,6 +434,22 @@ class SqlReader(
             {_total("voided_total")}, {_total("corrected_total")}
             FROM pools WHERE is_window = 0 GROUP BY currency ORDER BY currency"""
         return [CurrencyTotal(*row) for row in self._rows(sql)]
+
+    def balance_totals(self, account_key: int) -> list[BalanceTotal]:
+        """See `Reader`. The bound is that of `leasing.bound`."""
+        bound = f"""{self.greatest}(overdraft, CASE WHEN free < allowance_leased - {MAX_AMOUNT} THEN {MAX_AMOUNT}
+            ELSE allowance_leased - free END, CASE WHEN enforcement <> 2 THEN 0
+            WHEN overdraft_limit_bps = 0 THEN overdraft_limit ELSE granted_total / 10000 * overdraft_limit_bps
+            + (granted_total - granted_total / 10000 * 10000) * overdraft_limit_bps / 10000 END)"""
+        columns = ("free + leased", "free", "leased", "overdraft", "allowance_leased", bound)
+        sums = ", ".join(f"{_sum(f'({x}) >> 32')}, {_sum(f'({x}) & 4294967295')}" for x in columns)
+        where, values = (" AND account_key = ?", [account_key]) if account_key else ("", [])
+        sql = f"""SELECT currency, currency_exponent, count(*), count(DISTINCT account_key), {sums}
+            FROM pools WHERE is_window = 0{where} GROUP BY 1, 2 ORDER BY 1, 2"""
+        return [
+            BalanceTotal(*row[:4], *((high << 32) + low for high, low in zip(row[4::2], row[5::2], strict=True)))
+            for row in self._rows(sql, *values)
+        ]
 
     def currency_exponent(self, currency: str) -> int:
         """See `Reader`."""
