@@ -5,15 +5,22 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from holdfast_ledger.leasing.terms import LeaseTerms
+from holdfast_ledger.usage import dimensions
+from holdfast_ledger.usage.dimensions import DEFAULT_DIMENSIONS
 
 ENVIRONMENT_PREFIX = "HOLDFAST_LEDGER_"
 
 _ADDRESS = r"^.+:\d{1,5}$"
+
+
+def _check_dimensions(text: str) -> str:
+    return ",".join(dimensions.split(text))
 
 
 class ConfigError(Exception):
@@ -200,6 +207,12 @@ class LedgerConfig(BaseSettings):
         le=60_000,
         description="interval at which the usage store looks for what was posted: a turn that brings something writes "
         "to the disk about a dozen times, so a shorter one pays with smaller turns",
+    )
+    usage_dimensions: Annotated[str, AfterValidator(_check_dimensions)] = Field(
+        ",".join(DEFAULT_DIMENSIONS),
+        description="dimensions that the usage store gives a column of their own and keeps sums of hours by, separated "
+        "by commas: breakdowns of all accounts by these alone are fast. Each makes the sums finer, so those of few "
+        "values belong here; a change holds at the next start, and the sums are then made anew in the background",
     )
     read_thread_count: int = Field(2, ge=1, le=64, description="threads that answer reads, each with a connection")
 

@@ -26,6 +26,7 @@ from holdfast_ledger.snapshots import Snapshots
 from holdfast_ledger.store.interface import Store
 from holdfast_ledger.sync.registry import Registry
 from holdfast_ledger.usage.database import UsageDatabase
+from holdfast_ledger.usage.dimensions import split
 from holdfast_ledger.writer import GroupWriter
 
 LEDGER_SERVICE = ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"]
@@ -84,5 +85,6 @@ def unary_services(parts: Parts) -> list[Service]:
 def _usage(parts: Parts) -> UsageServicer:
     terms = EventTerms(parts.config.event_future_ms, parts.config.event_grace_ms)
     reports = Reports(parts.snapshots, parts.intake, parts.now_ms, terms)
-    answers = Answers(parts.usage, Units(parts.store)) if parts.usage is not None else None
+    dimensions = split(parts.config.usage_dimensions)
+    answers = Answers(parts.usage, Units(parts.store), dimensions) if parts.usage is not None else None
     return UsageServicer(answers, reports, parts.now_ms)

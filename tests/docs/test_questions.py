@@ -10,7 +10,7 @@ from holdfast.commands import usage as command
 from holdfast.usage import TraceRow
 from holdfast.v1 import usage_service_pb2_grpc as api_grpc
 from holdfast_ledger.queries.keys import BUILT_IN
-from holdfast_ledger.usage.schema import HOT_DIMENSIONS
+from holdfast_ledger.usage.dimensions import DEFAULT_DIMENSIONS
 
 from tests.ledger.harness import running
 from tests.ledger.queries.test_service import question, spend, total
@@ -54,4 +54,4 @@ def test_the_guide_names_the_keys_that_there_are() -> None:
     """The built-in ones, and the dimensions that sums of hours know."""
     named = set(re.findall(r"`([a-z_0-9]+)`", SECTION))
     assert {key for key in BUILT_IN if not re.fullmatch(r"subject_[2-7]", key)} <= named
-    assert set(HOT_DIMENSIONS) <= named
+    assert set(DEFAULT_DIMENSIONS) <= named

@@ -30,6 +30,7 @@ from holdfast_ledger.queries.tokens import PageToken, TracePageToken
 from holdfast_ledger.queries.views import QUESTION_TIMEOUT_MS, Row, View
 from holdfast_ledger.usage import database as store
 from holdfast_ledger.usage.database import UsageDatabase
+from holdfast_ledger.usage.dimensions import DEFAULT_DIMENSIONS
 from holdfast_ledger.validation import check_range, check_text
 
 MAX_TOKENS_BYTES: Final = 2_500_000
@@ -71,8 +72,23 @@ UnitOf: TypeAlias = Callable[[str, str], Unit]
 class Answers:
     """Answers the three questions of UsageService. Any thread; each raises a `LedgerError`."""
 
-    def __init__(self, database: UsageDatabase, unit_of: UnitOf, *, use_rollups: bool = True) -> None:
-        """`use_rollups` False: reads rows alone; the answers are the same."""
+    def __init__(
+        self,
+        database: UsageDatabase,
+        unit_of: UnitOf,
+        dimensions: Sequence[str] = DEFAULT_DIMENSIONS,
+        *,
+        use_rollups: bool = True,
+    ) -> None:
+        """Answers from a store.
+
+        Args:
+            database: The store.
+            unit_of: Looks units up.
+            dimensions: Those with a column of their own.
+            use_rollups: False: rows alone are read; the answers are the same.
+        """
+        self._dimensions = dimensions
         self._database = database
         self._unit_of = unit_of
         self._use_rollups = use_rollups
@@ -172,7 +188,7 @@ class Answers:
         return Snapshot(rows[0]["batch_no"], max(0, rows[0]["until"])) if rows else Snapshot(0, 0)
 
     def _view(self, scope: str, batch_no: int) -> View:
-        return View(self._database, scope, batch_no, use_rollups=self._use_rollups)
+        return View(self._database, self._dimensions, scope, batch_no, use_rollups=self._use_rollups)
 
 
 def _cells(view: View, question: Question, page: PageToken | None, limit: int) -> list[Row]:

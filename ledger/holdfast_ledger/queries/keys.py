@@ -3,12 +3,13 @@
 A dimension without a column is read out of the map, its name a parameter; nothing that a caller says is ever a name.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from holdfast_ledger.usage.schema import HOT_DIMENSIONS, SUBJECT_LEVELS
+from holdfast_ledger.usage.dimensions import column_of
+from holdfast_ledger.usage.schema import SUBJECT_LEVELS
 
 DIMENSION_PREFIX: Final = "dimension:"
 """Before the name of a dimension that is named as a built-in key."""
@@ -52,6 +53,9 @@ class Key:
         return f"{DIMENSION_PREFIX}{self.name}" if self.is_dimension and self.name in BUILT_IN else self.name
 
 
+TIME_MS: Final = "toUnixTimestamp64Milli(time)"
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """A table of the store that holds figures."""
@@ -61,11 +65,11 @@ class Fact:
     """Expressions by built-in key; it knows nothing of the others."""
     values: Mapping[Measure, str]
     """What a row adds to a figure."""
-    hot: Mapping[str, str]
-    """Columns by dimension; other dimensions are in the map `dimensions`."""
+    has_dimension_columns: bool
+    """Whether dimensions that may have a column have one here; all others are in the map `dimensions`."""
     row_id: str = ""
     """What tells rows of the same time apart: a UInt64. Empty: of a roll-up, which has no rows to show."""
-    time_ms: str = "toUnixTimestamp64Milli(time)"
+    time_ms: str = TIME_MS
     """When a row counts, Unix time in milliseconds."""
     row_count: str = "1"
     """How many rows of what was used a row stands for."""
@@ -75,16 +79,14 @@ class Fact:
         """Whether its rows are sums of others, an hour each."""
         return not self.row_id
 
-    def expression(self, key: Key, bind: Bind) -> str:
-        """Returns the SQL of a key's value; empty where a row has none."""
+    def expression(self, key: Key, bind: Bind, dimensions: Collection[str]) -> str:
+        """Returns the SQL of a key's value, empty where a row has none; `dimensions`: those with a column."""
         if not key.is_dimension:
             return self.columns.get(key.name, "''")
-        if key.name in self.hot:
-            return self.hot[key.name]
+        if self.has_dimension_columns and key.name in dimensions:
+            return column_of(key.name)
         return f"dimensions[{bind(key.name, 'String')}]"
 
-
-_HOT: Final = {name: f"dimension_{name}" for name in HOT_DIMENSIONS}
 
 SPEND: Final = Fact(
     "spend",
@@ -101,7 +103,7 @@ SPEND: Final = Fact(
         "sidecar": "sidecar_id",
     },
     {Measure.CREDITS: "amount", Measure.COST: "cost_amount", Measure.COUNT: "debit_count"},
-    _HOT,
+    True,
     "entry_key",
 )
 USAGE: Final = Fact(
@@ -115,7 +117,7 @@ USAGE: Final = Fact(
         "sidecar": "sidecar_id",
     },
     {Measure.QUANTITY: "quantity"},
-    _HOT,
+    True,
     "row_id",
 )
 EVENT_COUNT: Final = "(outcome = 'counted') - (outcome = 'taken_back')"
@@ -128,7 +130,7 @@ EVENTS: Final = Fact(
         **{key: f"splitByChar('/', subject)[{level}]" for level, key in enumerate(_LEVELS, start=1)},
     },
     {Measure.COUNT: EVENT_COUNT},
-    {},
+    False,
     "cityHash64(batch_key, position, outcome)",
 )
 

@@ -8,9 +8,10 @@ from typing import Final
 import pyarrow as pa
 
 from holdfast_ledger.governance.periods import HOUR_MS
-from holdfast_ledger.queries.keys import FACTS, Fact
-from holdfast_ledger.queries.rollups import DIMENSIONS_TABLE, ROLLUPS, Rollup
+from holdfast_ledger.queries.keys import FACTS, TIME_MS, Fact, Key
+from holdfast_ledger.queries.rollups import DAY_MINUTES, DIMENSIONS_TABLE, MINUTE_MS, PART_STARTS, ROLLUPS, Rollup
 from holdfast_ledger.usage.database import Parameter, UsageDatabase, UsageTooLarge
+from holdfast_ledger.usage.dimensions import DEFAULT_DIMENSIONS, column_of
 
 OPEN_MS: Final = 5 * 60_000
 """An hour is summed so long after its end: most of what is late has come by then."""
@@ -31,9 +32,11 @@ _STALE: Final = """SELECT toString(touches.fact) AS fact, touches.hour AS hour
 FROM (SELECT fact, hour, max(batch_no) AS touched FROM rollup_touches WHERE hour < {open:UInt32} GROUP BY fact, hour)
     AS touches
 LEFT JOIN (SELECT fact, hour, max(rollup_rolls.roll) AS roll, argMax(batch_no, rollup_rolls.roll) AS summed,
-    max(rolled_at) AS rolled_at FROM rollup_rolls GROUP BY fact, hour) AS rolls
+    argMax(rollup_rolls.dimensions, rollup_rolls.roll) AS kept_by, max(rolled_at) AS rolled_at
+    FROM rollup_rolls GROUP BY fact, hour) AS rolls
 ON touches.fact = rolls.fact AND touches.hour = rolls.hour
-WHERE (rolls.roll = 0 OR touched > summed) AND rolled_at <= fromUnixTimestamp64Milli({settled_ms:Int64}, 'UTC')
+WHERE (rolls.roll = 0 OR touched > summed OR NOT hasAll(kept_by, {dimensions:Array(String)}))
+AND rolled_at <= fromUnixTimestamp64Milli({settled_ms:Int64}, 'UTC')
 ORDER BY fact, hour DESC LIMIT {limit:UInt32}"""
 
 _CLEAR: Final = """DELETE FROM rollup_rolls WHERE roll IN (
@@ -49,8 +52,10 @@ _log = logging.getLogger(__name__)
 class Roller:
     """Sums hours. One at a time: the worker's."""
 
-    def __init__(self, database: UsageDatabase) -> None:
+    def __init__(self, database: UsageDatabase, dimensions: Sequence[str] = DEFAULT_DIMENSIONS) -> None:
+        """`dimensions`: by which sums are kept; each has a column."""
         self._database = database
+        self._dimensions = list(dimensions)
         self._last_roll = -1
         self._cleared_ms = 0
         self._too_large: set[tuple[str, int]] = set()
@@ -60,7 +65,10 @@ class Roller:
         limit = HOURS_A_ROLL * ROLLS_A_TURN
         open_hour = max(0, now_ms - OPEN_MS) // HOUR_MS
         settled_ms = max(0, now_ms - SETTLING_MS)
-        rows = self._database.query(_STALE, {"open": open_hour, "settled_ms": settled_ms, "limit": limit}).to_pylist()
+        given: dict[str, Parameter] = {
+            "open": open_hour, "settled_ms": settled_ms, "limit": limit, "dimensions": self._dimensions,
+        }  # fmt: skip
+        rows = self._database.query(_STALE, given).to_pylist()
         stale = {(row["fact"], row["hour"]) for row in rows} - self._too_large
         for fact in FACTS:
             hours = sorted(hour for name, hour in stale if name == fact.table)
@@ -88,7 +96,7 @@ class Roller:
         """Sums some hours, and then writes down that their sums count."""
         batch_no = self._batch_no()
         first_roll = self._next_rolls(len(hours))
-        of_hours = _OfHours(fact, hours, first_roll, batch_no)
+        of_hours = _OfHours(fact, hours, first_roll, batch_no, self._dimensions)
         for rollup in ROLLUPS:
             if rollup.of is fact:
                 self._database.command(of_hours.summing(rollup), of_hours.parameters)
@@ -98,6 +106,7 @@ class Roller:
             "hour": pa.array(hours, pa.uint32()),
             "batch_no": pa.array([batch_no] * len(hours), pa.uint64()),
             "roll": pa.array(range(first_roll, first_roll + len(hours)), pa.uint64()),
+            "dimensions": pa.array([self._dimensions] * len(hours), pa.list_(pa.string())),
             "rolled_at": pa.array([now_ms] * len(hours), pa.timestamp("ms", "UTC")),
         }
         self._database.insert("rollup_rolls", pa.table(rolled))
@@ -131,9 +140,12 @@ class Roller:
 class _OfHours:
     """The statements that sum some hours of a fact, all with the same parameters."""
 
-    def __init__(self, fact: Fact, hours: Sequence[int], first_roll: int, batch_no: int) -> None:
-        self._fact = fact
+    def __init__(
+        self, fact: Fact, hours: Sequence[int], first_roll: int, batch_no: int, dimensions: Sequence[str]
+    ) -> None:
+        self._dimensions = dimensions
         self.parameters: dict[str, Parameter] = {
+            "starts": list(PART_STARTS),
             "hours": list(hours),
             "first_roll": first_roll,
             "batch_no": batch_no,
@@ -148,14 +160,21 @@ class _OfHours:
         start, end = (f"fromUnixTimestamp64Milli({{{name}{place}:Int64}}, 'UTC')" for name in ("start", "end"))
         return f"(time >= {start} AND time < {end})"
 
+    def _bind(self, value: Parameter, kind: str) -> str:
+        name = f"p{len(self.parameters)}"
+        self.parameters[name] = value
+        return f"{{{name}:{kind}}}"
+
     def summing(self, rollup: Rollup) -> str:
         """Returns the statement that fills one table of sums."""
         of, sums = rollup.of, rollup.sums
         keys = {column: of.columns[name] for name, column in sums.columns.items()}
-        keys |= {column: of.hot.get(name, f"dimensions['{name}']") for name, column in sums.hot.items()}
-        columns = ["hour", "roll", "row_count", *rollup.figures, *keys]
+        if sums.has_dimension_columns:
+            for name in self._dimensions:
+                keys[column_of(name)] = of.expression(Key(name, is_dimension=True), self._bind, self._dimensions)
+        columns = ["hour", "minute", "roll", "row_count", *rollup.figures, *keys]
         values = [_NUMBERED, "count()", *(f"sum({value})" for value in rollup.figures.values()), *keys.values()]
-        grouped = ", ".join(["hour", "roll", *keys.values()])
+        grouped = ", ".join(["hour", "minute", "roll", *keys.values()])
         return (
             f"INSERT INTO {sums.table} ({', '.join(columns)}) "
             f"SELECT {', '.join(values)} {self._rows} GROUP BY {grouped}"
@@ -164,14 +183,15 @@ class _OfHours:
     def naming(self) -> str:
         """Returns the statement that counts dimensions."""
         return (
-            f"INSERT INTO {DIMENSIONS_TABLE} (hour, roll, fact, name, row_count) "
+            f"INSERT INTO {DIMENSIONS_TABLE} (hour, minute, roll, fact, name, row_count) "
             f"SELECT {_NUMBERED}, {{fact:String}}, arrayJoin(mapKeys(dimensions)) AS name, count() "
-            f"{self._rows} GROUP BY hour, roll, name"
+            f"{self._rows} GROUP BY hour, minute, roll, name"
         )
 
 
-_NUMBERED: Final = """toUInt32(intDiv(toUnixTimestamp64Milli(time), 3600000)) AS hour,
-{first_roll:UInt64} + indexOf({hours:Array(UInt32)}, hour) - 1 AS roll"""
+_NUMBERED: Final = f"""toUInt32(intDiv({TIME_MS}, {HOUR_MS})) AS hour,
+toUInt8(roundDown(toUInt32(intDiv({TIME_MS}, {MINUTE_MS}) % {DAY_MINUTES}), {{starts:Array(UInt32)}}) % 60) AS minute,
+{{first_roll:UInt64}} + indexOf({{hours:Array(UInt32)}}, hour) - 1 AS roll"""
 
 
 def _runs(hours: Sequence[int]) -> Iterator[Sequence[int]]:

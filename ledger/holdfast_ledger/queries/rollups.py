@@ -16,12 +16,24 @@ from holdfast_ledger.queries.calendar import Window
 from holdfast_ledger.queries.keys import EVENTS, SPEND, USAGE, Fact, Key, Measure
 from holdfast_ledger.queries.statements import Source, Span
 from holdfast_ledger.usage.database import Parameter, UsageDatabase
-from holdfast_ledger.usage.schema import HOT_DIMENSIONS
 
 MAX_SPANS: Final = 400
 """Stretches of rows beside sums; with more of them the rows of the whole window are read instead."""
 
-_HOT: Final = {name: f"dimension_{name}" for name in HOT_DIMENSIONS}
+DAY_MINUTES: Final = 24 * 60
+MINUTE_MS: Final = HOUR_MS // 60
+
+_DAY_STARTS: Final = (
+    (2, 30), (3, 30), (9, 30), (10, 15), (11, 15), (13, 30), (14, 30), (15, 15), (17, 30), (18, 15), (18, 30),
+    (19, 30), (20, 30),
+)  # fmt: skip
+"""Within which hours of UTC, and where, days of a time zone begin: Newfoundland, the Marquesas, the Chathams, Lord Howe
+and South Australia, Eucla, Myanmar, Nepal, India, Afghanistan, Iran."""
+
+PART_STARTS: Final = tuple(sorted([*range(0, DAY_MINUTES, 60), *(hour * 60 + minute for hour, minute in _DAY_STARTS)]))
+"""Minutes of a day of UTC at which a sum begins: at full hours, and within those in which days begin."""
+
+_SUM_TIME_MS: Final = f"(toInt64(hour) * {HOUR_MS} + minute * {MINUTE_MS})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +46,24 @@ class Rollup:
     figures: Mapping[str, str]
     """Its columns that are sums, and what of a row is summed."""
 
-    def answers(self, keys: Iterable[Key], scope: str) -> bool:
+    def answers(self, keys: Iterable[Key], scope: str, dimensions: Collection[str]) -> bool:
         """Whether it knows of these keys, and of accounts if those of one are asked for."""
-        known = all(key.name in (self.sums.hot if key.is_dimension else self.sums.columns) for key in keys)
+        columns = dimensions if self.sums.has_dimension_columns else ()
+        known = all(key.name in (columns if key.is_dimension else self.sums.columns) for key in keys)
         return known and (not scope or "account" in self.sums.columns)
 
 
 def _rollup(
-    of: Fact, table: str, figures: Mapping[str, str], measures: Mapping[Measure, str], keys: Sequence[str], hot: bool
+    of: Fact,
+    table: str,
+    figures: Mapping[str, str],
+    measures: Mapping[Measure, str],
+    keys: Sequence[str],
+    *,
+    by_dimensions: bool,
 ) -> Rollup:
     columns = {name: of.columns[name] for name in keys}
-    sums = Fact(table, columns, measures, _HOT if hot else {}, time_ms="toInt64(hour) * 3600000", row_count="row_count")
+    sums = Fact(table, columns, measures, by_dimensions, time_ms=_SUM_TIME_MS, row_count="row_count")
     return Rollup(of, sums, figures)
 
 
@@ -55,12 +74,12 @@ _COUNT: Final = {Measure.COUNT: "event_count"}
 _SPENT_BY: Final = ("currency", "category", "cost_currency")
 
 ROLLUPS: Final = (
-    _rollup(USAGE, "usage_hours", _USED, USAGE.values, ("pool", "meter"), hot=True),
-    _rollup(USAGE, "usage_account_hours", _USED, USAGE.values, ("account", "meter"), hot=False),
-    _rollup(SPEND, "spend_hours", _SPENT, SPEND.values, ("pool", "product", *_SPENT_BY), hot=True),
-    _rollup(SPEND, "spend_account_hours", _SPENT, SPEND.values, ("account", *_SPENT_BY), hot=False),
-    _rollup(EVENTS, "event_hours", _COUNTED, _COUNT, (), hot=True),
-    _rollup(EVENTS, "event_account_hours", _COUNTED, _COUNT, ("account",), hot=False),
+    _rollup(USAGE, "usage_hours", _USED, USAGE.values, ("pool", "meter"), by_dimensions=True),
+    _rollup(USAGE, "usage_account_hours", _USED, USAGE.values, ("account", "meter"), by_dimensions=False),
+    _rollup(SPEND, "spend_hours", _SPENT, SPEND.values, ("pool", "product", *_SPENT_BY), by_dimensions=True),
+    _rollup(SPEND, "spend_account_hours", _SPENT, SPEND.values, ("account", *_SPENT_BY), by_dimensions=False),
+    _rollup(EVENTS, "event_hours", _COUNTED, _COUNT, (), by_dimensions=True),
+    _rollup(EVENTS, "event_account_hours", _COUNTED, _COUNT, ("account",), by_dimensions=False),
 )
 """Of a fact, the smaller first: there are more accounts than combinations of what breakdowns ask for."""
 
@@ -69,7 +88,7 @@ DIMENSIONS_TABLE: Final = "dimension_hours"
 
 def dimensions_of(fact: Fact) -> Fact:
     """Returns how the dimensions of a fact's hours are read."""
-    return Fact(DIMENSIONS_TABLE, {}, {}, {}, time_ms="toInt64(hour) * 3600000", row_count="row_count")
+    return Fact(DIMENSIONS_TABLE, {}, {}, False, time_ms=_SUM_TIME_MS, row_count="row_count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,45 +102,63 @@ class Hours:
 
 
 _HOURS: Final = """SELECT touches.hour AS hour, rolls.roll AS roll,
-rolls.roll > 0 AND touches.touched <= {batch_no:UInt64} AND touches.touched <= rolls.summed AS is_fresh
+rolls.roll > 0 AND touches.touched <= {batch_no:UInt64} AND touches.touched <= rolls.summed
+    AND hasAll(rolls.kept_by, {dimensions:Array(String)}) AS is_fresh
 FROM (SELECT hour, max(batch_no) AS touched FROM rollup_touches
     WHERE fact = {fact:String} AND hour >= {first:UInt32} AND hour <= {last:UInt32} GROUP BY hour) AS touches
-LEFT JOIN (SELECT hour, max(roll) AS roll, argMax(batch_no, rollup_rolls.roll) AS summed FROM rollup_rolls
+LEFT JOIN (SELECT hour, max(roll) AS roll, argMax(batch_no, rollup_rolls.roll) AS summed,
+    argMax(rollup_rolls.dimensions, rollup_rolls.roll) AS kept_by FROM rollup_rolls
     WHERE fact = {fact:String} AND hour >= {first:UInt32} AND hour <= {last:UInt32} GROUP BY hour) AS rolls
 ON touches.hour = rolls.hour ORDER BY hour"""
 
 
-def hours(database: UsageDatabase, fact: Fact, window: Window, batch_no: int, timeout_ms: int) -> Hours:
-    """Finds what is known of a window's hours at a snapshot. Raises `UsageStoreError`."""
+def hours(
+    database: UsageDatabase, fact: Fact, window: Window, batch_no: int, dimensions: Sequence[str], timeout_ms: int
+) -> Hours:
+    """Finds what is known of a window's hours at a snapshot, for questions by some dimensions.
+
+    Sums that are not kept by all of these do not count. Raises `UsageStoreError`.
+    """
     first, last = max(0, window.start_ms) // HOUR_MS, max(0, window.end_ms - 1) // HOUR_MS
-    named: dict[str, Parameter] = {"fact": fact.table, "first": first, "last": last, "batch_no": batch_no}
+    named: dict[str, Parameter] = {
+        "fact": fact.table, "first": first, "last": last, "batch_no": batch_no, "dimensions": list(dimensions),
+    }  # fmt: skip
     rows = database.query(_HOURS, named, timeout_ms).to_pylist()
     return Hours([row["hour"] for row in rows], {row["hour"]: row["roll"] for row in rows if row["is_fresh"]})
 
 
-def rollup_for(fact: Fact, keys: Collection[Key], scope: str) -> Rollup | None:
-    """Returns the first sums that know of these keys; None: the rows are to be read."""
-    return next((rollup for rollup in ROLLUPS if rollup.of is fact and rollup.answers(keys, scope)), None)
+def rollup_for(fact: Fact, keys: Collection[Key], scope: str, dimensions: Collection[str]) -> Rollup | None:
+    """Returns the first sums that know of these keys; None: the rows are to be read.
+
+    `dimensions` are those with a column.
+    """
+    found = (rollup for rollup in ROLLUPS if rollup.of is fact and rollup.answers(keys, scope, dimensions))
+    return next(found, None)
 
 
 def sources(fact: Fact, sums: Fact, window: Window, known: Hours) -> Sequence[Source]:
     """Returns where a fact's figures are read: sums of whole hours, rows for the others.
 
     An hour is read from its rows if its sums are not those of the snapshot, or a step or the window begins or ends
-    within it. Hours that were never touched have no rows.
+    within one of its sums. Hours that were never touched have no rows.
     """
     edges = (window.start_ms, window.end_ms, *window.steps_ms)
-    cut = {edge // HOUR_MS for edge in edges if edge % HOUR_MS}
+    cut = {edge // HOUR_MS for edge in edges if not _begins_sum(edge)}
     summed = [hour for hour in known.touched if hour in known.rolls and hour not in cut]
     spans = _spans((hour for hour in known.touched if hour not in known.rolls or hour in cut), window)
     if not summed or len(spans) > MAX_SPANS:
         return [of_rows(fact, window)]
     rolled = Source(
         sums,
-        [Span(summed[0] * HOUR_MS, (summed[-1] + 1) * HOUR_MS)],
+        [Span(max(summed[0] * HOUR_MS, window.start_ms), min((summed[-1] + 1) * HOUR_MS, window.end_ms))],
         [known.rolls[hour] for hour in summed],
     )
     return [rolled, Source(fact, spans)] if spans else [rolled]
+
+
+def _begins_sum(at_ms: int) -> bool:
+    minute, rest_ms = divmod(at_ms, MINUTE_MS)
+    return not rest_ms and minute % DAY_MINUTES in PART_STARTS
 
 
 def of_rows(fact: Fact, window: Window) -> Source:

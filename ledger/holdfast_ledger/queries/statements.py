@@ -4,10 +4,11 @@
 every statement.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from holdfast_ledger.governance.periods import HOUR_MS
 from holdfast_ledger.queries.calendar import Window, counterparts
 from holdfast_ledger.queries.keys import Fact, Key, Measure
 from holdfast_ledger.queries.question import Filter, FilterOperator, Question
@@ -81,10 +82,11 @@ class Place:
 class Builder:
     """Builds one statement: `bind` keeps its parameters."""
 
-    def __init__(self, scope: str, batch_no: int) -> None:
-        """`scope`: the only account whose rows are read; empty: all."""
+    def __init__(self, scope: str, batch_no: int, dimensions: Collection[str]) -> None:
+        """`scope`: the only account whose rows are read, empty: all; `dimensions`: those with a column."""
         self._scope = scope
         self._batch_no = batch_no
+        self._dimensions = dimensions
         self.parameters: dict[str, Parameter] = {}
 
     def bind(self, value: Parameter, kind: str) -> str:
@@ -93,6 +95,9 @@ class Builder:
         # The engine takes lists and no tuples.
         self.parameters[name] = value if isinstance(value, str | int) else [*value]
         return f"{{{name}:{kind}}}"
+
+    def _value(self, fact: Fact, key: Key) -> str:
+        return fact.expression(key, self.bind, self._dimensions)
 
     def _where(self, source: Source, filters: Sequence[Filter]) -> str:
         """Returns FROM and WHERE of all rows that may be read from a source."""
@@ -109,15 +114,17 @@ class Builder:
         return f"FROM {source.fact.table}{final} WHERE " + " AND ".join(f"({one})" for one in conditions)
 
     def _within(self, fact: Fact, span: Span) -> str:
-        if fact.is_rolled:
-            start, end = (self.bind(at_ms // 3_600_000, "UInt32") for at_ms in (span.start_ms, span.end_ms))
-            return f"hour >= {start} AND hour < {end}"
         start, end = (self.bind(at_ms, "Int64") for at_ms in (span.start_ms, span.end_ms))
+        if fact.is_rolled:
+            hours = f"hour >= intDiv({start}, {HOUR_MS}) AND hour < intDiv({end} + {HOUR_MS - 1}, {HOUR_MS})"
+            if span.start_ms % HOUR_MS == span.end_ms % HOUR_MS == 0:
+                return hours
+            return f"{hours} AND {fact.time_ms} >= {start} AND {fact.time_ms} < {end}"
         times = (f"fromUnixTimestamp64Milli({at}, 'UTC')" for at in (start, end))
         return "time >= {} AND time < {}".format(*times)
 
     def _kept(self, fact: Fact, kept: Filter) -> str:
-        value = fact.expression(kept.key, self.bind)
+        value = self._value(fact, kept.key)
         if kept.operator is FilterOperator.EXISTS:
             return f"{value} != ''"
         if kept.operator is FilterOperator.PREFIX:
@@ -198,7 +205,7 @@ class Builder:
     ) -> str:
         """Returns the sums of one source, by the present window's steps."""
         fact = source.fact
-        keys = [fact.expression(key, self.bind) for key in question.group_by]
+        keys = [self._value(fact, key) for key in question.group_by]
         shown = "toString({})" if tops is None else "if(rest, '', toString({}))"
         names = [f"g{place}" for place in range(len(keys))]
         columns = [
@@ -258,7 +265,7 @@ class Builder:
     ) -> Statement:
         """Lists the values of a key that begin with a prefix, the most used first."""
         parts = (
-            f"SELECT toString({source.fact.expression(key, self.bind)}) AS name, sum({source.fact.row_count}) AS rows "
+            f"SELECT toString({self._value(source.fact, key)}) AS name, sum({source.fact.row_count}) AS rows "
             f"{self._where(source, filters)} GROUP BY name"
             for source in sources
         )
@@ -272,7 +279,7 @@ class Builder:
         """Finds some values of a key, and stops when it has as many as may be had."""
         filters = [*filters, Filter(key, FilterOperator.EXISTS, ())]
         parts = (
-            f"SELECT DISTINCT toString({source.fact.expression(key, self.bind)}) AS name {self._where(source, filters)}"
+            f"SELECT DISTINCT toString({self._value(source.fact, key)}) AS name {self._where(source, filters)}"
             for source in sources
         )
         limited = f"LIMIT {self.bind(limit, 'UInt64')} {SETTINGS}"
@@ -306,7 +313,7 @@ class Builder:
         self, number: int, question: Question, source: Source, place: Place, tops: Sequence[Sequence[str]] | None
     ) -> str:
         fact = source.fact
-        keys = [fact.expression(key, self.bind) for key in question.group_by]
+        keys = [self._value(fact, key) for key in question.group_by]
         if place.rest:
             of_cell = [self._beyond(keys, tops)]
         else:

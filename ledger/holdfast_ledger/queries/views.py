@@ -1,6 +1,6 @@
 """One state of the store as one caller may read it: where its figures are read, and how it is asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from holdfast_ledger.queries import rollups
@@ -19,17 +19,20 @@ Row: TypeAlias = Mapping[str, "int | str | list[str]"]
 class View:
     """A state for one call: what it has found out about hours it does not ask again."""
 
-    def __init__(self, database: UsageDatabase, scope: str, batch_no: int, *, use_rollups: bool) -> None:
+    def __init__(
+        self, database: UsageDatabase, dimensions: Collection[str], scope: str, batch_no: int, *, use_rollups: bool
+    ) -> None:
         """See `Answers`; `scope`: the only account whose rows are read, "" for all; `batch_no`: the snapshot."""
         self._database = database
+        self._dimensions = dimensions
         self._scope = scope
         self._use_rollups = use_rollups
-        self._hours: dict[tuple[str, Window], Hours] = {}
+        self._hours: dict[tuple[str, Window, frozenset[str]], Hours] = {}
         self.batch_no = batch_no
 
     def builder(self) -> Builder:
         """Returns what builds a statement."""
-        return Builder(self._scope, self.batch_no)
+        return Builder(self._scope, self.batch_no, self._dimensions)
 
     def ask(self, statement: Statement) -> list[Row]:
         """Asks. Raises `UsageStoreError`."""
@@ -47,17 +50,20 @@ class View:
         return [
             source
             for fact in facts
-            for source in rollups.sources(fact, rollups.dimensions_of(fact), span, self._known(fact, span))
+            for source in rollups.sources(fact, rollups.dimensions_of(fact), span, self._known(fact, span, ()))
         ]
 
     def _of_fact(self, fact: Fact, span: Window, keys: Sequence[Key]) -> Sequence[Source]:
-        rollup = rollups.rollup_for(fact, keys, self._scope) if self._use_rollups else None
+        rollup = rollups.rollup_for(fact, keys, self._scope, self._dimensions) if self._use_rollups else None
         if rollup is None:
             return [rollups.of_rows(fact, span)]
-        return rollups.sources(fact, rollup.sums, span, self._known(fact, span))
+        return rollups.sources(fact, rollup.sums, span, self._known(fact, span, keys))
 
-    def _known(self, fact: Fact, span: Window) -> Hours:
-        named = fact.table, span
+    def _known(self, fact: Fact, span: Window, keys: Sequence[Key]) -> Hours:
+        dimensions = frozenset(key.name for key in keys if key.is_dimension)
+        named = fact.table, span, dimensions
         if named not in self._hours:
-            self._hours[named] = rollups.hours(self._database, fact, span, self.batch_no, QUESTION_TIMEOUT_MS)
+            self._hours[named] = rollups.hours(
+                self._database, fact, span, self.batch_no, sorted(dimensions), QUESTION_TIMEOUT_MS
+            )
         return self._hours[named]

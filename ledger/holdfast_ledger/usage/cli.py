@@ -9,7 +9,7 @@ from pathlib import Path
 
 from holdfast_ledger.clock import SteadyClock
 from holdfast_ledger.store.interface import StoreError
-from holdfast_ledger.usage import turns
+from holdfast_ledger.usage import dimensions, schema, turns
 from holdfast_ledger.usage.checking import differences
 from holdfast_ledger.usage.cluster import ClusterDatabase
 from holdfast_ledger.usage.database import UsageDatabase, UsageStoreDown, UsageStoreError
@@ -43,14 +43,16 @@ def _run(command: str, description: str, argv: Sequence[str], work: Callable[[ar
     parser.add_argument("--database", required=True, help="the ledger's: a file, or a postgresql:// URL")
     parser.add_argument("--usage-store", required=True, help="a folder, or a clickhouse:// URL")
     parser.add_argument("--memory-mb", type=int, default=1_024, help="of the engine, if no ledger runs it")
+    parser.add_argument("--usage-dimensions", default="", help="as of the ledger; default: those of the store")
     said = parser.parse_args(argv)
     try:
         source = open_source(said.database)
         try:
+            said.dimensions = dimensions.split(said.usage_dimensions)
             return work(said, source)
         finally:
             source.close()
-    except (StoreError, UsageStoreError, OSError) as fault:
+    except (StoreError, UsageStoreError, OSError, ValueError) as fault:
         sys.stderr.write(f"holdfast usage: {fault}\n")
         return EXIT_UNAVAILABLE
 
@@ -64,7 +66,7 @@ def _opened(said: argparse.Namespace) -> Iterator[UsageDatabase]:
     else:
         remote = RemoteDatabase(str(Path(said.usage_store) / SOCKET))
         running = remote.status().state != "down"
-        database = remote if running else open_folder(Path(said.usage_store), said.memory_mb)
+        database = remote if running else open_folder(Path(said.usage_store), said.memory_mb, ())
     try:
         yield database
     finally:
@@ -95,8 +97,9 @@ def _rebuild(said: argparse.Namespace, source: Source) -> int:
         else:
             placement = database.placement if isinstance(database, ClusterDatabase) else None
             with stopped_feeders(source, shared=placement is not None):
-                make_empty(database, placement, source)
-                feed_all(database, source, SteadyClock().now_ms)
+                names = said.dimensions or schema.dimensions_of(database) or dimensions.DEFAULT_DIMENSIONS
+                make_empty(database, placement, source, names)
+                feed_all(database, source, names, SteadyClock().now_ms)
         done = turns.progress(database).done
     sys.stdout.write(f"fed anew up to entry {done.entry_key}, debit {done.debit_key}\n")
     return 0

@@ -1,7 +1,7 @@
 """What feeding a store anew takes, in the worker and by an operator's hand."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -23,8 +23,14 @@ def make_feeder(database: UsageDatabase, source: Source, now_ms: Callable[[], in
     return Feeder(database, source.reading, now_ms, partial(rollups.touched, database))
 
 
-def make_empty(database: UsageDatabase, placement: Placement | None, source: Source) -> None:
+def make_empty(database: UsageDatabase, placement: Placement | None, source: Source, dimensions: Sequence[str]) -> None:
     """Makes all tables anew, without a row but those of events that the ledger does not have any more.
+
+    Args:
+        database: The store.
+        placement: Of its tables.
+        source: What it is fed from.
+        dimensions: Those with a column of their own.
 
     Raises:
         StoreError: The ledger's database.
@@ -35,10 +41,10 @@ def make_empty(database: UsageDatabase, placement: Placement | None, source: Sou
         first_key = kept[0][0] if kept else reader.metering_totals().metered_batch_key + 1
     events.carry(database, first_key)
     schema.drop(database, placement, keep=("judged",))
-    schema.create(database, placement)
+    schema.create(database, placement, dimensions)
 
 
-def feed_all(database: UsageDatabase, source: Source, now_ms: Callable[[], int]) -> None:
+def feed_all(database: UsageDatabase, source: Source, dimensions: Sequence[str], now_ms: Callable[[], int]) -> None:
     """Feeds everything that the ledger has, and sums its hours.
 
     Raises:
@@ -46,7 +52,7 @@ def feed_all(database: UsageDatabase, source: Source, now_ms: Callable[[], int])
         StoreError: The ledger's database.
         UsageStoreError: The store.
     """
-    feeder, roller = make_feeder(database, source, now_ms), Roller(database)
+    feeder, roller = make_feeder(database, source, now_ms), Roller(database, dimensions)
     while (fed := feeder.turn()).behind or fed.row_count:
         pass
     while roller.turn(now_ms()):

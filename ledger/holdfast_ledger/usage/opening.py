@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import logging
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -23,8 +24,13 @@ MAX_ATTEMPTS = 3
 _log = logging.getLogger(__name__)
 
 
-def open_folder(folder: Path, memory_mb: int) -> EmbeddedDatabase:
+def open_folder(folder: Path, memory_mb: int, dimensions: Sequence[str]) -> EmbeddedDatabase:
     """Opens a store, made anew if there is none, if it is damaged, or if its tables are of another version.
+
+    Args:
+        folder: The store's.
+        memory_mb: Limit of the engine, in megabytes.
+        dimensions: Are given a column of their own where they have none; those that have one keep it.
 
     Raises:
         UsageStoreDown: Another process has it.
@@ -36,11 +42,11 @@ def open_folder(folder: Path, memory_mb: int) -> EmbeddedDatabase:
     try:
         _prepare(folder)
         try:
-            database = _opened(folder, memory_mb, lock)
+            database = _opened(folder, memory_mb, dimensions, lock)
         except UsageStoreError as fault:
             _log.error("the usage store is damaged, is set aside and fed anew: %s", fault)
             begin_anew(folder, keep=True)
-            database = _opened(folder, memory_mb, lock)
+            database = _opened(folder, memory_mb, dimensions, lock)
     except BaseException:
         lock.close()
         raise
@@ -73,10 +79,10 @@ def _prepare(folder: Path) -> None:
     (folder / ATTEMPTS).write_text(str(_attempts(folder) + 1), "utf-8")
 
 
-def _opened(folder: Path, memory_mb: int, lock: IO[bytes]) -> EmbeddedDatabase:
+def _opened(folder: Path, memory_mb: int, dimensions: Sequence[str], lock: IO[bytes]) -> EmbeddedDatabase:
     database = EmbeddedDatabase(folder / ENGINE, memory_mb)
     try:
-        schema.create(database)
+        schema.create(database, dimensions=dimensions)
         if missing := turns.lost(database):
             raise UsageDamaged(missing)
     except BaseException:

@@ -4,6 +4,7 @@ import importlib.util
 
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.store.interface import StoreFailed
+from holdfast_ledger.usage import dimensions
 from holdfast_ledger.usage.status import UsageStatus
 from holdfast_ledger.usage.supervisor import Supervisor
 
@@ -14,11 +15,14 @@ class UsageStore:
     def __init__(self, config: LedgerConfig) -> None:
         """Makes it ready; `start` starts the worker."""
         self.config = config
+        self.dimensions = dimensions.split(config.usage_dimensions)
+        """Those with a column of their own."""
         self._supervisor = Supervisor(
             config.database,
             config.usage_store,
             memory_mb=config.usage_memory_mb,
             interval_ms=config.usage_interval_ms,
+            dimensions=self.dimensions,
         )
         from holdfast_ledger.usage.remote import RemoteDatabase  # noqa: PLC0415 - Arrow is an extra
 

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,13 +32,15 @@ _log = logging.getLogger(__name__)
 class Supervisor:
     """One worker, started again whenever it ends."""
 
-    def __init__(self, database: str, store: str, *, memory_mb: int, interval_ms: int) -> None:
+    def __init__(
+        self, database: str, store: str, *, memory_mb: int, interval_ms: int, dimensions: Sequence[str]
+    ) -> None:
         """Chooses a place for the socket; `start` starts the worker."""
         self._private = tempfile.TemporaryDirectory(prefix="holdfast-usage-")
         in_folder = Path(store) / SOCKET
         fits = not is_cluster(store) and len(bytes(in_folder)) <= MAX_SOCKET_BYTES
         self.socket = str(in_folder if fits else Path(self._private.name) / SOCKET)
-        self._settings = WorkerSettings(database, store, memory_mb, interval_ms, self.socket)
+        self._settings = WorkerSettings(database, store, memory_mb, interval_ms, dimensions, self.socket)
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._run, name="usage-supervisor", daemon=True)

@@ -112,15 +112,15 @@ class Worker:
     def _opened(self) -> UsageDatabase:
         store = self._settings.store
         if not is_cluster(store):
-            return open_folder(Path(store), self._settings.memory_mb)
+            return open_folder(Path(store), self._settings.memory_mb, self._settings.dimensions)
         database = ClusterDatabase(store)
-        schema.create(database, database.placement)
+        schema.create(database, database.placement, self._settings.dimensions)
         return database
 
     def _feed(self, database: UsageDatabase, source: Source) -> None:
         """Feeds turn by turn. Raises `StoreError`, `UsageStoreError`; then everything is opened anew."""
         feeder = make_feeder(database, source, self._now_ms)
-        roller = Roller(database)
+        roller = Roller(database, self._settings.dimensions)
         while not self._ending.is_set():
             if is_cluster(self._settings.store) and not source.claimed():
                 self._status = replace(self._status, state="waiting", lag_ms=0, message="")
@@ -150,7 +150,7 @@ class Worker:
 
     def _empty(self, database: UsageDatabase, source: Source) -> None:
         placement = database.placement if isinstance(database, ClusterDatabase) else None
-        make_empty(database, placement, source)
+        make_empty(database, placement, source, self._settings.dimensions)
         self._rebuild.clear()
         self._status = replace(self._status, state="starting", rebuild_count=self._status.rebuild_count + 1)
 

@@ -1,6 +1,7 @@
 """What a ledger tells its usage store's worker."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 SOCKET = "socket"
@@ -25,6 +26,8 @@ class WorkerSettings:
     memory_mb: int
     interval_ms: int
     """Wait between turns that bring nothing."""
+    dimensions: Sequence[str]
+    """Those with a column of their own."""
     socket: str
     """Path of the Unix socket to listen on."""
 

@@ -15,6 +15,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UsageDatabase]:
     """The engine with its tables."""
     database = EmbeddedDatabase(tmp_path_factory.mktemp("usage") / "store", 1_024)
     schema.create(database)
+    schema.create(database, dimensions=["team"])
     yield database
     database.close()
 

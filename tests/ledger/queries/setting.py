@@ -9,9 +9,11 @@ import pyarrow as pa
 from holdfast.v1 import usage_service_pb2 as api
 from holdfast_ledger.access.caller import ANYONE, Caller
 from holdfast_ledger.queries.answers import Answers, Unit
+from holdfast_ledger.queries.rolling import Roller
 from holdfast_ledger.queries.rollups import touched
 from holdfast_ledger.usage import schema
 from holdfast_ledger.usage.database import UsageDatabase
+from holdfast_ledger.usage.dimensions import DEFAULT_DIMENSIONS
 
 START_MS = 1_798_761_600_000
 """2027-01-01, UTC."""
@@ -95,6 +97,8 @@ class Setting:
         self.rows: list[tuple[int, Row]] = []
         """With the turns that brought them."""
         self.turn = 0
+        self.dimensions: tuple[str, ...] = DEFAULT_DIMENSIONS
+        """Those with a column, as the ledger is told."""
         self._keys = itertools.count(1)
 
     def feed(self, *rows: Row, complete: bool = True, twice: bool = False) -> None:
@@ -120,9 +124,13 @@ class Setting:
         row["complete_until"] = pa.array([START_MS], pa.timestamp("ms", "UTC"))
         self.database.insert("feed_turns", pa.table(row))
 
+    def roll(self, now_ms: int = NOW_MS) -> None:
+        """Sums hours, as the worker does."""
+        Roller(self.database, self.dimensions).turn(now_ms)
+
     def answers(self, *, use_rollups: bool = True) -> Answers:
         """What answers questions of it."""
-        return Answers(self.database, lambda key, value: Unit(value, 6), use_rollups=use_rollups)
+        return Answers(self.database, lambda key, value: Unit(value, 6), self.dimensions, use_rollups=use_rollups)
 
     def ask(self, *, use_rollups: bool = True, caller: Caller = ANYONE, **fields: Any) -> api.QueryUsageResponse:
         """One page of a question; a day of quantities unless told."""

@@ -8,7 +8,6 @@ import pytest
 from holdfast.v1 import usage_service_pb2 as api
 from holdfast_ledger.access.caller import ANYONE, Caller, Role
 from holdfast_ledger.errors import InvalidArgument, PermissionDenied
-from holdfast_ledger.queries.rolling import Roller
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -121,10 +120,11 @@ def test_answers_are_those_of_plain_python(
     """To the unit, from rows and from sums, for everyone and for one account."""
     clear(setting.database)
     setting.__init__(setting.database)  # type: ignore[misc]  # each example begins anew
+    setting.dimensions = ("model", "team")
     for place, turn in enumerate(turns):
         setting.feed(*turn, twice=twice)
         if place != 1:  # the second turn's hours stay stale if there are two
-            Roller(setting.database).turn(NOW_MS + place * DAY_MS)
+            setting.roll(NOW_MS + place * DAY_MS)
     for request in asked:
         for caller in (ANYONE, Caller("c", Role.READER, "a")):
             fed = [row for _, row in setting.rows if not caller.account_id or row.account == caller.account_id]

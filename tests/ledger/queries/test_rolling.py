@@ -1,16 +1,21 @@
 """Sums of hours on a real engine: which hours are read from them, and that they are right whatever came late."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from holdfast.v1 import usage_service_pb2 as api
+from holdfast_ledger.governance.zones import zone, zone_names
 from holdfast_ledger.queries import rolling, rollups
 from holdfast_ledger.queries.calendar import Granularity, window
 from holdfast_ledger.queries.keys import EVENTS, SPEND, USAGE, Fact, Key
 from holdfast_ledger.queries.rolling import KEPT_MS, OPEN_MS, SETTLING_MS, Roller
 from holdfast_ledger.queries.rollups import Hours, of_rows, rollup_for, sources
 from holdfast_ledger.queries.statements import Source, Span
+from holdfast_ledger.usage import schema
 from holdfast_ledger.usage.database import UsageStoreError, UsageTooLarge
+from holdfast_ledger.usage.dimensions import DEFAULT_DIMENSIONS
 
 from tests.ledger.queries.setting import HOUR_MS, NOW_MS, START_MS, Row, Setting, cells
 
@@ -21,7 +26,7 @@ DAY = window(START_MS, START_MS + 24 * HOUR_MS, Granularity.WHOLE, "UTC")
 
 def hours_of(setting: Setting) -> tuple[list[int], set[int]]:
     """Hours of `usage` that have rows, and those that are read from sums, both since the start."""
-    known = rollups.hours(setting.database, USAGE, DAY, setting.turn, 1_000)
+    known = rollups.hours(setting.database, USAGE, DAY, setting.turn, (), 1_000)
     return [hour - FIRST for hour in known.touched], {hour - FIRST for hour in known.rolls}
 
 
@@ -52,7 +57,7 @@ def test_the_smaller_sums_that_know_the_keys_are_read(
     fact: Fact, keys: list[str], scope: str, table: str | None
 ) -> None:
     """Those without accounts never for one account."""
-    found = rollup_for(fact, [Key.named(name) for name in keys], scope)
+    found = rollup_for(fact, [Key.named(name) for name in keys], scope, DEFAULT_DIMENSIONS)
     assert (found.sums.table if found else None) == table
 
 
@@ -76,8 +81,37 @@ def test_rows_are_read_where_sums_do_not_fit() -> None:
     assert sources(USAGE, SUMS, whole, Hours([FIRST], known.rolls)) == [
         Source(SUMS, [Span(START_MS, START_MS + HOUR_MS)], [100])
     ]
-    nepal = window(START_MS, START_MS + 2 * HOUR_MS, Granularity.DAY, "Asia/Kathmandu")
-    assert sources(USAGE, SUMS, nepal, Hours(known.touched, {})) == [of_rows(USAGE, nepal)]
+    assert sources(USAGE, SUMS, whole, Hours(known.touched, {})) == [of_rows(USAGE, whole)]
+
+
+def test_days_that_begin_within_an_hour_are_read_from_sums(setting: Setting) -> None:
+    """Also if the window does; an hour's parts are told apart, and a window within a part reads rows."""
+    first, quarter = START_MS + 18 * HOUR_MS, HOUR_MS // 4
+    setting.feed(*(Row(value=4**place, time_ms=first + place * quarter - 1) for place in range(6)))
+    setting.roll()
+    setting.database.command("TRUNCATE TABLE usage")
+    days: dict[str, Any] = {
+        "granularity": api.GRANULARITY_DAY,
+        "group_by": ["meter"],
+        "end_unix_ms": START_MS + 2 * 24 * HOUR_MS,
+    }
+    for zone_name, first_day in (("Asia/Kathmandu", 4**0 + 4**1), ("Asia/Kolkata", 4**0 + 4**1 + 4**2)):
+        answer = setting.ask(time_zone=zone_name, **days)
+        assert [cell.value for cell in answer.cells] == [first_day, answer.total - first_day]
+    assert answer.total == sum(4**place for place in range(6))
+    assert setting.ask(start_unix_ms=first + quarter, end_unix_ms=first + 2 * quarter).total == 4**2
+    assert setting.ask(start_unix_ms=first + quarter, end_unix_ms=first + 3 * quarter).total == 0
+
+
+def test_the_days_of_all_zones_begin_with_a_sum() -> None:
+    """At every offset that a zone has in these years."""
+    starts = set(rollups.PART_STARTS)
+    for zone_name in zone_names():
+        for month in range(12 * 6):
+            at = datetime(2026 + month // 12, month % 12 + 1, 15, tzinfo=zone(zone_name))
+            assert (at.hour, at.minute) == (0, 0)
+            utc = at.astimezone(UTC)
+            assert utc.hour * 60 + utc.minute in starts, zone_name
 
 
 def test_too_many_stretches_are_read_as_one() -> None:
@@ -124,14 +158,14 @@ def test_sums_are_what_is_read(setting: Setting) -> None:
 def test_an_older_page_does_not_read_younger_sums(setting: Setting) -> None:
     """Nor does a turn under way count."""
     setting.feed(Row(value=1))
-    before = rollups.hours(setting.database, USAGE, DAY, 1, 1_000)
+    before = rollups.hours(setting.database, USAGE, DAY, 1, (), 1_000)
     setting.feed(Row(value=2), complete=False)
     Roller(setting.database).turn(NOW_MS)
     assert hours_of(setting) == ([0], set())
     setting.complete()
     Roller(setting.database).turn(NOW_MS + SETTLING_MS)
     assert hours_of(setting) == ([0], {0})
-    assert rollups.hours(setting.database, USAGE, DAY, 1, 1_000) == before == Hours([FIRST], {})
+    assert rollups.hours(setting.database, USAGE, DAY, 1, (), 1_000) == before == Hours([FIRST], {})
 
 
 def test_a_roll_that_was_cut_short_counts_nothing_twice(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,4 +242,30 @@ def test_hours_of_events_that_were_carried_over_are_read_and_summed(setting: Set
     for _ in range(2):
         assert cells(setting.ask(measure=api.USAGE_MEASURE_COUNT)) == [(0, (), 2)]
         Roller(setting.database).turn(NOW_MS)
-    assert rollups.hours(setting.database, EVENTS, DAY, setting.turn, 1_000).rolls.keys() == {FIRST, FIRST + 1}
+    assert rollups.hours(setting.database, EVENTS, DAY, setting.turn, (), 1_000).rolls.keys() == {FIRST, FIRST + 1}
+
+
+def test_sums_are_kept_by_the_dimensions_that_are_told(setting: Setting) -> None:
+    """Those of before are not read for a dimension that came later, and do for the others until they are made anew."""
+    setting.dimensions = ()
+    setting.feed(*(Row(table=table, dimensions={"team": "t", "gen_ai.model": "m"}) for table in ("usage", "events")))
+    setting.feed(Row(table="spend", dimensions={"team": "t", "gen_ai.model": "m"}))
+    setting.roll()
+    by_both: dict[str, Any] = {"group_by": ["team", "gen_ai.model"]}
+    assert [setting.ask(measure=measure, **by_both).total for measure in (1, 2, 4)] == [1, 1, 2]
+    setting.dimensions = ("gen_ai.model", "team", "model")
+    schema.create(setting.database, dimensions=setting.dimensions)
+    assert {"gen_ai.model", "team", "model"} <= set(schema.dimensions_of(setting.database))
+    assert [cells(setting.ask(measure=measure, **by_both)) for measure in (1, 2, 4)] == [
+        [(0, ("t", "m"), 1)], [(0, ("t", "m"), 1)], [(0, ("t", "m"), 2)],
+    ]  # fmt: skip
+    setting.roll(NOW_MS + SETTLING_MS)
+    for table in ("usage", "spend", "events"):
+        setting.database.command(f"TRUNCATE TABLE {table}")
+    assert [cells(setting.ask(measure=measure, **by_both)) for measure in (1, 2, 4)] == [
+        [(0, ("t", "m"), 1)], [(0, ("t", "m"), 1)], [(0, ("t", "m"), 2)],
+    ]  # fmt: skip
+    setting.dimensions = ("model",)
+    assert setting.ask(group_by=["pool"]).total == 1
+    setting.roll(NOW_MS + 2 * SETTLING_MS)
+    assert setting.ask(group_by=["pool"]).total == 1  # they are finer than they need be, and stay

@@ -9,6 +9,7 @@ from holdfast.v1 import meter_pb2
 from holdfast.v1 import usage_service_pb2 as api
 from holdfast_ledger.store.interface import Reader
 from holdfast_ledger.usage.checking import differences
+from holdfast_ledger.usage.dimensions import DEFAULT_DIMENSIONS
 from holdfast_ledger.usage.embedded import EmbeddedDatabase
 from holdfast_ledger.usage.feeding import make_empty
 
@@ -191,7 +192,7 @@ def test_events_that_the_ledger_has_forgotten_outlive_a_rebuild(
     last_key = take(books, event("b", void=True), event("a", quantities={"tokens": 1}))
     feed_all(usage, books)
     books.write(lambda writer: writer.delete_event_batches(last_key - 1, START_MS * 2, 10))
-    make_empty(usage, None, Ledger(books))
+    make_empty(usage, None, Ledger(books), DEFAULT_DIMENSIONS)
     if cut_off:
         feeder(usage, books)._keep_carried()
     feed_all(usage, books)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 from holdfast_ledger.bootstrap import open_store
 from holdfast_ledger.config import LedgerConfig, load
-from holdfast_ledger.usage import cli
+from holdfast_ledger.usage import cli, schema
 from holdfast_ledger.usage.checking import differences
 from holdfast_ledger.usage.database import UsageRefused, UsageStoreDown, UsageTimeout, UsageTooLarge
 from holdfast_ledger.usage.status import UsageStatus
@@ -134,6 +134,22 @@ def test_a_damaged_store_is_made_anew(running: UsageStore, books: Books, tmp_pat
 
     until(notices, "it answers again")
     fed(running, books)
+
+
+def test_a_store_goes_on_with_another_list_of_dimensions(database: str, books: Books, tmp_path: Path) -> None:
+    """Its rows stay, those that it lacks get a column, and those that it has keep theirs."""
+    told = {"database": database, "usage_store": str(tmp_path / "usage"), "usage_interval_ms": "20"}
+    history = History(books, 5)
+    for names, there in (("team", ["team"]), ("", ["team"]), ("region,team", ["team", "region"])):
+        for _ in history.go_on(10):
+            pass
+        store = UsageStore(load({**told, "usage_dimensions": names}, None, {}))
+        store.start()
+        try:
+            assert fed(store, books).rebuild_count == 0
+            assert [*schema.dimensions_of(store.database)] == there
+        finally:
+            store.stop()
 
 
 def test_a_ledger_that_was_restored_is_fed_anew(

@@ -5,6 +5,8 @@ CREATE TABLE IF NOT EXISTS rollup_rolls (
     hour UInt32,
     batch_no UInt64,
     roll UInt64,
+    -- With a column of their own that the sums are kept by.
+    dimensions Array(LowCardinality(String)),
     rolled_at DateTime64(3, 'UTC')
 ) ENGINE = MergeTree
 ORDER BY (fact, hour, roll)

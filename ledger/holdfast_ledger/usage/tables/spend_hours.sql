@@ -2,6 +2,8 @@
 CREATE TABLE IF NOT EXISTS spend_hours (
     -- Unix time in hours.
     hour UInt32 CODEC(Delta, ZSTD),
+    -- At which a part of it begins: hours in which days of some zones begin are summed by part.
+    minute UInt8 CODEC(T64, ZSTD),
     -- Of the time that the hour was summed: `rollup_rolls` says which one counts.
     roll UInt64 CODEC(Delta, ZSTD),
     -- Rows of what it sums.
@@ -13,12 +15,7 @@ CREATE TABLE IF NOT EXISTS spend_hours (
     currency LowCardinality(String),
     category LowCardinality(String),
     product LowCardinality(String),
-    cost_currency LowCardinality(String),
-    dimension_model LowCardinality(String),
-    dimension_feature LowCardinality(String),
-    dimension_region LowCardinality(String),
-    dimension_provider LowCardinality(String),
-    dimension_environment LowCardinality(String)
+    cost_currency LowCardinality(String)
 ) ENGINE = MergeTree
 PARTITION BY intDiv(hour, 8766)
 ORDER BY (hour, roll)

@@ -34,12 +34,7 @@ CREATE TABLE IF NOT EXISTS usage (
     subject_5 LowCardinality(String) MATERIALIZED splitByChar('/', subject)[5],
     subject_6 LowCardinality(String) MATERIALIZED splitByChar('/', subject)[6],
     subject_7 LowCardinality(String) MATERIALIZED splitByChar('/', subject)[7],
-    subject_8 LowCardinality(String) MATERIALIZED splitByChar('/', subject)[8],
-    dimension_model LowCardinality(String) MATERIALIZED dimensions['model'],
-    dimension_feature LowCardinality(String) MATERIALIZED dimensions['feature'],
-    dimension_region LowCardinality(String) MATERIALIZED dimensions['region'],
-    dimension_provider LowCardinality(String) MATERIALIZED dimensions['provider'],
-    dimension_environment LowCardinality(String) MATERIALIZED dimensions['environment']
+    subject_8 LowCardinality(String) MATERIALIZED splitByChar('/', subject)[8]
 ) ENGINE = ReplacingMergeTree(batch_no)
 PARTITION BY toYYYYMM(time)
 ORDER BY (toDate(time), account_id, meter_id, source, row_id)

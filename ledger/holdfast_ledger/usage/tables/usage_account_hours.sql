@@ -2,6 +2,8 @@
 CREATE TABLE IF NOT EXISTS usage_account_hours (
     -- Unix time in hours.
     hour UInt32 CODEC(Delta, ZSTD),
+    -- At which a part of it begins: hours in which days of some zones begin are summed by part.
+    minute UInt8 CODEC(T64, ZSTD),
     -- Of the time that the hour was summed: `rollup_rolls` says which one counts.
     roll UInt64 CODEC(Delta, ZSTD),
     -- Rows of what it sums.
