@@ -22,7 +22,7 @@ def exchange(target: str, instance: bytes, *requests: wire.SyncRequest) -> list[
     """Says Hello and more; returns all that the sink says."""
     hello = wire.SyncRequest(hello=wire.Hello(sidecar_id="s", instance=instance))
     with grpc.insecure_channel(target) as channel:
-        return list(LedgerSyncServiceStub(channel).Sync(iter([hello, *requests]), timeout=10, wait_for_ready=True))
+        return list(LedgerSyncServiceStub(channel).Sync(iter([hello, *requests]), timeout=60, wait_for_ready=True))
 
 
 def test_a_sidecar_gets_rights_and_acks_and_finds_its_leases_again(sink: tuple[bool, str]) -> None:

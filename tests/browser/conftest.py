@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from importlib import resources
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
 
-from tests.browser.pages import Watched, watched
+from tests.browser.pages import SETTLE_MS, Watched, watched
 from tests.browser.world import ConsoleWorld
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -24,6 +24,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no chromium here; apt-get install chromium")
     if not BUILT:
         pytest.skip("the console is not built; .ci/setup console")
+    expect.set_options(timeout=SETTLE_MS)
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*arguments, "--disable-dev-shm-usage"])

@@ -13,9 +13,9 @@ from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import DESK
-from tests.browser.pages import Watched, watched
+from tests.browser.pages import SETTLE_MS, Watched, watched
 from tests.browser.world import CREDIT, ConsoleWorld
-from tests.scenarios.world import wait_until
+from tests.scenarios.world import START_TIMEOUT_S, wait_until
 
 
 def test_keyboard_alone(page: Watched, world: ConsoleWorld) -> None:
@@ -33,6 +33,7 @@ def test_keyboard_alone(page: Watched, world: ConsoleWorld) -> None:
     expect(page.page.get_by_label("Find")).to_be_focused()
     keyboard.type("ini")
     keyboard.press("Enter")
+    page.settle()
     for _ in range(3):
         keyboard.press("Tab")
         if page.page.get_by_role("link", name="initech").evaluate("node => node === document.activeElement"):
@@ -80,7 +81,7 @@ def test_decisions_appear_as_they_are_taken(page: Watched, world: ConsoleWorld) 
         charge = spend.ChargeRequest(operation_id=name, account_id="initech", delta=90_000 * CREDIT)
         EnforcementServiceStub(channel).Charge(charge, timeout=30)
     row = page.table("Decisions").get_by_role("row").filter(has_text=name)
-    expect(row).to_contain_text("pool/general", timeout=15_000)
+    expect(row).to_contain_text("pool/general", timeout=SETTLE_MS)
     expect(row).to_contain_text("90,000.00")
 
 
@@ -113,7 +114,7 @@ def guarded(browser: Browser, tmp_path: Path) -> Iterator[ConsoleWorld]:
 
 def test_asks_for_a_token(browser: Browser, guarded: ConsoleWorld) -> None:
     """Where credentials are required, the console asks for a token, keeps it for the tab, and forgets it again."""
-    wait_until(lambda: "console on" in guarded.ledger.log(), 30)
+    wait_until(lambda: "console on" in guarded.ledger.log(), START_TIMEOUT_S)
     token = guarded.token("first")
     with (
         browser.new_context(viewport=DESK) as context,
@@ -135,11 +136,11 @@ def test_asks_for_a_token(browser: Browser, guarded: ConsoleWorld) -> None:
 
 def test_who_may_see_one_account(browser: Browser, guarded: ConsoleWorld) -> None:
     """A reader of one account is shown that one, in every view, without a refusal, and can change nothing."""
-    wait_until(lambda: "console on" in guarded.ledger.log(), 30)
+    wait_until(lambda: "console on" in guarded.ledger.log(), START_TIMEOUT_S)
     credentials = [("authorization", f"Bearer {guarded.token('first')}")]
     for account_id in ("acme", "globex"):
         account = pb.CreateAccountRequest(account=pb.Account(account_id=account_id))
-        guarded.stub.CreateAccount(account, metadata=credentials, wait_for_ready=True, timeout=30)
+        guarded.stub.CreateAccount(account, metadata=credentials, wait_for_ready=True, timeout=START_TIMEOUT_S)
         pool = pb.CreatePoolRequest(pool=pb.Pool(account_id=account_id, pool_id="general"))
         guarded.stub.CreatePool(pool, metadata=credentials)
     token = guarded.token("ana", "reader", "acme")

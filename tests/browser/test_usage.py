@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.pages import Watched, amount
 from tests.browser.world import FORMULA, MODELS, REGIONS, ConsoleWorld
-from tests.scenarios.world import wait_until
+from tests.scenarios.world import START_TIMEOUT_S, wait_until
 
 EVERYTHING = "/usage?account=acme&last=90d"
 
@@ -20,7 +20,7 @@ def explorer(page: Watched, world: ConsoleWorld) -> Watched:
         page.open(EVERYTHING)
         return total(page) == world.balance().spent_total
 
-    wait_until(complete, 30)
+    wait_until(complete, START_TIMEOUT_S)
     return page
 
 

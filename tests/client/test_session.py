@@ -148,7 +148,7 @@ def test_threads_share_messages(sidecar: Sidecar) -> None:
     together = threading.Barrier(thread_count)
 
     def work(session: Session) -> int:
-        together.wait(10)
+        together.wait(60)
         with session.reserve("acme", 10) as hold:
             return hold.settle(7).debited_amount
 

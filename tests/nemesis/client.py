@@ -25,7 +25,6 @@ from tests.scenarios.world import ACCOUNT
 SUBJECT = "research/anna/agent-7"
 DIMENSIONS = {"model": "a-language-model-5", "feature": "summaries", "region": "eu-north-1"}
 """What an ordinary debit carries."""
-TIMEOUT_MS = 700
 RETRY_PAUSE_S = 0.05
 DENIED_PAUSE_S = 0.03
 LAST_WORD_S = 15.0
@@ -62,6 +61,7 @@ class Plan:
     )
     """How often which piece of work is done, by weight; "again" is a charge whose answer counts as lost."""
     hold_ttl_ms: int = 8_000
+    timeout_ms: int = 700
 
     def to_json(self) -> str:
         """As the program takes it."""
@@ -75,7 +75,7 @@ class Application:
         self._plan = plan
         self._recorder = Recorder(Path(plan.history))
         self._clients = {
-            host: Client(target, timeout_ms=TIMEOUT_MS, retries=0) for host, target in plan.targets.items()
+            host: Client(target, timeout_ms=plan.timeout_ms, retries=0) for host, target in plan.targets.items()
         }
         self._lock = threading.Lock()
         self._attempt_count = 0

@@ -26,7 +26,10 @@ from tests.scenarios.world import ACCOUNT, CHANNEL_OPTIONS, Server, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 SIDECAR_PORT, METRICS_PORT, LEDGER_PORT = 7070, 9090, 7420
-READY_S = 30.0
+READY_S = 60.0
+BUSY_S = 3.0
+"""Seconds more than what is promised, for a machine that has other things to do."""
+BY_HAND_TIMEOUT_MS = 30_000
 LISTENING = "listening on"
 KEEP_ALL = 1_000_000
 """Acked debits that a folder keeps: all of a run, so that they can be compared."""
@@ -177,7 +180,9 @@ class Cluster:
         if self._by_hand is None:
             targets = {other: self.network.route(CONSOLE, other, SIDECAR_PORT) for other in self.hosts}
             self._histories.append(self.folder / "console.history")
-            self._by_hand = Application(Plan("console", "", targets, str(self._histories[-1]), []))
+            self._by_hand = Application(
+                Plan("console", "", targets, str(self._histories[-1]), [], timeout_ms=BY_HAND_TIMEOUT_MS)
+            )
         return self._by_hand.send(Attempt("console", 0, kind, name, host, pool, amount, hold_id))
 
     def charge_until_denied(self, host: str, pool: str, name: str, amounts: Iterable[int]) -> list[Attempt]:
@@ -214,7 +219,7 @@ class Cluster:
         """A sidecar's metrics, by name and labels; none while it does not answer."""
         address = self.network.route(CONSOLE, host, METRICS_PORT)
         try:
-            with urllib.request.urlopen(f"http://{address}/metrics", timeout=1) as page:
+            with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as page:
                 lines = page.read().decode().splitlines()
         except OSError:
             return {}

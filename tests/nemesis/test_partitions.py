@@ -8,7 +8,7 @@ import pytest
 
 from tests.nemesis.checker import check
 from tests.nemesis.history import Attempt
-from tests.nemesis.hosts import CLOSED, OPEN, Cluster, allowance, seconds_until
+from tests.nemesis.hosts import BUSY_S, CLOSED, OPEN, Cluster, allowance, seconds_until
 
 CONVERGED_S = 5.0
 AMOUNT = 1_000_000
@@ -22,7 +22,7 @@ def cut_off(cluster: Cluster) -> Iterator[None]:
         yield
     finally:
         cluster.network.join(cluster.hosts, cluster.ledger_hosts)
-    assert cluster.wait_converged() < CONVERGED_S
+    assert cluster.wait_converged() < CONVERGED_S + BUSY_S
     assert check(cluster.evidence()) == []
 
 
@@ -114,9 +114,8 @@ def test_a_link_that_is_cut_one_way_counts_as_dead_after_two_heartbeats(cluster:
     noticed_s = seconds_until(lambda: not cluster.is_connected(host))
     seconds_until(lambda: all(cluster.is_connected(other) for other in cluster.hosts[1:]))
     cluster.network.heal(*pair)
-    # Seconds more, for a machine that has other things to do.
-    assert noticed_s < 2 * cluster.times.heartbeat_ms / 1000 + 3
-    assert cluster.wait_connected() < CONVERGED_S
+    assert noticed_s < 2 * cluster.times.heartbeat_ms / 1000 + BUSY_S
+    assert cluster.wait_connected() < CONVERGED_S + BUSY_S
 
 
 def test_a_flapping_link_carries_at_most_three_times_what_there_is_to_tell(cluster: Cluster) -> None:
@@ -133,7 +132,7 @@ def test_a_flapping_link_carries_at_most_three_times_what_there_is_to_tell(clust
         cluster.network.join([host], cluster.ledger_hosts)
         time.sleep(0.25)
     cluster.stop_applications()
-    assert cluster.wait_converged() < CONVERGED_S
+    assert cluster.wait_converged() < CONVERGED_S + BUSY_S
     sent = cluster.network.sent_bytes(host) - sent_before
     evidence = cluster.evidence()
     payload = evidence.folders[host].debit_bytes - payload_before

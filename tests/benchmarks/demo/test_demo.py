@@ -20,7 +20,7 @@ PROMISES = 6
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs the demo to its end, into a pipe."""
-    return subprocess.run([*DEMO, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([*DEMO, *arguments], capture_output=True, text=True, timeout=240, check=False)
 
 
 def figure(told: str, pattern: str) -> int:
@@ -73,7 +73,7 @@ def run_on_terminal(*arguments: str) -> tuple[int, str]:
             while chunk := os.read(ours, 65_536):
                 written += chunk
         os.close(ours)
-        status = demo.wait(timeout=30)
+        status = demo.wait(timeout=90)
     return status, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", written.decode())
 
 
@@ -108,7 +108,7 @@ def test_an_interrupted_run_leaves_no_process(number: signal.Signals, tmp_path: 
         servers = psutil.Process(demo.pid).children()
         assert len(servers) == 2
         demo.send_signal(number)
-        assert demo.wait(timeout=30) == 130
+        assert demo.wait(timeout=90) == 130
         assert "interrupted" in demo.stderr.read()
     assert not [server for server in servers if server.is_running()]
     assert list(tmp_path.iterdir()) == []
@@ -141,5 +141,5 @@ def test_a_dead_ledger_ends_the_demo_with_the_reason(tmp_path: Path) -> None:
         for server in psutil.Process(demo.pid).children():
             if "ledger" in server.cmdline():
                 server.kill()
-        assert demo.wait(timeout=60) == 1
+        assert demo.wait(timeout=90) == 1
         assert "ledger ended with status -9" in demo.stderr.read()

@@ -18,7 +18,7 @@ from tests.ledger.metering.meterage import event, meter
 
 pytestmark = pytest.mark.usefixtures("every_store")
 
-WAIT_S = 60
+WAIT_S = 120
 """Far more than it takes: the worker has to start, on a machine that has other work."""
 
 

@@ -141,7 +141,7 @@ def test_a_ledger_that_is_killed_charges_once(tmp_path: Path) -> None:
 
 def _wait(database: str, so: Callable[[int], bool]) -> None:
     """Waits until what is spent is so."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 120
     store = open_store(database)
     try:
         while True:

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from tests.ledger.harness import running
 
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 def write_object(objects: Path) -> None:

@@ -509,7 +509,7 @@ def test_a_worker_waits_while_too_much_is_to_be_counted(store: Store, folder: Pa
             waiting.result(1)
         assert len(place.ids()) == 2
         busy.stop()
-        assert waiting.result(30) is not None
+        assert waiting.result(90) is not None
     assert len(place.ids()) == 3
 
 

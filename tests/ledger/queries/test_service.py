@@ -19,7 +19,7 @@ from holdfast_ledger.queries.service import MAX_WAITING, UsageServicer
 from tests.ledger.harness import START_MS, Ledger, debit, fault_of, running
 
 DAY_MS = 86_400_000
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 def question(**fields: object) -> api.QueryUsageRequest:

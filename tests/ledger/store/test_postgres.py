@@ -37,6 +37,7 @@ from tests.ledger.harness import Books, Clock, assert_audited, debit, execute, i
 from tests.nemesis.proxy import ProxyProcess
 
 LINK = "database"
+PATIENCE_S = 60
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def is_waiting(store: PostgresStore) -> bool:
 
 
 def wait_until(so: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + PATIENCE_S
     while not so():
         assert time.monotonic() < deadline_s
         time.sleep(0.005)
@@ -258,7 +259,7 @@ def test_rows_are_locked_in_one_order_whoever_asks(one: PostgresStore, two: Post
             threads.submit(contend, two, "vuts", list(reversed(keys))),
         ]
         for future in done:
-            future.result(60)
+            future.result(PATIENCE_S)
 
 
 def test_a_deadlock_gives_one_transaction_up_and_its_jobs_are_repeated(one: PostgresStore, two: PostgresStore) -> None:
@@ -273,7 +274,7 @@ def test_a_deadlock_gives_one_transaction_up_and_its_jobs_are_repeated(one: Post
         def run(writer: Writer) -> None:
             writer.lock(Locks(pool_keys=frozenset({first})))
             if next(met) < 2:
-                both.wait(20)
+                both.wait(PATIENCE_S)
             writer.lock(Locks(pool_keys=frozenset({second})))
             writer.insert_account(Account(f"by {first}", "", 1))
 
@@ -282,7 +283,7 @@ def test_a_deadlock_gives_one_transaction_up_and_its_jobs_are_repeated(one: Post
     writers = GroupWriter(one), GroupWriter(two)
     futures = [writers[0].submit(job(keys[0], keys[1])), writers[1].submit(job(keys[1], keys[0]))]
     for future in futures:
-        future.result(30)
+        future.result(PATIENCE_S)
     for writer in writers:
         writer.close()
     repeated_count = sum(writer.statistics().repeated_count for writer in writers)
@@ -309,14 +310,14 @@ def test_an_account_that_two_replicas_make_at_once_is_made_once(one: PostgresSto
         if there is None:
             there = Account("a", "", 1)
             if next(tries) < 2:
-                both.wait(20)
+                both.wait(PATIENCE_S)
             writer.insert_account(there)
         return there
 
     both = threading.Barrier(2)
     tries = itertools.count()
     writers = GroupWriter(one), GroupWriter(two)
-    made = [future.result(30) for future in [writer.submit(make) for writer in writers]]
+    made = [future.result(PATIENCE_S) for future in [writer.submit(make) for writer in writers]]
     for writer in writers:
         writer.close()
     assert made[0].account_key == made[1].account_key
@@ -479,21 +480,21 @@ def test_a_connection_lost_within_a_transaction_fails_all_its_jobs(one: Postgres
 
     def wait(_: Writer) -> None:
         entered.set()
-        gate.wait(20)
+        gate.wait(PATIENCE_S)
 
     held = writer.submit(wait)
-    assert entered.wait(20)
+    assert entered.wait(PATIENCE_S)
     futures: list[Future[int] | Future[None]] = [
         writer.submit(add("a")),
         writer.submit(lambda _: cut(two, one)),
         writer.submit(add("b")),
     ]
     gate.set()
-    held.result(20)
+    held.result(PATIENCE_S)
     for future in futures:
         with pytest.raises(Unavailable):
-            future.result(20)
-    writer.submit(add("later")).result(20)
+            future.result(PATIENCE_S)
+    writer.submit(add("later")).result(PATIENCE_S)
     writer.close()
     assert names(one) == ["later"]
 
@@ -531,11 +532,11 @@ def test_a_commit_whose_answer_is_lost_is_unknown_and_read_back(
 def test_a_database_that_is_gone_is_told_and_served_again(proxied: tuple[ProxyProcess, PostgresStore]) -> None:
     proxy, store = proxied
     writer = GroupWriter(store)
-    writer.submit(add("before")).result(20)
+    writer.submit(add("before")).result(PATIENCE_S)
     proxy.set(LINK, stall_up=True, stall_down=True)
     proxy.drop(LINK)
     proxy.set(LINK, stall_up=False, stall_down=False)
-    writer.submit(add("after")).result(20)
+    writer.submit(add("after")).result(PATIENCE_S)
     writer.close()
     assert names(store) == ["before", "after"]
 

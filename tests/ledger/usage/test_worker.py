@@ -26,7 +26,7 @@ from holdfast_ledger.usage.store import UsageStore
 from tests.ledger.harness import Books, Clock, debit
 from tests.ledger.usage.histories import History
 
-DEADLINE_S = 90
+DEADLINE_S = 120
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
