@@ -26,7 +26,7 @@ class Group(NamedTuple):
 
 
 class Charge(NamedTuple):
-    """What events of one batch cost together."""
+    """What events of one batch and day cost together."""
 
     operation_id: str
     group: Group
@@ -34,6 +34,8 @@ class Charge(NamedTuple):
     quantity: int
     amount: int
     used_at_ms: int
+    windows: tuple[str, ...] = ()
+    """Names of those that it counts against."""
 
 
 class EventCharge(NamedTuple):
@@ -66,6 +68,8 @@ class Figure(NamedTuple):
     amount: int | None
     """What that costs, in minor units; None: it has no price, and what was charged stays."""
     used_at_ms: int
+    windows: tuple[str, ...] = ()
+    """Names of those that a rise counts against."""
 
 
 class Refused(NamedTuple):
@@ -101,9 +105,16 @@ def _digest(*parts: str | int) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:ID_CHARS]
 
 
-def charge_id(batch_key: int, group: Group) -> str:
-    """Returns the operation of what the ledger charges for events of a batch."""
-    return f"mt:{_digest('batch', batch_key, *group)}"
+def charge_id(batch_key: int, group: Group, day_ms: int, windows: Sequence[str]) -> str:
+    """Returns the operation of what the ledger charges for events of a batch.
+
+    Args:
+        batch_key: The batch.
+        group: What the events have in common.
+        day_ms: When the day began on which they were.
+        windows: What they count against.
+    """
+    return f"mt:{_digest('batch', batch_key, *group, day_ms, *windows)}"
 
 
 def period_charge_id(period_hash: bytes, change_count: int) -> str:

@@ -88,6 +88,7 @@ def note(writer: Writer, found: Differences, now_ms: int) -> bool:
             one.amount,
             one.used_at_ms,
             0,
+            windows=json.dumps(one.windows),
         )
         for one in found.charges
     ]
@@ -152,6 +153,7 @@ def _rise(period: MeteredPeriod, figure: Figure, quantity: int, amount: int) -> 
         amount,
         figure.used_at_ms,
         period.period_key,
+        windows=json.dumps(figure.windows),
     )
 
 
@@ -172,7 +174,8 @@ def charge_locks(reader: Reader, limit: int) -> tuple[Keys, Locks]:
     """Returns the charges that wait, at most so many, and the rows that posting them changes."""
     waiting = reader.waiting_charges(limit)
     account_ids = reader.account_ids({one.account_key for one in waiting})
-    pools = frozenset((account_ids[one.account_key], one.pool_id) for one in waiting)
+    names = ((account_ids[one.account_key], one.pool_id, json.loads(one.windows)) for one in waiting)
+    pools = frozenset((account_id, name) for account_id, pool_id, windows in names for name in (pool_id, *windows))
     return [one.charge_key for one in waiting], Locks(frozenset({METERING}), pools)
 
 
@@ -277,6 +280,7 @@ def _debit(one: MeteredCharge, name: tuple[str, str], sidecar: Sidecar, sequence
         late=late,
         mode=decision.MODE_CONNECTED,
         caller=METERING_CALLER,
+        windows=json.loads(one.windows),
     )
 
 

@@ -41,18 +41,19 @@ class Prices:
     def __init__(self, reader: Reader, cards: Cards, account_ids: set[str]) -> None:
         self._reader = reader
         self._cards = cards
-        self._terms = reader.terms_of(account_ids)
+        self.terms = reader.terms_of(account_ids)
+        """What holds for the accounts, by id."""
         self._currencies: dict[tuple[str, str], str] = {}
 
     def amount(self, meter: UsageMeter, account_id: str, model: str, units: int, at_ms: int) -> int | None:
         """Returns what units of a meter cost, in minor units; None: they have no price."""
         tariff = None
         if meter.rated_as:
-            terms = self._terms.get(account_id)
+            terms = self.terms.get(account_id)
             if terms is None or not terms.rate_card_id:
                 return None
             rates = self._cards.rates(self._reader, terms.rate_card_id, terms.rate_card_revision)
-            if rates is None or rates.card.currency != self._currency(account_id, meter.pool_id):
+            if rates is None or rates.card.currency != self.currency(account_id, meter.pool_id):
                 return None
             found = rates.tariff(model, at_ms)
             if isinstance(found, Refusal):
@@ -61,7 +62,7 @@ class Prices:
         amount = meter.priced(units, tariff)
         return None if isinstance(amount, Refusal) else amount
 
-    def _currency(self, account_id: str, pool_id: str) -> str:
+    def currency(self, account_id: str, pool_id: str) -> str:
         """Returns the currency of a pool; empty: it is not there."""
         name = (account_id, pool_id)
         if name not in self._currencies:
@@ -71,4 +72,4 @@ class Prices:
 
     def time_zone(self, account_id: str) -> str:
         """Returns the account's time zone."""
-        return self._terms[account_id].time_zone
+        return self.terms[account_id].time_zone

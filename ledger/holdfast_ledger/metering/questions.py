@@ -98,7 +98,10 @@ class Questions:
         return rows
 
     def additive(self, version: MeterVersion) -> list[Row]:
-        """Returns what is counted by an additive meter and was not charged yet: equal counts of a batch together."""
+        """Returns what is counted by an additive meter and was not charged yet: equal counts of a batch together.
+
+        Those of one quarter of an hour, in which no period begins but those anchored within it.
+        """
         given: dict[str, Parameter] = {"type": version.meter.event_type, "meter": version.meter.meter_id}
         value, conditions = _value(version.meter, given)
         given |= _bounds(version)
@@ -109,8 +112,9 @@ class Questions:
             FROM (SELECT * FROM events WHERE outcome = 'counted' AND type = {{type:String}} AND {_IN_RANGE}
                 AND batch_key > {{from:UInt64}} AND batch_key <= {{to:UInt64}} LIMIT 1 BY batch_key, position)
             WHERE {conditions} AND NOT has(`charges.meter_id`, {{meter:String}}) AND name_hash NOT IN {_VOID_NOW}
-            GROUP BY account_id, subject, keys, dimension_values, batch_key, counted, priced_at
-            ORDER BY batch_key, account_id, subject, keys, dimension_values, counted, priced_at"""
+            GROUP BY account_id, subject, keys, dimension_values, batch_key, counted, priced_at,
+                intDiv(toUnixTimestamp64Milli(time), {SLOT_MS})
+            ORDER BY batch_key, account_id, subject, keys, dimension_values, counted, priced_at, used_at"""
         return self.ask(sql, given)
 
     def touched(self, version: MeterVersion) -> list[Row]:

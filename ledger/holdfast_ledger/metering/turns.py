@@ -12,13 +12,15 @@ import itertools
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from holdfast.v1.usage_service_pb2 import UsageEvent
 from holdfast_rating.metering import ADDITIVE
 from holdfast_rating.rates import Refusal
 
-from holdfast_ledger.governance.periods import schedule_of
+from holdfast_ledger.governance.periods import PeriodUnit, schedule_of
 from holdfast_ledger.metering import questions
+from holdfast_ledger.metering.budgets import Budgets
 from holdfast_ledger.metering.differences import (
     Charge,
     Charged,
@@ -42,6 +44,9 @@ from holdfast_ledger.usage.database import Parameter, UsageDatabase
 
 GROUPS_A_QUESTION = 5_000
 """Figures asked for at once: some hundred kilobytes of hashes and names go with a question."""
+
+_Fold: TypeAlias = tuple[int, Group, int, tuple[str, ...]]
+"""What one charge is for: a batch, a group, when the day began, and the windows that it counts against."""
 
 
 def differences(database: UsageDatabase, reader: Reader, cards: Cards, batches: Batches) -> Differences:
@@ -67,6 +72,7 @@ class _Turn:
         self._unknown = sorted(account_ids - self._known)
         self._prices = Prices(reader, cards, self._known)
         self._periods = Periods()
+        self._budgets = Budgets(reader, self._prices.terms, self._periods)
         self._pools: dict[tuple[str, str], bool] = {}
         self._charged: defaultdict[int, list[Charged]] = defaultdict(list)
         self._unpaid: dict[str, set[tuple[int, int]]] = {}
@@ -143,16 +149,16 @@ class _Turn:
                 self._result.corrections.append(given)
 
     def _charge(self, version: MeterVersion) -> None:
-        """Charges the events of an additive meter that nobody has charged: one operation a batch and group."""
-        folded: dict[tuple[int, Group], list[tuple[int, int, Row]]] = {}
-        for row in self._questions.additive(version):
-            if row["account_id"] not in self._known:
-                continue
+        """Charges the events of an additive meter that nobody has charged, those that fold into one together."""
+        folded: defaultdict[_Fold, list[tuple[int, int, Row]]] = defaultdict(list)
+        rows = [row for row in self._questions.additive(version) if row["account_id"] in self._known]
+        self._budgets.read((row["account_id"], row["subject"]) for row in rows)
+        for row in rows:
             priced = self._price(version, row)
             if priced is not None:
-                folded.setdefault((row["batch_key"], _group_of(version, row)), []).append((*priced, row))
-        for (batch_key, group), parts in folded.items():
-            pool_id, operation_id = version.meter.pool_id, charge_id(batch_key, group)
+                folded[self._fold(version, row)].append((*priced, row))
+        for (batch_key, group, day_ms, windows), parts in folded.items():
+            pool_id, operation_id = version.meter.pool_id, charge_id(batch_key, group, day_ms, windows)
             charged = Charged(operation_id, group.meter_id, pool_id, [], [])
             for _, amount, row in parts:
                 charged.positions.extend(row["positions"])
@@ -162,7 +168,22 @@ class _Turn:
             used_at_ms = max(row["used_at"] for *_, row in parts)
             if amount:
                 self._charged[batch_key].append(charged)
-                self._result.charges.append(Charge(operation_id, group, pool_id, quantity, amount, used_at_ms))
+                charge = Charge(operation_id, group, pool_id, quantity, amount, used_at_ms, windows)
+                self._result.charges.append(charge)
+
+    def _fold(self, version: MeterVersion, row: Row) -> _Fold:
+        """Returns what the events of a row are charged together with: a debit has one time, and counts as a whole."""
+        group, used_at_ms = _group_of(version, row), row["used_at"]
+        day = schedule_of(PeriodUnit.DAY, 0, self._prices.time_zone(group.account_id))
+        dimensions: dict[str, str] = dict(zip(row["keys"], row["dimension_values"], strict=True))
+        windows = self._windows(version, group, dimensions, used_at_ms)
+        return row["batch_key"], group, self._periods.around(day, used_at_ms)[0], windows
+
+    def _windows(
+        self, version: MeterVersion, group: Group, dimensions: Mapping[str, str], at_ms: int
+    ) -> tuple[str, ...]:
+        pool = (group.account_id, version.meter.pool_id)
+        return self._budgets.windows((*pool, self._prices.currency(*pool)), group.subject, dimensions, at_ms)
 
     def _price(self, version: MeterVersion, row: Row) -> tuple[int, int] | None:
         """Returns units and amount of each event of a row; None: it cannot be charged, and why is noted."""
@@ -227,6 +248,7 @@ class _Turn:
         rows = self._questions.figures(mine, account_ids, sorted(set(groups.values())), period)
         found = {_group_of(mine[0], row): row for row in rows}
         pool_id, figures = mine[0].meter.pool_id, []
+        self._budgets.read((group.account_id, group.subject) for group in groups)
         for group in sorted(groups):
             row = found.get(group, {"figure": 0, "last_key": 0, "used_at": period[0]})
             version = next((one for one in reversed(mine) if one.after_batch_key < row["last_key"]), mine[-1])
@@ -241,14 +263,18 @@ class _Turn:
             self._refuse_figure("OVERFLOW", version, group, row)
             return None
         amount: int | None = 0
+        windows: tuple[str, ...] = ()
         if pool_id and units:
             reason = "NOT_RATED" if self._has_pool(group.account_id, pool_id) else "UNKNOWN_POOL"
-            model = json.loads(group.dimensions).get(MODEL, "")
+            dimensions: dict[str, str] = json.loads(group.dimensions)
+            model = dimensions.get(MODEL, "")
             amount = self._prices.amount(version.meter, group.account_id, model, units, row["used_at"])
             if amount is None or reason == "UNKNOWN_POOL":
                 self._refuse_figure(reason, version, group, row)
                 amount = None
-        return Figure(group, starts_at_ms, units, pool_id, amount, row["used_at"])
+            elif amount:
+                windows = self._windows(version, group, dimensions, row["used_at"])
+        return Figure(group, starts_at_ms, units, pool_id, amount, row["used_at"], windows)
 
     def _refuse_figure(self, reason: str, version: MeterVersion, group: Group, row: Row) -> None:
         """Says that a figure is not charged, as an event of its group that names the meter."""

@@ -145,6 +145,8 @@ class MeteredCharge(NamedTuple):
     corrected_amount: int = 0
     """What corrections were asked to give back."""
     state: int = ChargeState.WAITING
+    windows: str = "[]"
+    """Names of the windows that it counts against, as a JSON list."""
     charge_key: int = 0
     """Set by the store."""
 

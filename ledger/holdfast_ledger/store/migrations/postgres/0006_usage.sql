@@ -113,6 +113,8 @@ CREATE TABLE metered_charges (
     corrected_amount BIGINT NOT NULL CHECK (corrected_amount BETWEEN 0 AND amount),
     -- 0: to be posted; 1: posted; 2: there is no such pool, or a total would pass int64.
     state BIGINT NOT NULL,
+    -- Names of the windows that it counts against, as a JSON list.
+    windows TEXT COLLATE "C" NOT NULL,
     UNIQUE (account_key, operation_id)
 );
 CREATE INDEX metered_charges_waiting ON metered_charges (charge_key) WHERE state = 0;
@@ -304,3 +306,12 @@ CREATE TABLE stream_offsets (
     next_offset BIGINT NOT NULL,
     PRIMARY KEY (group_id, topic, partition)
 );
+
+-- -------------------- The secret that tokens of pages and figures are signed with: one for all replicas
+
+CREATE TABLE token_secret (
+    secret_key BIGINT PRIMARY KEY CHECK (secret_key = 1),
+    secret BYTEA NOT NULL
+);
+INSERT INTO token_secret (secret_key, secret)
+VALUES (1, decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'));

@@ -112,6 +112,8 @@ CREATE TABLE metered_charges (
     corrected_amount INTEGER NOT NULL CHECK (corrected_amount BETWEEN 0 AND amount),
     -- 0: to be posted; 1: posted; 2: there is no such pool, or a total would pass int64.
     state INTEGER NOT NULL,
+    -- Names of the windows that it counts against, as a JSON list.
+    windows TEXT NOT NULL,
     UNIQUE (account_key, operation_id)
 ) STRICT;
 CREATE INDEX metered_charges_waiting ON metered_charges (charge_key) WHERE state = 0;
@@ -303,3 +305,12 @@ CREATE TABLE stream_offsets (
     next_offset INTEGER NOT NULL,
     PRIMARY KEY (group_id, topic, partition)
 ) STRICT, WITHOUT ROWID;
+
+-- -------------------- The secret that tokens of pages and figures are signed with: one for all replicas
+
+CREATE TABLE token_secret (
+    secret_key INTEGER PRIMARY KEY CHECK (secret_key = 1),
+    secret BLOB NOT NULL
+) STRICT;
+INSERT INTO token_secret (secret_key, secret)
+VALUES (1, randomblob(32));
