@@ -72,6 +72,7 @@ COLUMNS: tuple[tuple[str, type, Callable[[ExportLine], Cell]], ...] = (
     ("estimated", bool, lambda x: bool(x.estimated)),
     ("over_hold_amount", int, lambda x: x.over_hold_amount),
     ("caller", str, lambda x: x.caller),
+    ("refunded_amount", int, lambda x: x.refunded_amount),
 )
 """Name, type and value of each column; 0 and "" where there is nothing."""
 

@@ -170,6 +170,8 @@ class ExportLine(NamedTuple):
     estimated: int
     over_hold_amount: int
     caller: str
+    refunded_amount: int
+    """What was paid back for a grant, where it is voided."""
 
 
 class BookReader(Protocol):

@@ -90,7 +90,8 @@ _EXPORT = f"""SELECT e.entry_key, e.type, e.amount, e.posted_at_ms, {_EFFECT}, {
  coalesce(d.epoch, 0), coalesce(d.sequence, 0), CASE WHEN l.birth_epoch = 0 THEN 1 ELSE 0 END,
  coalesce(d.hold_id, ''), coalesce(d.settled_at_ms, 0), coalesce(d.subject, ''), coalesce(d.dimensions, '{{{{}}}}'),
  coalesce(d.quantities, ''), coalesce(d.late, 0), coalesce(d.estimated, 0), coalesce(d.over_hold_amount, 0),
- coalesce(d.caller, '')
+ coalesce(d.caller, ''),
+ CASE WHEN e.type = 6 AND e.correction_key IS NULL THEN g.refunded_amount ELSE 0 END
  FROM entries e JOIN pools p ON p.pool_key = e.pool_key JOIN accounts a ON a.account_key = p.account_key
  LEFT JOIN grants g ON g.grant_key = e.grant_key LEFT JOIN debits d ON d.debit_key = e.debit_key
  LEFT JOIN corrections c ON c.correction_key = e.correction_key LEFT JOIN leases l ON l.lease_key = d.lease_key

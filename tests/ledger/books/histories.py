@@ -3,14 +3,16 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from holdfast_ledger.books.export import csv_file
 from holdfast_ledger.books.figures import REVENUE
-from holdfast_ledger.books.months import month_of, months
-from holdfast_ledger.books.policy import Breakage, Policy, Promotional
+from holdfast_ledger.books.months import month_of, month_text, months
+from holdfast_ledger.books.policy import Breakage, Policy, Promotional, read_policy
 from holdfast_ledger.books.verify import verify
 from holdfast_ledger.errors import AlreadyExists, DebitNotFound, InvalidArgument
 from holdfast_ledger.store.book_rows import BookMonth, LineSum
 from holdfast_ledger.store.interface import NEVER, GrantState, Rollover
 
+from tests.ledger.books import auditor
 from tests.ledger.books.setting import DAY_MS, close, keep, lines, set_policy
 from tests.ledger.harness import Books, debit
 
@@ -131,6 +133,7 @@ class History:
             assert [line for line in found if line.period == period] == fixed, "closed figures never change"
         self._check_totals(found, last)
         self._check_accounts(found, last)
+        self._check_export(found, last)
         keep(self.books)
         with self.books.store.reading() as reader:
             assert verify(reader).findings == []
@@ -152,6 +155,21 @@ class History:
         with self.books.store.reading() as reader:
             estimated = '"breakage": 2' in reader.books().policy
         assert estimated or closing == deferred
+
+    def _check_export(self, found: list[LineSum], last: int) -> None:
+        """Who has the export alone arrives at the same lines, where nothing is estimated."""
+        with self.books.store.reading() as reader:
+            policies = {reader.books().policy, *(closed.policy for closed in reader.closed_periods())}
+            if any(read_policy(text) != Policy() for text in policies):
+                return
+            export = csv_file(reader.export_lines(None, 0, 0, reader.books().last_entry_key, 100_000))
+        worked_out = auditor.roll_forward(export, [month_text(month) for month in months(202701, last)])
+        told = [
+            auditor.Row(month_text(x.period), x.product, x.currency, *x[4:10])
+            for x in found
+            if x.kind == REVENUE and any(x[4:10])
+        ]
+        assert worked_out == told, "what the export says"
 
     def _has_begun(self, grant_key: int) -> bool:
         return any(row.grant_key == grant_key for row in self._rows())
