@@ -94,7 +94,7 @@ class ChargeForm:
 
 
 def charge_digest(meter_id: str, group: str, names: list[str]) -> bytes:
-    """Returns the SHA-256 that names the debit of events, by their sorted sources and ids, the meter and the group."""
+    """Returns the SHA-256 that names the debit of events, by what they are, sorted, the meter and the group."""
     return sha256("\0".join((*sorted(names), meter_id, group)).encode()).digest()
 
 
