@@ -155,6 +155,8 @@ class SimStore(MemoryStore):
         for outcome in writes.outcomes:
             if outcome.kind == Kind.EXTEND and not outcome.denied:
                 self._note_extension(outcome.operation_id.rpartition("-")[0], outcome.answer, before)
+        if writes.events.rows:
+            self._record.events.committed(self._folder.sidecar_id, self._folder.line, writes)
         self._check_families({name for hold in writes.holds if (name := _family_of(hold.hold_id)) in seen.families})
 
     def _note_holds(self, writes: Writes) -> dict[str, HoldSeen]:

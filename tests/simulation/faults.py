@@ -6,8 +6,13 @@ from typing import cast
 
 from holdfast.v1 import decision_pb2 as decision
 from holdfast.v1 import ledger_service_pb2 as api
+from holdfast.v1 import metering_service_pb2 as metering
+from holdfast.v1 import usage_service_pb2 as usage
+from holdfast.v1.ingest_service_pb2 import RecordedEvent
+from holdfast_ledger.metering.reports import Reports
 
 from tests.simulation.clock import MS, SimLoop
+from tests.simulation.events import EventsPlan, reported, taken_back
 from tests.simulation.history import History
 from tests.simulation.host import Host
 from tests.simulation.invariants import Invariants
@@ -45,7 +50,9 @@ class Faults:
         rules: Rules,
         new_line: Callable[[], int],
         seed: int,
+        events: EventsPlan,
     ) -> None:
+        self._events = events
         self._record = record
         self._rules = rules
         self._grants = [(f"pool-{number}", "first") for number in range(len(invariants.knobs.pools))]
@@ -81,6 +88,7 @@ class Faults:
             host.crash_at = None
             self._open(host)
             host.resume()
+            self._unhush(host)
         for host in self._hosts:
             host.start()
 
@@ -129,6 +137,17 @@ class Faults:
         host = self._hosts[index]
         host.pause()
         self._later(for_ms, host.resume)
+
+    def _hush(self, _: Random, index: int, for_ms: int) -> None:
+        """What sends debits is stuck, what sends events goes on."""
+        host = self._hosts[index]
+        if host.process is not None:
+            host.process.uplink.paused = True
+        self._later(for_ms, self._unhush, host)
+
+    def _unhush(self, host: Host) -> None:
+        if host.process is not None and not host.paused and host.process.uplink.paused:
+            host.process.uplink.resume()
 
     def _disk(self, _: Random, index: int, when: str, down_ms: int) -> None:
         host = self._hosts[index]
@@ -315,6 +334,40 @@ class Faults:
         if ledger is not None:
             ledger.ask(setting_terms(ledger.governance, bool(deny)))
 
+    # ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _meter(self, _: Random, index: int) -> None:
+        """A meter is set, or has another price."""
+        ledger = self._replicas.any_alive()
+        if ledger is not None:
+            meter = self._events.later[index]
+            self._history.tell("operator", "sets", str(meter).replace("\n", " "))
+            ledger.ask(ledger.meters.SetMeter(metering.SetMeterRequest(meter=meter)))
+
+    def _tell_ledger(self, rng: Random, highest: int) -> None:
+        """Events are reported to the ledger itself, or taken back there."""
+        ledger = self._replicas.any_alive()
+        if ledger is None:
+            return
+        if rng.random() < 0.3:
+            ledger.ask(self._taken_back(ledger.reports, taken_back(rng, highest)))
+        else:
+            ledger.ask(self._reported(ledger.reports, reported(self._seed, rng, highest)))
+
+    async def _reported(self, reports: Reports, request: usage.ReportEventsRequest) -> None:
+        answer = await reports.report(request)
+        refused = {one.index for one in answer.results}
+        accepted = [event for place, event in enumerate(request.events) if place not in refused]
+        self._record.events.told_by_ledger += [RecordedEvent(event=event) for event in accepted]
+
+    async def _taken_back(self, reports: Reports, request: usage.VoidEventsRequest) -> None:
+        answer = await reports.void(request)
+        refused = {one.index for one in answer.results}
+        for place, name in enumerate(request.events):
+            if place not in refused:
+                event = usage.UsageEvent(account_id=name.account_id, source=name.source, id=name.id)
+                self._record.events.told_by_ledger.append(RecordedEvent(event=event, void=True))
+
     # ── backups ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _restore(self, _: Random, age_ms: int, down_ms: int, untold_ms: int) -> None:
@@ -329,6 +382,7 @@ class Faults:
             self._history.tell("ledger", "is restored from a backup of", age_ms, "ms ago")
             self._invariants.excuses.restored = True
             self._replicas.database.restore(image)
+            self._replicas.looking.forget()
             self._untold = True
             if untold_ms:
                 self._later(down_ms, self._start_all)

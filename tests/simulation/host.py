@@ -5,6 +5,7 @@ dispatcher (they are decoded already) and the uplink's runner are simulated. A c
 named points, in or after a commit, or between any two callbacks.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -13,19 +14,23 @@ from typing import Any, TypeAlias, cast
 from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast_sidecar.dispatcher.encode import Encoder
 from holdfast_sidecar.engine.engine import Engine
-from holdfast_sidecar.engine.events import Draining, Event, Fenced, UplinkEvent
+from holdfast_sidecar.engine.event_operations import ReportEvents, VoidEvents
+from holdfast_sidecar.engine.events import Connected, Draining, Event, Fenced, UplinkEvent
 from holdfast_sidecar.engine.operations import Call, Charge, Fault, Operation, Result, Settle
 from holdfast_sidecar.engine.settings import EngineSettings
 from holdfast_sidecar.engine.state import Meta, Writes
 from holdfast_sidecar.inbox import Inbox
 from holdfast_sidecar.loop import DecisionLoop
 from holdfast_sidecar.store.interface import StoreFailed
+from holdfast_sidecar.uplink.event_uplink import EventUplinkLimits
 from holdfast_sidecar.uplink.lifecycle import State
 from holdfast_sidecar.uplink.limits import UplinkLimits
 from holdfast_sidecar.uplink.protocol import UplinkIdentity
 
 from tests.simulation.clock import MS, SECOND, START_UNIX_NS, US, HostClock, SimLoop
 from tests.simulation.disk import Folder, SimStore
+from tests.simulation.event_uplink import CALL_TIMEOUT_MS, EventLine, Pushed
+from tests.simulation.events import EventsPlan
 from tests.simulation.history import History
 from tests.simulation.network import Link, Stream
 from tests.simulation.record import Record
@@ -58,6 +63,8 @@ class Surroundings:
     after_round: Callable[["Host"], None]
     died_in_round: Callable[["Host"], None]
     new_line: Callable[[], int]
+    events: EventsPlan
+    ledgers: Sequence[Pushed]
 
 
 class _Transport:
@@ -106,11 +113,14 @@ class Process:
         self.alive = True
         self._round_at_ns: int | None = None
         self._answers: dict[Call, Answer] = {}
+        self._waiting: list[asyncio.Future[None]] = []
+        """Of the event uplink, while the process is stopped."""
         now_ns = host.clock.now_ns
         self.store = SimStore(host.folder, shared.record, boot_id=host.boot_id, now_ns=now_ns())
         snapshot = self.store.load()
         self.meta = meta = snapshot.meta
-        self.engine = Engine(shared.settings, snapshot, Encoder(), now_ns())
+        names = self.store if shared.events.drawn else None
+        self.engine = Engine(shared.settings, snapshot, Encoder(), now_ns(), names)
         if meta.instance == meta.welcomed_instance:
             meta.instance = self._rng.randbytes(INSTANCE_BYTES)
             self.store.commit(Writes(meta=meta))
@@ -129,6 +139,7 @@ class Process:
             self._emit,
             lambda what: shared.history.tell(host.name, what),
         )
+        self._events = self._event_line() if shared.events.drawn else None
         self.loop = DecisionLoop(
             cast("Any", self.transport),
             cast("Any", _Dispatcher()),
@@ -141,6 +152,46 @@ class Process:
         )
         self.uplink.kick()
         self.wake()
+
+    def _event_line(self) -> EventLine:
+        """Puts the event uplink together."""
+        shared, host, meta = self._shared, self.host, self.meta
+        limits = EventUplinkLimits(
+            batch_event_count=shared.events.push_events,
+            linger_ms=shared.events.linger_ms,
+            call_timeout_ms=CALL_TIMEOUT_MS,
+            backoff_max_ms=400,
+        )
+        line = EventLine(
+            shared.loop,
+            host.clock,
+            host.link,
+            self,
+            shared.ledgers,
+            Random(f"{host.name} {host.start_count} {shared.loop.now_ns}"),
+            limits,
+            meta.sidecar_id,
+            meta.acked_event_sequence,
+            self.store.read_events,
+            self._emit,
+        )
+        line.uplink.welcomed(meta.birth_epoch)
+        return line
+
+    async def wait_while_stopped(self) -> None:
+        """See `event_uplink.Machine`."""
+        while self.host.paused:
+            going_on = self._shared.loop.create_future()
+            self._waiting.append(going_on)
+            await going_on
+
+    def events_pushed(self) -> None:
+        """See `event_uplink.Machine`."""
+        try:
+            self.host.crash_point("after_events_pushed")
+        except SidecarDied:
+            self.host.kill("dies with its events pushed")
+            raise asyncio.CancelledError from None
 
     # ── rounds ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -191,6 +242,8 @@ class Process:
     def answered(self, call: Call) -> None:
         """The loop answers."""
         result, operation = call.results[0], call.operations[0]
+        if isinstance(operation, ReportEvents | VoidEvents):
+            self._shared.record.events.answered(self.host.folder.line, operation, result)
         amount = debited(operation, result)
         if amount:
             folder = self.host.folder
@@ -202,6 +255,8 @@ class Process:
         """The process is gone: who waits is told that the connection broke."""
         self.alive = False
         self.uplink.stop()
+        if self._events is not None:
+            self._events.stop()
         self.store.close()
         answers, self._answers = self._answers, {}
         for answer in answers.values():
@@ -214,6 +269,8 @@ class Process:
         self._inbox.put(event)
 
     def _emit(self, event: UplinkEvent) -> None:
+        if isinstance(event, Connected) and self._events is not None:
+            self._events.uplink.welcomed(event.birth_epoch)
         self._inbox.put(event)
         if isinstance(event, Fenced):
             self.host.fenced = event.reason
@@ -228,6 +285,10 @@ class Process:
         self._round_at_ns = None
         self.wake()
         self.uplink.resume()
+        waiting, self._waiting = self._waiting, []
+        for going_on in waiting:
+            if not going_on.done():
+                going_on.set_result(None)
 
 
 def debited(operation: Operation, result: Result) -> int:

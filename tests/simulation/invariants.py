@@ -7,12 +7,15 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from holdfast_ledger.audit import audit
+from holdfast_ledger.metering.posting import METERING
 from holdfast_ledger.store.sqlite import SqliteReader
 from holdfast_sidecar.engine.state import Window
 
 from tests.simulation.burn_checks import burned_out_of_order
 from tests.simulation.clock import MS
 from tests.simulation.disk import Folder, HoldSeen, PoolSeen
+from tests.simulation.event_checks import EventChecks
+from tests.simulation.events import EventsPlan
 from tests.simulation.host import Host
 from tests.simulation.ledger import SimDatabase
 from tests.simulation.plan import ALLOWANCE, STRICT, Knobs
@@ -47,6 +50,7 @@ class Invariants:
         fail: Callable[[str], None],
         hosts: list[Host],
         now_ns: Callable[[], int],
+        events: EventsPlan,
     ) -> None:
         self._database = database
         self._record = record
@@ -62,6 +66,7 @@ class Invariants:
         self._taken: dict[tuple[str, int, Key, str], int] = {}
         """By process and pool: what was taken of rights and of allowance when it was last looked."""
         self.windows = WindowChecks(database, record, rules, self.excuses, fail, hosts, self._spent_unposted, now_ns)
+        self.events = EventChecks(database, record, events, self.excuses, fail, hosts)
         self.check_count = 0
 
     # ── after each transaction of the ledger ────────────────────────────────────────────────────────────────────────
@@ -197,8 +202,8 @@ class Invariants:
         if process is None:
             return
         self.check_count += 1
-        if self._record.violations:
-            self._fail(self._record.violations[0])
+        for violation in (*self._record.violations, *self._record.events.violations):
+            self._fail(violation)
         seen = host.folder.seen
         meta = process.meta
         valid_ns = max(host.last_word_ns, process.uplink.last_word_ns) + self.knobs.validity_ms * MS
@@ -335,15 +340,17 @@ class Invariants:
             rows[operation] += 1
             if is_posted:
                 posted[operation].append((sidecar_id, sequence, amount))
+            if sidecar_id == METERING:
+                continue
             made = self._record.by_sequence.get((sidecar_id, sequence), [])
             if not any((row.operation_id, row.amount) == (operation_id, amount) for row in made):
                 self._fail(f"{sidecar_id} never made debit {sequence} of {operation} for {amount}: {made}")
         self.windows.counted((*row[:2], op[1], row[2]) for op, posted_rows in posted.items() for row in posted_rows)
         for operation, count in rows.items():
-            made_count = len(self._record.by_operation[operation])
+            made_count = len(self._record.by_operation.get(operation, ()))
             if len(posted[operation]) != 1:
                 self._fail(f"{operation} is posted {len(posted[operation])} times")
-            if count > made_count:
+            if count > made_count and posted[operation][0][0] != METERING:
                 self._fail(f"{operation} came {count} times, made were {made_count}")
         for operation, acks in self._record.acked.items():
             if operation not in posted and any(self._lives(row) for row in self._record.by_operation[operation]):

@@ -19,23 +19,34 @@ import grpc
 import holdfast_ledger.server as server_module
 import holdfast_ledger.writer as writer_module
 from google.rpc import error_details_pb2, status_pb2
+from holdfast.v1 import ingest_service_pb2 as ingest
 from holdfast_ledger.clock import SteadyClock
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.crash import CrashPlan, CrashPoint
 from holdfast_ledger.errors import LedgerError
 from holdfast_ledger.governance.service import GovernanceServicer
 from holdfast_ledger.leasing.terms import LeaseTerms
+from holdfast_ledger.metering import turns as metering_turns
+from holdfast_ledger.metering.decisions import Decisions
+from holdfast_ledger.metering.event_rules import EventTerms
+from holdfast_ledger.metering.intake import Intake
+from holdfast_ledger.metering.job import Metering
+from holdfast_ledger.metering.reports import Reports
+from holdfast_ledger.metering.service import IngestServicer, MeteringServicer
 from holdfast_ledger.restoring import restored
 from holdfast_ledger.server import LedgerServer
 from holdfast_ledger.service import LedgerServicer
+from holdfast_ledger.status import abort
 from holdfast_ledger.store.interface import NO_LOCKS, Lease, Locks, Pool, StoreFailed
 from holdfast_ledger.store.sqlite import SqliteReader, SqliteStore, SqliteWriter, migrate
 from holdfast_ledger.writer import GroupWriter, Job
 
 from tests.simulation.clock import SimLoop, WallClock
+from tests.simulation.events import FUTURE_MS, GRACE_MS, EventsPlan
 from tests.simulation.history import History
 from tests.simulation.network import Stream
 from tests.simulation.patching import replaced
+from tests.simulation.usage_model import Looking, ModelQuestions
 
 T = TypeVar("T")
 
@@ -215,6 +226,13 @@ def _patched() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def usage_of_simulation() -> Iterator[None]:
+    """Lets metering ask the model in the place of a usage store, for as long as the context lasts."""
+    with replaced(metering_turns, "Questions", ModelQuestions):
+        yield
+
+
 class Aborted(Exception):
     """Ends a stream's handler after its status was told."""
 
@@ -272,6 +290,26 @@ class SimChannel:
             self.task.cancel()
 
 
+class SimUnary(SimChannel):
+    """The ledger's end of a call that is no stream of a sidecar's: how it ends is the caller's matter."""
+
+    def __init__(self, ledger: "SimLedger", stream: Stream, failed: Callable[[tuple[tuple[str, bytes], ...]], None]):
+        super().__init__(ledger, stream)
+        self._failed = failed
+
+    async def abort(
+        self, code: grpc.StatusCode, details: str = "", trailing_metadata: tuple[tuple[str, bytes], ...] = ()
+    ) -> NoReturn:
+        """Ends the call with a status."""
+        if not self.dead:
+            self.dead = True
+            if code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED):
+                self._ledger.unexpected.append(f"a push of events ends with {code.name}: {details}")
+            self._failed(trailing_metadata)
+            self.stream.close_server(code.value[0], _reason(trailing_metadata), details)
+        raise Aborted(details)
+
+
 def _reason(trailing_metadata: tuple[tuple[str, bytes], ...]) -> str:
     for _, value in trailing_metadata:
         info = error_details_pb2.ErrorInfo()
@@ -296,7 +334,11 @@ class SimLedger:
         committed: Callable[[], None],
         database: SimDatabase,
         announce: Callable[["SimLedger", Collection[int]], None],
+        events: EventsPlan,
+        looking: Looking,
     ) -> None:
+        self._events = events
+        self._looking = looking
         self.loop = loop
         self._history = history
         self._rng = rng
@@ -317,11 +359,15 @@ class SimLedger:
         """How the ledger ended streams by itself, for the checks."""
         self._channels: dict[SimChannel, None] = {}
         self._sweeper: asyncio.Task[None] | None = None
+        self._meterer: asyncio.Task[None] | None = None
         self._group_pending = False
         self.server: LedgerServer
         self.servicer: LedgerServicer
         self.governance: GovernanceServicer
+        self.meters: MeteringServicer
+        self.reports: Reports
         self.steady: SteadyClock
+        self._ingest: IngestServicer
 
     # ── the process ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -342,7 +388,20 @@ class SimLedger:
         self._group_pending = False
         self._sweeper = self.loop.create_task(self.server._sweep())
         self._sweeper.add_done_callback(self._sweep_ended)
+        if self._events.drawn:
+            self._start_metering()
         self._history.tell(self.name, "starts")
+
+    def _start_metering(self) -> None:
+        """Starts what takes events in and counts them."""
+        writer, now_ms, snapshots = self._writer, self.steady.now_ms, self.server._snapshots
+        intake = Intake(writer, now_ms, self._events.waiting_batches)
+        self._ingest = IngestServicer(intake, writer, cast("Any", None), Decisions(), now_ms)
+        self.reports = Reports(snapshots, intake, now_ms, EventTerms(FUTURE_MS, GRACE_MS))
+        self.meters = MeteringServicer(snapshots, writer)
+        metering = Metering(self._store, writer, self.server._registry, now_ms, self._looking)
+        self._meterer = self.loop.create_task(metering.run(self._events.metering_ms))
+        self._meterer.add_done_callback(self._sweep_ended)
 
     def kill(self) -> None:
         """Ends the process as `kill -9` does: nothing of it goes on, every stream breaks."""
@@ -352,6 +411,8 @@ class SimLedger:
         self._history.tell(self.name, "dies")
         assert self._sweeper is not None
         self._sweeper.cancel()
+        if self._meterer is not None:
+            self._meterer.cancel()
         for channel in list(self._channels):
             channel.dead = True
             if channel.task is not None:
@@ -369,6 +430,22 @@ class SimLedger:
         serving = self.server._serve_stream(None, cast("Any", channel))
         channel.task = self.loop.create_task(serving)
         channel.task.add_done_callback(lambda task: self._served(channel, task))
+
+    def accept_push(self, stream: Stream, failed: Callable[[tuple[tuple[str, bytes], ...]], None]) -> None:
+        """A sidecar calls, to push events."""
+        channel = SimUnary(self, stream, failed)
+        stream.server = channel
+        self._channels[channel] = None
+        channel.task = self.loop.create_task(self._serve_push(channel))
+        channel.task.add_done_callback(lambda task: self._served(channel, task))
+
+    async def _serve_push(self, channel: SimUnary) -> None:
+        request = ingest.PushEventsRequest.FromString(cast("bytes", await channel.read()))
+        try:
+            answer = await self._ingest.PushEvents(request)
+        except Exception as fault:  # noqa: BLE001 - whatever it is becomes a status
+            await abort(channel, fault)
+        await channel.write(answer.SerializeToString())
 
     def ask(self, call: Coroutine[None, None, object]) -> None:
         """An operator calls; what he is told is of no interest, unless it is a fault of the ledger's own."""

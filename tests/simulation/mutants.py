@@ -33,7 +33,7 @@ from holdfast_sidecar.engine.verdicts import Reason
 from holdfast_sidecar.loop import DecisionLoop
 from holdfast_sidecar.uplink.protocol import UplinkProtocol
 
-from tests.simulation import governed_mutants
+from tests.simulation import event_mutants, governed_mutants
 from tests.simulation.mutation import MUTANTS, Mutant, applied, everywhere, mutant
 from tests.simulation.patching import replaced
 
@@ -402,4 +402,4 @@ def claims_not_taken_over() -> Iterator[None]:
         yield
 
 
-__all__ = ["MUTANTS", "Mutant", "applied", "governed_mutants"]
+__all__ = ["MUTANTS", "Mutant", "applied", "event_mutants", "governed_mutants"]

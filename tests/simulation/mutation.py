@@ -1,5 +1,6 @@
 """Ways to break the code, by name: each replaces what does a thing for as long as a context lasts."""
 
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 
 from tests.simulation.patching import replaced
 
+Make = Callable[[], Iterator[None]]
 Break = Callable[[], AbstractContextManager[None]]
 
 
@@ -15,18 +17,19 @@ class Mutant:
     """One way to break the code."""
 
     break_it: Break
-    seed_count: int
-    """Seeds, from the first, within which it must be caught."""
+    seeds: tuple[int, ...]
+    """Seeds within which it must be caught: so many, from the first, of those that have what it breaks."""
 
 
 MUTANTS: dict[str, Mutant] = {}
 
 
-def mutant(seed_count: int) -> Callable[[Callable[[], Iterator[None]]], Callable[[], Iterator[None]]]:
-    """Enters a mutant under its function's name."""
+def mutant(seed_count: int, has: Callable[[int], bool] = lambda _: True) -> Callable[[Make], Make]:
+    """Enters a mutant under its function's name; `has`: whether a seed has what it breaks."""
+    seeds = tuple(itertools.islice(filter(has, itertools.count(1)), seed_count))
 
-    def enter(make: Callable[[], Iterator[None]]) -> Callable[[], Iterator[None]]:
-        MUTANTS[make.__name__.replace("_", "-")] = Mutant(contextmanager(make), seed_count)
+    def enter(make: Make) -> Make:
+        MUTANTS[make.__name__.replace("_", "-")] = Mutant(contextmanager(make), seeds)
         return make
 
     return enter

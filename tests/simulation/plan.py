@@ -11,6 +11,7 @@ from random import Random
 from typing import TypeAlias
 
 from tests.simulation.clock import MS, US
+from tests.simulation.events import NO_EVENTS, EventsPlan, draw_events
 from tests.simulation.rules import KNOWN, MODELS, SUBJECTS, RulesPlan, draw_rules
 
 STRICT, OPTIMISTIC = 1, 2
@@ -25,7 +26,7 @@ LEDGER_FATES = (
     "now",
 )
 """How a ledger's transaction ends; lose and keep: unknown to the ledger, in truth undone or done."""
-WORK = ("session", "charge", "family", "report")
+WORK = ("session", "charge", "family", "report", "events", "take_back")
 """Kinds of actions that are clients' work."""
 GOVERNED_SHARE = 0.55
 
@@ -100,6 +101,7 @@ class Plan:
     horizon_ns: int
     actions: tuple[Action, ...]
     rules: RulesPlan
+    events: EventsPlan = NO_EVENTS
 
 
 Fault: TypeAlias = tuple[str, float, Callable[["_Maker"], tuple[int | str, ...]]]
@@ -178,8 +180,9 @@ def make_plan(seed: int) -> Plan:
         maker.add(rng.randrange(horizon_ns), kind, *draw(maker))
     rules = _govern(seed, maker, horizon_ns)
     _report(seed, maker, horizon_ns, governed=rules.governed)
+    events = _meter(seed, maker, horizon_ns)
     actions = tuple(sorted(maker.actions, key=lambda action: (action.at_ns, action.number)))
-    return Plan(seed, knobs, horizon_ns, actions, rules)
+    return Plan(seed, knobs, horizon_ns, actions, rules, events)
 
 
 def _govern(seed: int, maker: _Maker, horizon_ns: int) -> RulesPlan:
@@ -214,6 +217,36 @@ def _report(seed: int, maker: _Maker, horizon_ns: int, *, governed: bool) -> Non
         amount = rng.choice((1, 10, 100, 1_000)) + rng.randint(0, 9)
         work = maker.host(), maker.pool(), amount, rng.randint(0, 3)
         maker.add(rng.randrange(horizon_ns), "report", *work, *_subject(rng, governed))
+
+
+def has_events(seed: int) -> bool:
+    """Whether events are reported in the run of a seed."""
+    return seed % 13 % 3 == 2
+
+
+def _meter(seed: int, maker: _Maker, horizon_ns: int) -> EventsPlan:
+    """Has a third of the runs report events, to hosts and to the ledger, again, with other content, and take them back.
+
+    Not those of the seeds that are kept, as with reports.
+    """
+    maker.rng = rng = Random(f"events {seed}")
+    if not has_events(seed):
+        return NO_EVENTS
+    plan = draw_events(rng, len(maker.knobs.pools))
+    highest = rng.choice((6, 20, 60))
+    for _ in range(rng.randint(4, 40)):
+        maker.add(rng.randrange(horizon_ns), "events", maker.host(), highest, rng.randint(0, 3))
+    for _ in range(rng.choice((0, 1, 2, 6))):
+        maker.add(rng.randrange(horizon_ns), "take_back", maker.host(), highest, rng.randint(0, 2))
+    for _ in range(rng.choice((0, 0, 1, 4))):
+        maker.add(rng.randrange(horizon_ns), "tell_ledger", highest)
+    for index in range(len(plan.later)):
+        maker.add(rng.randrange(horizon_ns), "meter", index)
+    for _ in range(rng.choice((0, 0, 1, 3))):
+        maker.add(rng.randrange(horizon_ns), "hush", maker.host(), maker.outage_ms())
+    for _ in range(rng.choice((0, 0, 1, 2))):
+        maker.add(rng.randrange(horizon_ns), "crash", maker.host(), "after_events_pushed", 1, rng.randint(1, 300))
+    return plan
 
 
 def _strand(maker: _Maker, horizon_ns: int) -> None:

@@ -11,6 +11,8 @@ from typing import TypeAlias
 from holdfast_sidecar.engine.rules import Dimensions
 from holdfast_sidecar.engine.state import Debit, Hold
 
+from tests.simulation.event_record import EventRecord
+
 Operation: TypeAlias = tuple[str, str]
 """(account_id, operation_id)."""
 
@@ -19,9 +21,13 @@ USED_MARK = "u"
 """Begins the operation ids of charges for what was used already: no limit stands in their way."""
 
 
+EVENT_MARK = "ev:"
+"""Begins those of what sidecars charge for events."""
+
+
 def is_used(debit: Debit) -> bool:
     """Whether it is of such a charge."""
-    return debit.operation_id.startswith(USED_MARK)
+    return debit.operation_id.startswith((USED_MARK, EVENT_MARK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,8 @@ class Record:
         answers_kept: bool,
         windows_of: Callable[[str, str, Dimensions], set[str] | None],
         passed: Callable[[int, str, int], None],
+        *,
+        names_kept: bool = True,
     ) -> None:
         """Starts empty.
 
@@ -69,8 +77,11 @@ class Record:
             windows_of: what an operation counts against that is decided now, of a pool, a subject, with dimensions;
                 None: it cannot be told.
             passed: is told of each hold and charge that is new: the line, the subject and the amount.
+            names_kept: whether sidecars know the names of events for the whole run.
         """
         self._passed = passed
+        self._names_kept = names_kept
+        self.events = EventRecord(names_kept=names_kept)
         self._answers_kept = answers_kept
         self._windows_of = windows_of
         self.by_sequence: dict[tuple[str, int], list[Committed]] = defaultdict(list)
@@ -119,9 +130,8 @@ class Record:
         if place in self._made:
             self.violations.append(f"I-3: {sidecar_id} made debit {debit.sequence} twice: {self._made[place]}, {row}")
         self._made[place] = row
-        if self._answers_kept and any(
-            other.line == line for other in self.by_operation[debit.account_id, debit.operation_id]
-        ):
+        is_kept = self._names_kept if row.operation_id.startswith(EVENT_MARK) else self._answers_kept
+        if is_kept and any(other.line == line for other in self.by_operation[debit.account_id, debit.operation_id]):
             self.violations.append(f"{sidecar_id} debited operation {debit.operation_id} twice: {row}")
         flagged = row.late_amount + row.over_hold_amount + row.allowance_amount + row.fail_open_amount
         self._flagged[line, debit.pool_id] += flagged

@@ -6,9 +6,11 @@ from random import Random
 from holdfast_ledger.config import LedgerConfig
 
 from tests.simulation.clock import MS, SimLoop, WallClock
+from tests.simulation.events import EventsPlan
 from tests.simulation.history import History
 from tests.simulation.ledger import SimDatabase, SimLedger
 from tests.simulation.network import Link, Stream
+from tests.simulation.usage_model import Looking
 
 ANNOUNCE_NS = 5 * MS
 """The longest that an announcement takes from one replica to another."""
@@ -27,10 +29,13 @@ class Replicas:
         commit_delay_ns: tuple[int, int],
         committed: Callable[[], None],
         count: int,
+        events: EventsPlan,
+        looking: Looking,
     ) -> None:
         self._loop = loop
         self._rng = rng
         self.database = SimDatabase()
+        self.looking = looking
         self.all = [
             SimLedger(
                 loop,
@@ -44,6 +49,8 @@ class Replicas:
                 committed,
                 self.database,
                 self._announce,
+                events,
+                looking,
             )
             for number in range(count)
         ]

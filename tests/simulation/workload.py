@@ -9,10 +9,14 @@ from random import Random
 from typing import TypeAlias
 
 from holdfast.v1 import enforcement_service_pb2 as pb
+from holdfast.v1 import usage_service_pb2 as usage
+from holdfast_sidecar.dispatcher.event_decode import EventDecoder
+from holdfast_sidecar.engine.event_operations import ReportEvents, VoidEvents
 from holdfast_sidecar.engine.operations import Charge, Extend, Fault, Operation, Release, Reserve, Result, Settle
 from holdfast_sidecar.engine.rules import Dimensions
 
 from tests.simulation.clock import MS, SimLoop
+from tests.simulation.events import reported, taken_back
 from tests.simulation.history import History
 from tests.simulation.host import Host
 from tests.simulation.plan import Action
@@ -50,11 +54,11 @@ class Clients:
         self._loop = loop
         self._history = history
         self._hosts = hosts
-        self._seed = seed
+        self.seed = seed
 
     def begin(self, action: Action) -> None:
         """Begins the work that an action describes."""
-        rng = Random(f"{self._seed} work {action.number}")
+        rng = Random(f"{self.seed} work {action.number}")
         self._go(WORK[action.kind](self, action, rng), None)
 
     def host(self, index: int) -> Host:
@@ -83,12 +87,20 @@ class Clients:
 
     def _tell(self, asked: Asked, result: Result | None) -> None:
         operation = asked.operation
-        name = getattr(operation, "operation_id", "")
+        name = _names(operation)
         what = type(operation).__name__.lower()
         amount = next(
             (v for n in ("amount", "delta", "add_amount") if (v := getattr(operation, n, None)) is not None), ""
         )
         self._history.tell(asked.host.name, what, name, amount, "->", told(operation, result))
+
+
+def _names(operation: Operation) -> str:
+    if isinstance(operation, ReportEvents):
+        return " ".join(event.event_id for event in operation.events)
+    if isinstance(operation, VoidEvents):
+        return " ".join(usage.UsageEvent.FromString(void.payload).id for void in operation.names)
+    return str(getattr(operation, "operation_id", ""))
 
 
 def told(operation: Operation, result: Result | None) -> str:
@@ -112,6 +124,10 @@ def told(operation: Operation, result: Result | None) -> str:
         case Charge():
             charged = pb.ChargeResponse.FromString(result)
             return f"debited {charged.debited_amount}" if charged.verdict == ALLOW else f"denied {charged.reason}"
+        case ReportEvents():
+            answer = usage.ReportEventsResponse.FromString(result)
+            outcomes = ", ".join(f"{one.index} {one.field or one.outcome}" for one in answer.results)
+            return f"accepted {answer.accepted_count}{f', not {outcomes}' if outcomes else ''}"
         case _:
             return "done"
 
@@ -153,6 +169,21 @@ def _report(clients: Clients, action: Action, rng: Random) -> Steps:
     charge = Charge(name, f"u{amount}".encode(), ACCOUNT, f"pool-{pool}", amount, "", 0, "", subject, dimensions)
     charge.already_used = True
     yield from _tried(clients, clients.host(host), charge, retries, rng)
+
+
+def _events(clients: Clients, action: Action, rng: Random) -> Steps:
+    """Some events, new ones and such as somebody has told before."""
+    host, highest, retries = (int(value) for value in action.args)
+    request = reported(clients.seed, rng, highest)
+    operation = EventDecoder().report(request.SerializeToString(), "")
+    yield from _tried(clients, clients.host(host), operation, retries, rng)
+
+
+def _take_back(clients: Clients, action: Action, rng: Random) -> Steps:
+    """Takes events back."""
+    host, highest, retries = (int(value) for value in action.args)
+    operation = EventDecoder().void(taken_back(rng, highest).SerializeToString(), "")
+    yield from _tried(clients, clients.host(host), operation, retries, rng)
 
 
 def _session(clients: Clients, action: Action, rng: Random) -> Steps:
@@ -256,6 +287,8 @@ def _settle(name: str, part: str, amount: int, pool: int | str, final: bool) -> 
 WORK: dict[str, Callable[[Clients, Action, Random], Steps]] = {
     "charge": _charge,
     "report": _report,
+    "events": _events,
+    "take_back": _take_back,
     "session": _session,
     "family": _family,
 }

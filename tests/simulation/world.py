@@ -10,6 +10,7 @@ from typing import Any
 
 import holdfast_sidecar.loop as loop_module
 from holdfast.v1 import ledger_service_pb2 as api
+from holdfast.v1 import metering_service_pb2 as metering
 from holdfast_ledger.config import LedgerConfig
 from holdfast_sidecar.engine.operations import Check
 from holdfast_sidecar.engine.rules import Dimensions
@@ -18,10 +19,13 @@ from holdfast_sidecar.uplink.limits import UplinkLimits
 
 from tests.simulation.clock import MS, SECOND, START_UNIX_NS, US, HostClock, SimLoop
 from tests.simulation.disk import Folder
+from tests.simulation.event_uplink import grpc_of_simulation
+from tests.simulation.events import FUTURE_MS, GRACE_MS, EventsPlan
 from tests.simulation.faults import Faults, policy_message
 from tests.simulation.history import History
 from tests.simulation.host import Host, Surroundings, crash_point
 from tests.simulation.invariants import Invariants
+from tests.simulation.ledger import usage_of_simulation
 from tests.simulation.network import Link
 from tests.simulation.patching import replaced
 from tests.simulation.plan import FAIL_OPEN, OPTIMISTIC, WORK, Knobs, Plan, PoolPlan
@@ -38,12 +42,15 @@ from tests.simulation.rules import (
     setting_terms,
     shortened,
 )
+from tests.simulation.usage_model import Looking
 from tests.simulation.workload import Clients
 
 LONG_MS, MANY = 60_000, 10_000
 """Retention of answers above which no run reaches its end."""
 CONVERGENCE_NS = 5 * SECOND
 """Within so long after everything works again all hosts and the ledger agree."""
+COUNTING_NS = 120 * SECOND
+"""The same of events, of which a busy ledger takes a batch a second."""
 LOOK_NS = 50 * MS
 REST_NS = 300 * MS
 CLOCKS_OFF_MS = 500
@@ -81,7 +88,8 @@ class World:
         self.rules = Rules(plan.rules)
         self.rates = RateChecks(self.rules, self.fail, lambda: self.loop.now_ns)
         answers_kept = knobs.outcome_ms > LONG_MS and knobs.outcome_limit > MANY
-        self.record = Record(answers_kept, self._windows_of, self._passed)
+        names_kept = plan.events.retention_ms > LONG_MS and plan.events.name_limit > MANY
+        self.record = Record(answers_kept, self._windows_of, self._passed, names_kept=names_kept)
         self.violation = ""
         self._line = 0
         self._is_open = any(pool.partition_mode == FAIL_OPEN for pool in knobs.pools) or any(
@@ -98,26 +106,26 @@ class World:
             commit_ns,
             self._committed,
             knobs.replica_count,
+            plan.events,
+            Looking(self._rng("looking"), plan.events.events_a_run),
         )
         shared = Surroundings(
             self.loop,
             self.history,
             self.record,
-            _settings(knobs),
+            _settings(knobs, plan.events),
             _limits(knobs),
             self.replicas.dial,
             self.replicas.accept,
             self._after_round,
             self._died_in_round,
             self._new_line,
+            plan.events,
+            self.replicas.all,
         )
         self.hosts = [self._host(index, f"host-{index}", shared) for index in range(knobs.host_count)]
         self.spare = self._host(knobs.host_count, "spare", shared)
-        all_hosts = [*self.hosts, self.spare]
-        self.invariants = Invariants(
-            self.replicas.database, self.record, self.rules, knobs, self.fail, all_hosts, lambda: self.loop.now_ns
-        )
-        self.invariants.excuses.optimistic = any(pool.enforcement == OPTIMISTIC for pool in knobs.pools)
+        self.invariants = self._invariants()
         self.clients = Clients(self.loop, self.history, self.hosts, plan.seed)
         self.faults = Faults(
             self.loop,
@@ -130,7 +138,22 @@ class World:
             self.rules,
             self._new_line,
             plan.seed,
+            plan.events,
         )
+
+    def _invariants(self) -> Invariants:
+        invariants = Invariants(
+            self.replicas.database,
+            self.record,
+            self.rules,
+            self.plan.knobs,
+            self.fail,
+            [*self.hosts, self.spare],
+            lambda: self.loop.now_ns,
+            self.plan.events,
+        )
+        invariants.excuses.optimistic = any(pool.enforcement == OPTIMISTIC for pool in self.plan.knobs.pools)
+        return invariants
 
     def _rng(self, name: str) -> Random:
         return Random(f"{self.plan.seed} {name}")
@@ -208,6 +231,7 @@ class World:
         self.history.tell("world", "heals")
         self.faults.heal()
         self._converge()
+        self._count_events()
         self._rest()
 
     def _set_up(self) -> None:
@@ -225,6 +249,9 @@ class World:
                 )
                 ask(servicer.CreateGrant(api.CreateGrantRequest(grant=grant)))
             self.history.tell("world", "pool", *(getattr(pool, name) for name in PoolPlan.__slots__))
+        for meter in self.plan.events.meters:
+            ask(self.replicas.all[0].meters.SetMeter(metering.SetMeterRequest(meter=meter)))
+            self.history.tell("world", "meter", str(meter).replace("\n", " "))
         self._go(self.loop.now_ns + SECOND // 2)
         if self.plan.rules.governed:
             governance = self.replicas.all[0].governance
@@ -278,6 +305,14 @@ class World:
                 return
         self.fail(f"no agreement {CONVERGENCE_NS // SECOND} s after all healed: {difference}")
 
+    def _count_events(self) -> None:
+        """Waits until all events are counted: those that a busy ledger sent away come again after a second."""
+        until_ns = self.loop.now_ns + COUNTING_NS
+        while (left := self.invariants.events.disagreement(self._present())) and not self.violation:
+            if self.loop.now_ns > until_ns:
+                self.fail(f"events are not counted {COUNTING_NS // SECOND} s after all healed: {left}")
+            self._go(self.loop.now_ns + 2 * LOOK_NS)
+
     def _rest(self) -> None:
         """Lets holds end and lives be reclaimed, then checks what is left."""
         if self.violation:
@@ -297,6 +332,7 @@ class World:
                 self.fail(f"at rest there is no agreement: {difference}")
             self.invariants.at_rest(present)
             self.invariants.books()
+            self.invariants.events.at_rest()
             self.invariants.windows.limits(self._unix_ms() + CLOCKS_OFF_MS)
             self._look_up(present)
 
@@ -338,7 +374,7 @@ def _surroundings() -> Iterator[None]:
     # Collected at places that allocation decides, cycles would run their finalizers in no order that a seed fixes.
     gc.disable()
     try:
-        with replaced(loop_module, "crash_point", crash_point):
+        with replaced(loop_module, "crash_point", crash_point), grpc_of_simulation(), usage_of_simulation():
             yield
     finally:
         logging.disable(disabled)
@@ -368,7 +404,7 @@ def _config(knobs: Knobs) -> LedgerConfig:
     return LedgerConfig.model_construct(**settings)
 
 
-def _settings(knobs: Knobs) -> EngineSettings:
+def _settings(knobs: Knobs, events: EventsPlan) -> EngineSettings:
     return EngineSettings(
         default_hold_ttl_ms=knobs.max_ttl_ms,
         max_hold_ttl_ms=knobs.max_ttl_ms,
@@ -380,6 +416,10 @@ def _settings(knobs: Knobs) -> EngineSettings:
         lease_denied_retry_ms=knobs.denied_retry_ms,
         unknown_retry_ms=200,
         partition_after_ms=max(3 * knobs.heartbeat_ms, 100),
+        event_future_ms=FUTURE_MS,
+        event_grace_ms=GRACE_MS,
+        event_id_retention_ms=events.retention_ms,
+        event_id_limit=events.name_limit,
         debit_retention_count=knobs.retention_count,
     )
 
