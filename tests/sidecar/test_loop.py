@@ -8,6 +8,8 @@ from typing import Any
 
 import grpc
 import pytest
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
 from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast.v1 import usage_service_pb2 as usage_pb
 from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
@@ -15,7 +17,7 @@ from holdfast.v1.ledger_sync_service_pb2 import Debit
 from holdfast.v1.usage_service_pb2_grpc import UsageServiceStub
 from holdfast_sidecar.dispatcher.callers import caller_names
 from holdfast_sidecar.dispatcher.decode import Decoder
-from holdfast_sidecar.dispatcher.dispatcher import EVENT_ROUND_BYTES, METHODS, Dispatcher
+from holdfast_sidecar.dispatcher.dispatcher import EVENT_QUEUE_BYTES, EVENT_ROUND_BYTES, METHODS, Dispatcher
 from holdfast_sidecar.dispatcher.encode import Encoder
 from holdfast_sidecar.dispatcher.gate import Gate
 from holdfast_sidecar.dispatcher.usage import UsageCalls
@@ -182,6 +184,23 @@ def test_a_round_takes_no_more_events_than_others_can_wait_for() -> None:
         assert replies == []
         turns.append([call.call_id for call in calls])
     assert turns == [[1, 2, 3], [4, 5, 6], [7]]
+
+
+def test_no_more_events_wait_than_there_is_room_for() -> None:
+    """Others are refused and told when to come again; what waits is taken in, and makes room."""
+    usage = UsageCalls(Gate(boottime_ns), 256)
+    dispatcher = Dispatcher(Decoder(3_600_000, 256), lambda: True, usage, caller_names(()))
+    method = [method.path for method in METHODS].index("/holdfast.v1.UsageService/ReportEvents")
+    large = b"\n" + b"\0" * (EVENT_QUEUE_BYTES // 4)
+    items: list[Item] = [(number, method, large, "tcp:127.0.0.1:1", 0) for number in range(1, 6)]
+    _, ((refused_id, status, payload),) = dispatcher.decode(items)
+    details = Status.FromString(payload).details
+    info, retry = ErrorInfo.FromString(details[0].value), RetryInfo.FromString(details[1].value)
+    assert (refused_id, status, info.reason, retry.retry_delay.seconds) == (5, 8, "TOO_MANY_PENDING", 1)
+    assert [reply[0] for reply in dispatcher.decode_events()[1]] == [1]
+    assert dispatcher.decode(items[4:]) == ([], [])
+    assert [dispatcher.decode_events()[1][0][0] for _ in range(4)] == [2, 3, 4, 5]
+    assert not dispatcher.events_wait
 
 
 def test_a_request_with_events_at_fault_is_answered_in_its_turn(rig: Rig) -> None:

@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2
 from holdfast.v1 import enforcement_service_pb2 as pb
 
 from holdfast_sidecar.dispatcher.decode import Decoder
-from holdfast_sidecar.dispatcher.faults import GARBAGE, Refusal, fault_of, status_bytes
+from holdfast_sidecar.dispatcher.faults import EVENTS_PENDING, GARBAGE, Refusal, fault_of, status_bytes
 from holdfast_sidecar.dispatcher.framing import (
     Form,
     execute_response,
@@ -56,6 +56,10 @@ EVENT_ROUND_BYTES = 131_072
 """Requests with events that one round takes, at most, where the first is not larger: other calls wait no more than the
 some ten milliseconds that their events take."""
 
+EVENT_QUEUE_BYTES = 64 << 20
+"""Requests with events that wait for their turn; beyond it they are refused. Several seconds of the most that can be
+taken in, after which callers have given up."""
+
 LIVENESS_SERVICE = "liveness"
 """Health name that is SERVING as long as the decision loop turns; any other name asks for readiness."""
 
@@ -78,6 +82,7 @@ class Dispatcher:
         self._usage = usage
         self._caller_of = caller_of
         self._event_items: deque[Item] = deque()
+        self._event_bytes = 0
         self._unary = (
             _reader(pb.CheckRequest.FromString, decoder.check),
             _reader(pb.ReserveRequest.FromString, decoder.reserve),
@@ -100,7 +105,7 @@ class Dispatcher:
                     operation = self._unary[method](payload)
                     calls.append(Call(call_id, [operation], False, deadline_ns, caller=self._caller_of(peer)))
                 elif method == _REPORT_EVENTS:
-                    self._event_items.append(item)
+                    self._put_aside(item)
                 else:
                     self._decode_framed(item, calls, replies)
             except Invalid as problem:
@@ -110,6 +115,13 @@ class Dispatcher:
             except DecodeError:
                 replies.append(_fault(call_id, GARBAGE))
         return calls, replies
+
+    def _put_aside(self, item: Item) -> None:
+        """Raises Refusal if too many events wait."""
+        if self._event_bytes >= EVENT_QUEUE_BYTES:
+            raise Refusal(EVENTS_PENDING)
+        self._event_bytes += len(item[2])
+        self._event_items.append(item)
 
     @property
     def events_wait(self) -> bool:
@@ -124,6 +136,7 @@ class Dispatcher:
         while self._event_items and left_bytes > 0:
             call_id, method, payload, peer, deadline_ns = self._event_items.popleft()
             left_bytes -= len(payload)
+            self._event_bytes -= len(payload)
             try:
                 operations, form = self._usage.read(method - _USAGE, payload, peer)
             except Invalid as problem:

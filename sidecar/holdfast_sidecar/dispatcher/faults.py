@@ -45,6 +45,14 @@ STORE_FAILED = Fault(
 )
 
 
+EVENTS_PENDING = Fault(
+    FaultCode.RESOURCE_EXHAUSTED,
+    "TOO_MANY_PENDING",
+    "too many events wait to be taken in; send them again later",
+    ((RETRY_AFTER, "1000"),),
+)
+
+
 def status_bytes(fault: Fault) -> bytes:
     """Returns the serialised `google.rpc.Status` of a fault; when to retry also as a `google.rpc.RetryInfo`."""
     metadata = dict(fault.metadata)
