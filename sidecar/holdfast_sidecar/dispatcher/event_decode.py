@@ -164,12 +164,16 @@ def _messages(request: type[_Request], kind: type[M], payload: bytes, rejected: 
         messages = cast("Sequence[M | None]", request.FromString(payload).events)
     except DecodeError:
         # One text that is not UTF-8 makes a request unreadable; the others in it are whole.
-        messages = [
-            _message(kind, part, index, rejected) for index, part in enumerate(parts_of(payload, _EVENTS_FIELD))
-        ]
-    if not 1 <= len(messages) <= MAX_EVENTS:
-        raise Invalid("events", f"must be 1..{MAX_EVENTS} events, are {len(messages)}")
+        parts = parts_of(payload, _EVENTS_FIELD)
+        _check_count(len(parts))
+        return [_message(kind, part, index, rejected) for index, part in enumerate(parts)]
+    _check_count(len(messages))
     return messages
+
+
+def _check_count(event_count: int) -> None:
+    if not 1 <= event_count <= MAX_EVENTS:
+        raise Invalid("events", f"must be 1..{MAX_EVENTS} events, are {event_count}")
 
 
 def _message(kind: type[M], part: bytes, index: int, rejected: list[Rejected]) -> M | None:

@@ -4,6 +4,7 @@ A walk over the wire format (protobuf encoding guide, "Message Structure"); only
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -11,11 +12,21 @@ from google.protobuf.message import DecodeError
 
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
 _VARINT_MAX_BYTES = 10
+MAX_PARTS = 10_000
+"""Fields of a request that are looked at: ten times what any request may have. The walk is slow, and a request of two
+bytes a field is as quickly made as any."""
 
 
 def parts_of(payload: bytes, field: int) -> list[bytes]:
-    """Returns the messages in a repeated field. Raises `DecodeError` where the bytes are no message at all."""
-    return [part for number, part in _fields(payload) if number == field and part is not None]
+    """Returns the messages in a repeated field.
+
+    Raises:
+        DecodeError: The bytes are no message at all, or have more than `MAX_PARTS` fields.
+    """
+    fields = list(islice(_fields(payload), MAX_PARTS + 1))
+    if len(fields) > MAX_PARTS:
+        raise DecodeError(f"the request has more than {MAX_PARTS} fields")
+    return [part for number, part in fields if number == field and part is not None]
 
 
 def first_bad_text(payload: bytes, descriptor: Descriptor) -> str:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from google.protobuf.message import DecodeError
 from holdfast.v1 import usage_service_pb2 as pb
+from holdfast_sidecar.dispatcher import event_decode
 from holdfast_sidecar.dispatcher.event_decode import KINDS_KEPT, MAX_EVENTS, EventDecoder
+from holdfast_sidecar.dispatcher.event_salvage import MAX_PARTS
 from holdfast_sidecar.dispatcher.invalid import Invalid
 from holdfast_sidecar.engine.event_operations import EventOutcome, ReportEvents
 
@@ -170,6 +172,17 @@ def test_bad_utf8_is_named_and_stops_no_other(number: int, field: str) -> None:
     found = EventDecoder().report(payload, "")
     assert [one.event_id for one in found.events] == ["a", "b"]
     assert [(one.place, one.field, one.message) for one in found.rejected] == [(1, field, f"{field}: is not UTF-8")]
+
+
+@pytest.mark.parametrize("event_count", [MAX_EVENTS + 1, MAX_PARTS, MAX_PARTS + 1])
+def test_a_request_of_many_events_and_bad_utf8_is_refused_before_they_are_read(
+    event_count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is as quickly made as any other, and is not to take longer than one."""
+    monkeypatch.setattr(event_decode, "_message", None)
+    bad = b"\x0a\x03\x0a\x01\xff"
+    with pytest.raises(DecodeError if event_count > MAX_PARTS else Invalid):
+        EventDecoder().report(b"\x0a\x00" * (event_count - 1) + bad, "")
 
 
 def test_bad_utf8_in_a_name_to_take_back_is_named() -> None:
