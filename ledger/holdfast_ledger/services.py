@@ -20,6 +20,7 @@ from holdfast_ledger.metering.reports import Reports
 from holdfast_ledger.metering.service import INGEST_SERVICE, METERING_SERVICE, IngestServicer, MeteringServicer
 from holdfast_ledger.queries.answers import Answers
 from holdfast_ledger.queries.service import USAGE_SERVICE, UsageServicer
+from holdfast_ledger.queries.tokens import Tokens
 from holdfast_ledger.queries.units import Units
 from holdfast_ledger.service import LedgerServicer
 from holdfast_ledger.snapshots import Snapshots
@@ -85,6 +86,9 @@ def unary_services(parts: Parts) -> list[Service]:
 def _usage(parts: Parts) -> UsageServicer:
     terms = EventTerms(parts.config.event_future_ms, parts.config.event_grace_ms)
     reports = Reports(parts.snapshots, parts.intake, parts.now_ms, terms)
-    dimensions = split(parts.config.usage_dimensions)
-    answers = Answers(parts.usage, Units(parts.store), dimensions) if parts.usage is not None else None
+    if parts.usage is None:
+        return UsageServicer(None, reports, parts.now_ms)
+    with parts.store.reading() as reader:
+        tokens = Tokens(reader.token_secret())
+    answers = Answers(parts.usage, Units(parts.store), tokens, split(parts.config.usage_dimensions))
     return UsageServicer(answers, reports, parts.now_ms)

@@ -19,6 +19,7 @@ from holdfast_ledger.errors import LedgerError
 from holdfast_ledger.queries.answers import Answers, Unit
 from holdfast_ledger.queries.rolling import Roller
 from holdfast_ledger.queries.rollups import touched
+from holdfast_ledger.queries.tokens import Tokens
 from holdfast_ledger.usage import schema
 from holdfast_ledger.usage.database import UsageDatabase
 from holdfast_ledger.usage.embedded import EmbeddedDatabase
@@ -201,7 +202,7 @@ class _Figures:
 
 def _measured(database: UsageDatabase, question: _Question, row_count: int) -> _Figures:
     """Asks a question again and again."""
-    answers = Answers(database, lambda _, value: Unit(value), use_rollups=question.use_rollups)
+    answers = Answers(database, lambda _, value: Unit(value), Tokens(b""), use_rollups=question.use_rollups)
     answer = answers.query(question.request(), ANYONE, NOW_MS)
     times_ms: list[float] = []
     until = time.monotonic() + TIME_LIMIT_S

@@ -13,7 +13,7 @@ from holdfast.v1 import usage_service_pb2 as api
 from holdfast_ledger import errors
 from holdfast_ledger.access.caller import Caller
 from holdfast_ledger.errors import InvalidArgument
-from holdfast_ledger.queries import rollups, tokens
+from holdfast_ledger.queries import rollups
 from holdfast_ledger.queries.calendar import Granularity, Window, window
 from holdfast_ledger.queries.keys import BUILT_IN, FACTS, FACTS_OF, UNIT_KEYS, Fact, Key, keys_of
 from holdfast_ledger.queries.question import (
@@ -26,7 +26,15 @@ from holdfast_ledger.queries.question import (
     scope_of,
 )
 from holdfast_ledger.queries.statements import Place, Reading
-from holdfast_ledger.queries.tokens import PageToken, TracePageToken
+from holdfast_ledger.queries.tokens import (
+    PageToken,
+    Part,
+    Tokens,
+    TracePageToken,
+    TraceToken,
+    TraceWriter,
+    trace_digest,
+)
 from holdfast_ledger.queries.views import QUESTION_TIMEOUT_MS, Row, View
 from holdfast_ledger.usage import database as store
 from holdfast_ledger.usage.database import UsageDatabase
@@ -76,6 +84,7 @@ class Answers:
         self,
         database: UsageDatabase,
         unit_of: UnitOf,
+        tokens: Tokens,
         dimensions: Sequence[str] = DEFAULT_DIMENSIONS,
         *,
         use_rollups: bool = True,
@@ -85,12 +94,14 @@ class Answers:
         Args:
             database: The store.
             unit_of: Looks units up.
+            tokens: Writes and reads those of pages and figures.
             dimensions: Those with a column of their own.
             use_rollups: False: rows alone are read; the answers are the same.
         """
         self._dimensions = dimensions
         self._database = database
         self._unit_of = unit_of
+        self._tokens = tokens
         self._use_rollups = use_rollups
 
     # Figures.
@@ -101,12 +112,12 @@ class Answers:
         digest, size = digest_of(request, question.scope), page_size_of(request)
         page: PageToken | None = None
         if request.page_token:
-            page = tokens.read_page(request.page_token, digest, len(question.group_by), now_ms)
+            page = self._tokens.read_page(request.page_token, digest, len(question.group_by), now_ms)
         with _translated():
             snapshot = self._snapshot()
             batch_no = page.batch_no if page is not None else snapshot.batch_no
             view = self._view(question.scope, batch_no)
-            writer = tokens.trace_writer(request, batch_no)
+            writer = self._tokens.trace_writer(request, batch_no)
             size = max(1, min(size, MAX_TOKENS_BYTES // writer.length))
             rows = _cells(view, question, page, size + 1)
             if page is None:
@@ -125,7 +136,9 @@ class Answers:
         if len(rows) > size:
             made_ms = page.made_ms if page is not None else now_ms
             after = _place(rows[size - 1], question)
-            answer.next_page_token = tokens.write_page(PageToken(digest, made_ms, batch_no, total, compared, after))
+            answer.next_page_token = self._tokens.write_page(
+                PageToken(digest, made_ms, batch_no, total, compared, after)
+            )
         return answer
 
     def _unit(self, view: View, question: Question) -> Unit:
@@ -148,19 +161,21 @@ class Answers:
         """See the contract."""
         check_range("page_size", request.page_size, 0, MAX_LISTED)
         size = request.page_size or DEFAULT_LISTED
-        token = tokens.read_trace(request.trace_token)
+        token = self._tokens.read_trace(request.trace_token)
         question = question_of(token.request, caller)
         if token.step_ms not in question.window.steps_ms or len(token.group) != len(question.group_by):
             raise InvalidArgument("trace_token", "is not a token of this ledger")
-        digest = tokens.trace_digest(request.trace_token, question.scope)
-        after = tokens.read_trace_page(request.page_token, digest, now_ms) if request.page_token else None
+        digest = trace_digest(request.trace_token, question.scope)
+        after = self._tokens.read_trace_page(request.page_token, digest, now_ms) if request.page_token else None
         with _translated():
             rows = _traced(self._view(question.scope, token.batch_no), question, token, after, size + 1)
         answer = api.TraceUsageResponse(traces=[_trace(row) for row in rows[:size]])
         if len(rows) > size:
             made_ms = after.made_ms if after is not None else now_ms
             time_ms, fact, row_id = (_number(rows[size - 1][name]) for name in ("time_ms", "fact", "row"))
-            answer.next_page_token = tokens.write_trace_page(TracePageToken(digest, made_ms, time_ms, fact, row_id))
+            answer.next_page_token = self._tokens.write_trace_page(
+                TracePageToken(digest, made_ms, time_ms, fact, row_id)
+            )
         return answer
 
     # Keys.
@@ -211,9 +226,7 @@ def _reading(view: View, question: Question) -> Reading:
     return Reading(question, view.batch_no, view.sources(facts, question.window, keys), compared)
 
 
-def _traced(
-    view: View, question: Question, token: tokens.TraceToken, after: TracePageToken | None, limit: int
-) -> list[Row]:
+def _traced(view: View, question: Question, token: TraceToken, after: TracePageToken | None, limit: int) -> list[Row]:
     tops = _tops(view, _reading(view, question)) if token.rest else None
     step = _step(question.window, token.step_ms)
     sources = [rollups.of_rows(fact, step) for fact in FACTS_OF[question.measure]]
@@ -304,11 +317,11 @@ def _group(row: Row, question: Question) -> tuple[str, ...]:
     return tuple(str(row[f"g{place}"]) for place in range(len(question.group_by)))
 
 
-def _place(row: Row, question: Question) -> tuple[tokens.Part, ...]:
+def _place(row: Row, question: Question) -> tuple[Part, ...]:
     return _number(row["step"]), _number(row["rest"]), *_group(row, question)
 
 
-def _cell(row: Row, question: Question, writer: tokens.TraceWriter) -> api.UsageCell:
+def _cell(row: Row, question: Question, writer: TraceWriter) -> api.UsageCell:
     step_ms, rest, group = _number(row["step"]), bool(row["rest"]), _group(row, question)
     return api.UsageCell(
         step_unix_ms=step_ms,

@@ -18,7 +18,7 @@ _LEVELS: Final = {f"subject_{level}": f"subject_{level}" for level in range(1, S
 
 BUILT_IN: Final = (
     "account", "pool", "currency", "subject", *_LEVELS, "meter", "grant", "category", "product", "cost_currency",
-    "sidecar",
+    "sidecar", "caller",
 )  # fmt: skip
 
 Bind = Callable[[str | int | Sequence[str] | Sequence[int], str], str]
@@ -101,6 +101,7 @@ SPEND: Final = Fact(
         "product": "product",
         "cost_currency": "cost_currency",
         "sidecar": "sidecar_id",
+        "caller": "caller",
     },
     {Measure.CREDITS: "amount", Measure.COST: "cost_amount", Measure.COUNT: "debit_count"},
     True,
@@ -115,6 +116,7 @@ USAGE: Final = Fact(
         **_LEVELS,
         "meter": "meter_id",
         "sidecar": "sidecar_id",
+        "caller": "caller",
     },
     {Measure.QUANTITY: "quantity"},
     True,
@@ -128,6 +130,7 @@ EVENTS: Final = Fact(
         "account": "account_id",
         "subject": "subject",
         **{key: f"splitByChar('/', subject)[{level}]" for level, key in enumerate(_LEVELS, start=1)},
+        "caller": "caller",
     },
     {Measure.COUNT: EVENT_COUNT},
     False,

@@ -1,15 +1,16 @@
 """Tokens of pages and figures: opaque to the caller; to us what is asked, up to which snapshot, and where to go on.
 
-Tokens describe themselves and are no secret: each use is checked like a request, and reads what its caller may read. A
-checksum tells what was cut or changed by mistake.
+Tokens describe themselves and are no secret: each use is checked like a request, and reads what its caller may read.
+They are signed with a key of the ledger's database, which all replicas share: nobody else can make one.
 """
 
 import base64
 import binascii
 import hashlib
+import hmac
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -21,7 +22,9 @@ PAGE_LIFE_MS: Final = 600_000
 """Ten minutes: who pages through figures does not wait longer, and later the state of the first page may be gone."""
 
 MAX_TOKEN_CHARS: Final = 262_144
-_CHECKSUM_BYTES: Final = 8
+_SIGNATURE_BYTES: Final = 16
+"""Of HMAC-SHA-256: each cell has a token, and half of it is as hard to guess as a random UUID."""
+
 _MAX_FACTS: Final = 8
 
 Part = str | int
@@ -66,78 +69,105 @@ class TracePageToken:
     row_id: int
 
 
-def write_page(token: PageToken) -> str:
-    """Returns the token of a page."""
-    step, rest, *group = token.after
-    return _write(
-        "p",
-        [
-            token.digest.hex(), token.made_ms, token.batch_no, token.total, token.compared_total, step, rest, group,
-        ],
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Writes and reads tokens. Reading raises `InvalidArgument` for what none of ours has."""
 
+    secret: bytes = field(repr=False)
+    """What they are signed with."""
 
-def read_page(text: str, digest: bytes, group_count: int, now_ms: int) -> PageToken:
-    """Reads the token of a page of this question. Raises `InvalidArgument`."""
-    fields = _Fields("page_token", text, "p")
-    made_ms = fields.used(digest, now_ms)
-    batch_no, total, compared_total = fields.number(), fields.signed(), fields.signed()
-    after: list[Part] = [fields.signed(), fields.number(), *fields.texts(group_count)]
-    fields.end()
-    return PageToken(digest, made_ms, batch_no, total, compared_total, tuple(after))
+    def write_page(self, token: PageToken) -> str:
+        """Returns the token of a page."""
+        step, rest, *group = token.after
+        return self._write(
+            "p",
+            [
+                token.digest.hex(), token.made_ms, token.batch_no, token.total, token.compared_total, step, rest, group,
+            ],
+        )  # fmt: skip
 
+    def read_page(self, text: str, digest: bytes, group_count: int, now_ms: int) -> PageToken:
+        """Reads the token of a page of this question. Raises `InvalidArgument`."""
+        fields = self._fields("page_token", text, "p")
+        made_ms = fields.used(digest, now_ms)
+        batch_no, total, compared_total = fields.number(), fields.signed(), fields.signed()
+        after: list[Part] = [fields.signed(), fields.number(), *fields.texts(group_count)]
+        fields.end()
+        return PageToken(digest, made_ms, batch_no, total, compared_total, tuple(after))
 
-def trace_writer(request: api.QueryUsageRequest, batch_no: int) -> "TraceWriter":
-    """Returns what writes the tokens of an answer's figures."""
-    asked = api.QueryUsageRequest()
-    asked.CopyFrom(request)
-    for field in ("page_token", "page_size", "comparison"):
-        asked.ClearField(field)
-    return TraceWriter(_text(asked.SerializeToString(deterministic=True)), batch_no)
+    def trace_writer(self, request: api.QueryUsageRequest, batch_no: int) -> "TraceWriter":
+        """Returns what writes the tokens of an answer's figures."""
+        asked = api.QueryUsageRequest()
+        asked.CopyFrom(request)
+        for name in ("page_token", "page_size", "comparison"):
+            asked.ClearField(name)
+        return TraceWriter(self, _text(asked.SerializeToString(deterministic=True)), batch_no)
+
+    def read_trace(self, text: str) -> TraceToken:
+        """Reads the token of a figure. Raises `InvalidArgument`."""
+        fields = self._fields("trace_token", text, "t")
+        batch_no, step_ms, rest, group = fields.number(), fields.number(), fields.number() != 0, fields.texts()
+        fields.end()
+        try:
+            request = api.QueryUsageRequest.FromString(_bytes(fields.prefix))
+        except (DecodeError, ValueError) as fault:
+            raise _unknown("trace_token") from fault
+        return TraceToken(request, batch_no, step_ms, rest, tuple(group))
+
+    def write_trace_page(self, token: TracePageToken) -> str:
+        """Returns the token of a page of a trace."""
+        return self._write("q", [token.digest.hex(), token.made_ms, token.time_ms, token.fact, token.row_id])
+
+    def read_trace_page(self, text: str, digest: bytes, now_ms: int) -> TracePageToken:
+        """Reads the token of a page of this trace. Raises `InvalidArgument`."""
+        fields = self._fields("page_token", text, "q")
+        token = TracePageToken(
+            digest, fields.used(digest, now_ms), fields.signed(), fields.number(_MAX_FACTS), fields.number(2**64 - 1)
+        )
+        fields.end()
+        return token
+
+    def _write(self, kind: str, fields: Sequence[Json], prefix: str = "") -> str:
+        content = json.dumps([kind, *fields], ensure_ascii=False, separators=(",", ":")).encode()
+        return f"{prefix}.{_text(self._signature(prefix, content) + content)}"
+
+    def _signature(self, prefix: str, content: bytes) -> bytes:
+        return hmac.digest(self.secret, prefix.encode() + b"." + content, "sha256")[:_SIGNATURE_BYTES]
+
+    def _fields(self, name: str, text: str, kind: str) -> "_Fields":
+        if len(text) > MAX_TOKEN_CHARS:
+            raise _unknown(name)
+        prefix, point, last = text.rpartition(".")
+        try:
+            blob = _bytes(last)
+            signature, content = blob[:_SIGNATURE_BYTES], blob[_SIGNATURE_BYTES:]
+            ours = hmac.compare_digest(signature, self._signature(prefix, content))
+            if not point or not ours:
+                raise _unknown(name)
+            fields: object = json.loads(content)
+        except (ValueError, RecursionError) as fault:
+            raise _unknown(name) from fault
+        if not isinstance(fields, list) or fields[:1] != [kind]:
+            raise _unknown(name)
+        return _Fields(name, prefix, iter(fields[1:]))
 
 
 @dataclass(frozen=True, slots=True)
 class TraceWriter:
     """Writes the tokens of one answer's figures."""
 
+    _tokens: Tokens
     _request: str
     _batch_no: int
 
     @property
     def length(self) -> int:
         """About how long each is, in characters, besides its group."""
-        return len(self._request) + 80
+        return len(self._request) + 92
 
     def write(self, step_ms: int, rest: bool, group: Sequence[str]) -> str:
         """Returns the token of a figure."""
-        return _write("t", [self._batch_no, step_ms, int(rest), list(group)], self._request)
-
-
-def read_trace(text: str) -> TraceToken:
-    """Reads the token of a figure. Raises `InvalidArgument`."""
-    fields = _Fields("trace_token", text, "t")
-    batch_no, step_ms, rest, group = fields.number(), fields.number(), fields.number() != 0, fields.texts()
-    fields.end()
-    try:
-        request = api.QueryUsageRequest.FromString(_bytes(fields.prefix))
-    except (DecodeError, ValueError) as fault:
-        raise _unknown("trace_token") from fault
-    return TraceToken(request, batch_no, step_ms, rest, tuple(group))
-
-
-def write_trace_page(token: TracePageToken) -> str:
-    """Returns the token of a page of a trace."""
-    return _write("q", [token.digest.hex(), token.made_ms, token.time_ms, token.fact, token.row_id])
-
-
-def read_trace_page(text: str, digest: bytes, now_ms: int) -> TracePageToken:
-    """Reads the token of a page of this trace. Raises `InvalidArgument`."""
-    fields = _Fields("page_token", text, "q")
-    token = TracePageToken(
-        digest, fields.used(digest, now_ms), fields.signed(), fields.number(_MAX_FACTS), fields.number(2**64 - 1)
-    )
-    fields.end()
-    return token
+        return self._tokens._write("t", [self._batch_no, step_ms, int(rest), list(group)], self._request)
 
 
 def trace_digest(text: str, scope: str) -> bytes:
@@ -145,28 +175,14 @@ def trace_digest(text: str, scope: str) -> bytes:
     return hashlib.sha256(f"{scope}\n{text}".encode()).digest()[:16]
 
 
-def _write(kind: str, fields: Sequence[Json], prefix: str = "") -> str:
-    content = json.dumps([kind, *fields], ensure_ascii=False, separators=(",", ":")).encode()
-    return f"{prefix}.{_text(_checksum(prefix, content) + content)}"
-
-
 class _Fields:
     """The fields of a token, read in their order. Each raises `InvalidArgument` for what none of our tokens has."""
 
-    def __init__(self, field: str, text: str, kind: str) -> None:
-        self._field = field
-        self.prefix, point, last = text.rpartition(".")
-        try:
-            blob = _bytes(last)
-            checksum, content = blob[:_CHECKSUM_BYTES], blob[_CHECKSUM_BYTES:]
-            if not point or len(text) > MAX_TOKEN_CHARS or checksum != _checksum(self.prefix, content):
-                raise _unknown(field)
-            fields: object = json.loads(content)
-        except (ValueError, RecursionError) as fault:
-            raise _unknown(field) from fault
-        if not isinstance(fields, list) or fields[:1] != [kind]:
-            raise _unknown(field)
-        self._fields: Iterator[object] = iter(fields[1:])
+    def __init__(self, name: str, prefix: str, fields: Iterator[object]) -> None:
+        """`name`: of the field that the token came in; `prefix`: what stands before its fields."""
+        self._field = name
+        self.prefix = prefix
+        self._fields = fields
 
     def _next(self) -> object:
         return next(self._fields, None)
@@ -209,10 +225,6 @@ class _Fields:
         """Nothing more is there."""
         if self._next() is not None:
             raise _unknown(self._field)
-
-
-def _checksum(prefix: str, content: bytes) -> bytes:
-    return hashlib.sha256(prefix.encode() + b"." + content).digest()[:_CHECKSUM_BYTES]
 
 
 def _unknown(field: str) -> InvalidArgument:

@@ -845,6 +845,9 @@ class Reader(
     def ledger(self) -> LedgerState:
         """Returns the row of the ledger itself."""
 
+    def token_secret(self) -> bytes:
+        """Returns what tokens of pages and figures are signed with: of one ledger always the same."""
+
     def lives_due(self, now_ms: int, limit: int) -> list[Life]:
         """Returns lives whose rights or allowances are to be reclaimed, the longest overdue first."""
 

@@ -372,6 +372,10 @@ class SqlReader(
         """See `Reader`."""
         return LedgerState(*self._rows("SELECT generation, recover_until_ms FROM ledger").fetchone())
 
+    def token_secret(self) -> bytes:
+        """See `Reader`."""
+        return bytes(self._rows("SELECT secret FROM token_secret").fetchone()[0])
+
     def leases_of_pool(self, pool_key: int) -> list[Lease]:
         """See `Reader`."""
         where = f"""JOIN lives v ON v.sidecar_key = l.sidecar_key AND v.birth_epoch = l.birth_epoch WHERE l.pool_key = ?

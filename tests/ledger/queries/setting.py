@@ -11,6 +11,7 @@ from holdfast_ledger.access.caller import ANYONE, Caller
 from holdfast_ledger.queries.answers import Answers, Unit
 from holdfast_ledger.queries.rolling import Roller
 from holdfast_ledger.queries.rollups import touched
+from holdfast_ledger.queries.tokens import Tokens
 from holdfast_ledger.usage import schema
 from holdfast_ledger.usage.database import UsageDatabase
 from holdfast_ledger.usage.dimensions import DEFAULT_DIMENSIONS
@@ -99,6 +100,7 @@ class Setting:
         self.turn = 0
         self.dimensions: tuple[str, ...] = DEFAULT_DIMENSIONS
         """Those with a column, as the ledger is told."""
+        self.secret = b"secret"
         self._keys = itertools.count(1)
 
     def feed(self, *rows: Row, complete: bool = True, twice: bool = False) -> None:
@@ -130,7 +132,8 @@ class Setting:
 
     def answers(self, *, use_rollups: bool = True) -> Answers:
         """What answers questions of it."""
-        return Answers(self.database, lambda key, value: Unit(value, 6), self.dimensions, use_rollups=use_rollups)
+        unit_of, tokens = (lambda key, value: Unit(value, 6)), Tokens(self.secret)
+        return Answers(self.database, unit_of, tokens, self.dimensions, use_rollups=use_rollups)
 
     def ask(self, *, use_rollups: bool = True, caller: Caller = ANYONE, **fields: Any) -> api.QueryUsageResponse:
         """One page of a question; a day of quantities unless told."""

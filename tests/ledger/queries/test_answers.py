@@ -15,8 +15,10 @@ from holdfast_ledger.errors import (
     Unavailable,
 )
 from holdfast_ledger.queries import views
+from holdfast_ledger.queries.question import digest_of
 from holdfast_ledger.queries.rolling import Roller
 from holdfast_ledger.queries.statements import Builder, Statement
+from holdfast_ledger.queries.tokens import Tokens, TracePageToken, trace_digest
 from holdfast_ledger.usage.database import UsageStoreDown
 
 from tests.ledger.queries.setting import DAY_MS, HOUR_MS, NOW_MS, START_MS, Row, Setting, asked, cells
@@ -121,6 +123,25 @@ def test_page_tokens_are_of_one_question_and_do_not_last(setting: Setting) -> No
         assert refused(partial(answers.query, asked(**said), OF_A, NOW_MS)) == "page_token"
     for broken in (token[:-3], "x", ".", "a.b", token + "A", "é", "." + "A" * 300_000):
         assert refused(partial(setting.ask, group_by=["model"], page_token=broken)) == "page_token"
+
+
+def test_forged_tokens_are_refused(setting: Setting) -> None:
+    """One of a ledger with another secret, and ours with anything changed: of a page, a figure and a trace's page."""
+    setting.feed(*(Row(dimensions={"model": str(number)}) for number in range(3)))
+    page, forger = asked(group_by=["model"], page_size=1), Tokens(b"guessed")
+    first = setting.answers().query(page, OF_A, NOW_MS)
+    read = Tokens(setting.secret).read_page(first.next_page_token, digest_of(page, "a"), 1, NOW_MS)
+    page.page_token = forger.write_page(read)
+    assert refused(partial(setting.answers().query, page, OF_A, NOW_MS)) == "page_token"
+    whole = setting.ask(caller=OF_A).cells[0].trace_token
+    assert len(setting.trace(whole, OF_A).traces) == 3
+    forged = forger.trace_writer(asked(), 1).write(START_MS, False, [])
+    assert refused(partial(setting.trace, forged, OF_A)) == "trace_token"
+    for place in range(0, len(whole) - 1, 7):
+        other = "A" if whole[place] != "A" else "B"
+        assert refused(partial(setting.trace, whole[:place] + other + whole[place + 1 :], OF_A)) == "trace_token"
+    after = forger.write_trace_page(TracePageToken(trace_digest(whole, "a"), NOW_MS, START_MS, 0, 1))
+    assert refused(partial(setting.trace, whole, OF_A, page_token=after)) == "page_token"
 
 
 def test_a_page_may_have_another_size(setting: Setting) -> None:
@@ -265,7 +286,7 @@ def test_unknown_dimensions_are_refused_with_those_there_are(setting: Setting) -
             setting.ask(group_by=["meter", "modle"], use_rollups=use_rollups)
         assert fault.value.metadata["field"] == "group_by[1]"
         assert "'modle'" in fault.value.message
-        assert fault.value.message.endswith("meter, sidecar, dimension:account, model")
+        assert fault.value.message.endswith("meter, sidecar, caller, dimension:account, model")
         Roller(setting.database).turn(NOW_MS)
     bad = [api.UsageFilter(key="modle", operator=api.FILTER_OPERATOR_EXISTS)]
     assert refused(lambda: setting.ask(filters=bad)) == "filters[0].key"

@@ -90,6 +90,8 @@ async def test_from_a_debit_to_its_figure_and_back(tmp_path: Path) -> None:
         asked = api.TraceUsageRequest(trace_token=answer.cells[0].trace_token)
         callers = [(trace.value, trace.caller) for trace in (await usage.TraceUsage(asked)).traces]
         assert sorted(callers) == [(7, "uid:1"), (7, "uid:2")]
+        by_caller = await total(usage, 42, question(group_by=["caller"]))
+        assert [(*cell.group, cell.value) for cell in by_caller.cells] == [("uid:1", 30), ("uid:2", 12)]
         counted = await total(usage, 2, question(measure=api.USAGE_MEASURE_COUNT, group_by=[]))
         assert counted.unit == ""
         keys = api.ListUsageKeysRequest(start_unix_ms=START_MS - DAY_MS, end_unix_ms=START_MS + DAY_MS, key="team")
