@@ -1,15 +1,16 @@
 """Takes claimed objects in: a batch and how far it brings its object are one transaction, so each row counts once.
 
-Reading and making batches go on while the one before is being committed. A claim is moved on with each commit; who
-lost it writes nothing more. Faults that may pass are tried again, ever later; others fail the object.
+Reading and making batches go on while the one before is being committed. A claim is short, and moved on all the time by
+who has it; who lost it writes nothing more. Faults that may pass are tried again, ever later; others fail the object.
 """
 
 import logging
 import secrets
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from obstore.store import ObjectStore
@@ -28,8 +29,12 @@ from holdfast_ledger.objects.unpacking import Damaged
 from holdfast_ledger.store.interface import NEVER, Store, StoreError, Writer
 from holdfast_ledger.store.object_rows import IngestedObject, ObjectState
 
-CLAIM_MS = 120_000
-"""A claim without progress: longer than any piece takes, also where the store is slow."""
+CLAIM_MS = 15_000
+"""A claim that is not moved on: so long an object waits after its worker was killed. One that is lost too early, since
+clocks differ or a machine stood still, costs the piece under way, which another reads again."""
+
+BEAT_S = 4.0
+"""Between moves of a claim: three of them may fail."""
 
 FIRST_BACKOFF_MS, LAST_BACKOFF_MS = 1_000, 300_000
 """Between attempts at an object, doubled each time."""
@@ -104,9 +109,7 @@ class Taker:
         by_name = {one.source.name: one for one in sources}
         with self._store.writing() as writer:
             row = writer.claim_object(list(by_name), object_keys, claim, now_ms, now_ms + CLAIM_MS)
-        if row is not None:
-            _Attempt(self, by_name[row.source], row).run()
-        return row
+        return row if row is None else _Attempt(self, by_name[row.source], row).run()
 
 
 class _Attempt:
@@ -117,13 +120,32 @@ class _Attempt:
         self._opened = opened
         self._row = row
         self._claim = row.claim
+        self._writing = threading.Lock()
+        """Held by who writes: a store has one writer."""
 
-    def run(self) -> None:
-        """Takes the object in as far as it goes."""
+    def run(self) -> IngestedObject:
+        """Takes the object in as far as it goes; returns it as it is then."""
+        ended = threading.Event()
+        beats = threading.Thread(target=self._keep_claim, args=(ended,), name="object-claim", daemon=True)
+        beats.start()
         try:
             self._run()
         except ClaimLost:
             _log.warning("object %s of %s: the claim is lost", self._row.path, self._row.source)
+        finally:
+            ended.set()
+            beats.join()
+        return self._row
+
+    def _keep_claim(self, ended: threading.Event) -> None:
+        """Moves the claim on, and nothing else, until the attempt has ended or the claim is lost."""
+        kept = True
+        while kept and not ended.wait(BEAT_S):
+            try:
+                with self._writing, self._taker._store.writing() as writer:
+                    kept = writer.keep_claim(self._row.object_key, self._claim, self._taker._now_ms() + CLAIM_MS)
+            except StoreError as fault:
+                _log.warning("object %s of %s: the claim is not moved on: %s", self._row.path, self._row.source, fault)
 
     def _run(self) -> None:
         try:
@@ -165,19 +187,24 @@ class _Attempt:
         batches = list(batches_of(f"object:{self._row.source}", piece.table))
         self._opened.dead_letters.write(self._row, piece.dead)
         while self._busy():
-            self._commit(lambda writer: None)
+            self._commit(self._row, lambda writer: None)
             time.sleep(BUSY_WAIT_S)
-        added_bytes = max(piece.end_bytes - self._row.byte_count, 0)
-        self._row.row_count += piece.row_count
-        self._row.bad_count += len(piece.dead)
-        self._row.byte_count += added_bytes
+        row = self._row
+        added_bytes = max(piece.end_bytes - row.byte_count, 0)
+        moved = replace(
+            row,
+            row_count=row.row_count + piece.row_count,
+            bad_count=row.bad_count + len(piece.dead),
+            byte_count=row.byte_count + added_bytes,
+        )
 
         def write(writer: Writer) -> None:
             for batch in batches:
                 put(writer, batch, self._taker._now_ms())
-            writer.add_to_source(self._row.source, 0, piece.row_count, len(piece.dead), added_bytes)
+            writer.add_to_source(row.source, 0, piece.row_count, len(piece.dead), added_bytes)
 
-        self._commit(write)
+        self._commit(moved, write)
+        self._row = moved
 
     def _busy(self) -> bool:
         if not self._taker._waiting_limit or self._taker._stopped:
@@ -185,12 +212,12 @@ class _Attempt:
         with self._taker._store.reading() as reader:
             return reader.batches_wait(self._taker._waiting_limit)
 
-    def _commit(self, write: Callable[[Writer], None]) -> None:
+    def _commit(self, row: IngestedObject, write: Callable[[Writer], None]) -> None:
         """Writes, and how far the object is. Raises `ClaimLost` if it is another's: then nothing is written."""
-        if self._row.state is ObjectState.RUNNING:
-            self._row.due_at_ms = self._taker._now_ms() + CLAIM_MS
-        with self._taker._store.writing() as writer:
-            if not writer.save_object(self._row, self._claim):
+        if row.state is ObjectState.RUNNING:
+            row.due_at_ms = self._taker._now_ms() + CLAIM_MS
+        with self._writing, self._taker._store.writing() as writer:
+            if not writer.save_object(row, self._claim):
                 raise ClaimLost
             write(writer)
 
@@ -199,7 +226,7 @@ class _Attempt:
         row.state, row.error, row.claim = state, error, ""
         row.due_at_ms, row.ended_at_ms = NEVER, self._taker._now_ms()
         done_count = int(state is ObjectState.DONE)
-        self._commit(lambda writer: writer.add_to_source(row.source, done_count, 0, 0, 0))
+        self._commit(row, lambda writer: writer.add_to_source(row.source, done_count, 0, 0, 0))
         _log.info("object %s of %s: %s, %d rows %s", row.path, row.source, state.name.lower(), row.row_count, error)
 
     def _end_for_now(self, error: str) -> None:
@@ -214,7 +241,7 @@ class _Attempt:
             wait_ms = min(FIRST_BACKOFF_MS << min(row.attempt_count - 1, 20), LAST_BACKOFF_MS)
         row.state, row.error, row.claim = ObjectState.PENDING, error, ""
         row.due_at_ms = self._taker._now_ms() + wait_ms
-        self._commit(lambda writer: None)
+        self._commit(row, lambda writer: None)
 
 
 def batches_of(origin: str, table: pa.Table) -> Iterator[Batch]:

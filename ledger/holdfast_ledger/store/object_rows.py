@@ -108,6 +108,9 @@ class ObjectWriter(ObjectReader, Protocol):
     def save_object(self, row: IngestedObject, claim: str) -> bool:
         """Writes an object back if it is still claimed by this word; False: the claim is lost, nothing is written."""
 
+    def keep_claim(self, object_key: int, claim: str, until_ms: int) -> bool:
+        """Moves a claim on and changes nothing else; False: it is lost."""
+
     def add_to_source(self, source: str, done_count: int, row_count: int, bad_count: int, byte_count: int) -> None:
         """Adds to what became of a source."""
 

@@ -113,6 +113,12 @@ class SqlObjectWriter(SqlObjectReader):
         """See `ObjectWriter`."""
         return self._save(row, f" AND state = {int(ObjectState.RUNNING)} AND claim = ?", claim)
 
+    def keep_claim(self, object_key: int, claim: str, until_ms: int) -> bool:
+        """See `ObjectWriter`."""
+        sql = f"""UPDATE objects SET due_at_ms = ? WHERE object_key = ? AND state = {int(ObjectState.RUNNING)}
+            AND claim = ? RETURNING object_key"""
+        return next(iter(self._rows(sql, until_ms, object_key, claim)), None) is not None
+
     def _save(self, row: IngestedObject, tail: str, *values: Value) -> bool:
         changes = ", ".join(f"{name} = ?" for name in _CHANGING)
         new = astuple(row)[_COLUMNS.index("state") :]

@@ -1,6 +1,7 @@
 """What the tests of object stores share: a folder of objects, a ledger's database, and what came of them."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from holdfast_ledger.store.interface import Account, Store
 from holdfast_ledger.store.object_rows import IngestedObject, ObjectState
 
 NOW_MS = 1_800_000_000_000
+PATIENCE_S = 120
 ACCOUNTS = ("acme", "globex")
 
 
@@ -114,3 +116,11 @@ def shop(store: Store, folder: Path, now_ms: int = NOW_MS, **settings: object) -
 def names(prefix: str, numbers: Sequence[int] | range) -> list[str]:
     """Ids, sorted."""
     return sorted(f"{prefix}{number}" for number in numbers)
+
+
+def until(what: Callable[[], bool]) -> None:
+    """Waits for something to be so."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -4,6 +4,7 @@ import gzip
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,18 +14,18 @@ from holdfast.v1.usage_service_pb2 import UsageEvent
 from holdfast_ledger.bootstrap import open_store
 from holdfast_ledger.metering.batches import MAX_BATCH_BYTES
 from holdfast_ledger.metering.columns import events_table, table_of
-from holdfast_ledger.metering.intake import put
+from holdfast_ledger.metering.intake import Batch, put
 from holdfast_ledger.objects import line_formats, taking
 from holdfast_ledger.objects.config import Shape
 from holdfast_ledger.objects.reading import read_object
 from holdfast_ledger.objects.schedule import Schedule
 from holdfast_ledger.objects.shaping import shaped
-from holdfast_ledger.objects.taking import Taker, batches_of
-from holdfast_ledger.store.interface import Store
-from holdfast_ledger.store.object_rows import ObjectState
+from holdfast_ledger.objects.taking import CLAIM_MS, Taker, batches_of
+from holdfast_ledger.store.interface import Store, StoreFailed, Writer
+from holdfast_ledger.store.object_rows import IngestedObject, ObjectState
 from pyarrow import parquet
 
-from tests.ledger.objects.harness import ACCOUNTS, CSV_HEADER, NOW_MS, Shop, csv_rows, names, shop, source_of
+from tests.ledger.objects.harness import ACCOUNTS, CSV_HEADER, NOW_MS, Shop, csv_rows, names, shop, source_of, until
 
 
 @pytest.fixture
@@ -344,6 +345,14 @@ def test_a_file_that_was_replaced_fails_and_its_new_content_counts(store: Store,
     assert place.ids() == ["e5", "e6"]
 
 
+def object_of(store: Store) -> IngestedObject:
+    """The one object of a database."""
+    with store.reading() as reader:
+        row = reader.object(1)
+    assert row is not None
+    return row
+
+
 class Crash(BaseException):
     """Ends a worker as nothing catches it."""
 
@@ -379,7 +388,7 @@ def test_a_worker_that_ends_in_the_middle_leaves_the_rest_to_the_next(
     assert before > 0
     place.taker = place.another()
     assert place.take_all() == [], "the claim still holds"
-    place.now_ms += 120_001
+    place.now_ms += CLAIM_MS
     row = place.take_one()
     assert (row.state, row.attempt_count) == (ObjectState.DONE, 2)
     expected = names("p", range(5_000)) if name == "a.parquet" else names("e", range(40_000))
@@ -391,6 +400,7 @@ def test_who_lost_the_claim_writes_nothing(
     store: Store, database: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that slept past its claim meets another's, and gives way."""
+    monkeypatch.setattr(taking, "BEAT_S", 3_600)
     write_parquet(folder / "a.parquet", 0, 3_000, group_rows=1_000)
     place = shop(store, folder)
     elsewhere = open_store(database)
@@ -398,8 +408,9 @@ def test_who_lost_the_claim_writes_nothing(
     def slow(*arguments: object) -> object:
         for number, piece in enumerate(read_object(*arguments)):  # type: ignore[arg-type]
             if number == 1:
-                place.now_ms += 200_000
-                monkeypatch.undo()
+                until(lambda: object_of(elsewhere).row_count == 1_000)
+                place.now_ms += CLAIM_MS
+                monkeypatch.setattr(taking, "read_object", read_object)
                 other = shop(elsewhere, folder, now_ms=place.now_ms).taker.take_next([place.opened])
                 assert other is not None
                 assert other.state is ObjectState.DONE
@@ -411,6 +422,57 @@ def test_who_lost_the_claim_writes_nothing(
     assert place.ids() == names("p", range(3_000))
     assert place.states() == {"a.parquet": ObjectState.DONE}
     elsewhere.close()
+
+
+def test_a_claim_holds_as_long_as_its_worker_lives(
+    store: Store, database: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a piece takes; it is moved on without saying that more was taken in."""
+    write_parquet(folder / "a.parquet", 0, 3_000, group_rows=1_000)
+    place = shop(store, folder)
+    elsewhere = open_store(database)
+    moved = []
+
+    def slow(*arguments: object) -> object:
+        for number, piece in enumerate(read_object(*arguments)):  # type: ignore[arg-type]
+            for _ in range(3 if number else 0):
+                place.now_ms += CLAIM_MS
+                until(lambda: object_of(elsewhere).due_at_ms > place.now_ms)
+                moved.append(object_of(elsewhere).row_count)
+                assert shop(elsewhere, folder, now_ms=place.now_ms).taker.take_next([place.opened]) is None
+            yield piece
+
+    monkeypatch.setattr(taking, "BEAT_S", 0.01)
+    monkeypatch.setattr(taking, "read_object", slow)
+    assert place.take_one().state is ObjectState.DONE
+    assert place.ids() == names("p", range(3_000))
+    assert len(moved) == 6
+    assert set(moved) <= {0, 1_000, 2_000}
+    elsewhere.close()
+
+
+@pytest.mark.parametrize("fault", [ZeroDivisionError, StoreFailed])
+def test_a_piece_that_was_not_written_is_taken_in_later(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
+) -> None:
+    """Whatever the fault was: an object never stands behind rows that do not count."""
+    write_parquet(folder / "a.parquet", 0, 3_000, group_rows=1_000)
+    place = shop(store, folder)
+    seen = []
+
+    def once(writer: Writer, batch: Batch, now_ms: int) -> int:
+        seen.append(batch)
+        if len(seen) == 2:
+            raise fault("for once")
+        return put(writer, batch, now_ms)
+
+    monkeypatch.setattr(taking, "put", once)
+    with suppress(StoreFailed):
+        place.take_all()
+    assert (object_of(store).row_count, len(place.ids())) == (1_000, 1_000)
+    place.now_ms += CLAIM_MS
+    assert place.take_one().row_count == 3_000
+    assert place.ids() == names("p", range(3_000))
 
 
 def test_two_workers_share_the_objects(store: Store, folder: Path) -> None:
