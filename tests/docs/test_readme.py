@@ -10,7 +10,7 @@ import holdfast
 import pytest
 from holdfast.commands import explain, rules
 
-from tests.scenarios.world import Server, World, wait_until
+from tests.scenarios.world import START_TIMEOUT_S, Server, World, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -65,7 +65,9 @@ def test_the_code_does_what_it_says(
     (rules_text,), (applying, explaining) = RULES, [shlex.split(rest) for _, rest in OPERATING]
     Path("rules.toml").write_text(rules_text)
     assert rules.main([*applying, "--ledger", world.ledger.address]) == 0
-    wait_until(lambda: explain.main(explaining) == 1 and "budget/research-month" in capsys.readouterr().out, 30)
+    wait_until(
+        lambda: explain.main(explaining) == 1 and "budget/research-month" in capsys.readouterr().out, START_TIMEOUT_S
+    )
 
 
 def _run(code: str) -> dict[str, object]:
