@@ -4,7 +4,8 @@ A part of `invariants`. What may go beyond a window's rights is told apart on th
 above their holds, work that a lenient partition mode lets go on, and what the ledger reclaimed.
 """
 
-from collections import defaultdict, deque
+import json
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -29,6 +30,12 @@ _CORRECTED = """SELECT s.sidecar_id, d.sequence, d.operation_id, d.amount, c.amo
  JOIN debits d USING (debit_key) JOIN leases l USING (lease_key) JOIN sidecars s USING (sidecar_key)"""
 _COUNTED = """SELECT p.pool_id, w.left_total, p.spent_total, p.corrected_total FROM windows w
  JOIN pools p USING (pool_key)"""
+
+_METERED = """SELECT m.windows, d.amount FROM metered_charges m JOIN debits d
+ ON d.account_key = m.account_key AND d.operation_id = m.operation_id"""
+
+_GIVEN_BACK = """SELECT m.windows, c.amount FROM metered_charges m JOIN debits d
+ ON d.account_key = m.account_key AND d.operation_id = m.operation_id JOIN corrections c USING (debit_key)"""
 
 CLOCKS_SHARE = 0.022
 """By how much the clocks of two replicas may differ, as a share of the time since they started; see `Knobs`."""
@@ -103,6 +110,8 @@ class WindowChecks:
             return
         explained = self._let_on[name] + self._lowered[name] + self._spent_unposted.get(name, 0)
         explained += sum(amount for (_, passed), amount in self._record.beyond.items() if passed == name)
+        if -window.free > explained:
+            explained += self._metered()[name]
         if -window.free > explained:
             self._fail(f"the limit of {name!r} is passed by {-window.free}, explained are {explained}: {window}")
 
@@ -259,11 +268,13 @@ class WindowChecks:
             row = next((row for row in made if (row.operation_id, row.amount) == (operation_id, amount)), None)
             for name in row.windows if row else ():
                 expected[name] += amount
+        metered = self._metered()
         rows = self._database.connection.execute(_COUNTED).fetchall()
         for name, left, spent, corrected in rows:
             total, rule_id = spent + left + corrected, _rule_of(name)
-            if total != expected[name] and not (rule_id in self._rules.deleted and total < expected[name]):
-                self._fail(f"{name!r} counted {total}, the debits that name it are {expected[name]}")
+            named = expected[name] + metered[name]
+            if total != named and not (rule_id in self._rules.deleted and total < named):
+                self._fail(f"{name!r} counted {total}, the debits that name it are {named}")
             if corrected > self._corrected(name):
                 self._fail(f"{name!r} got {corrected} back, corrected was {self._corrected(name)}")
         there = {name for name, *_ in rows}
@@ -271,9 +282,17 @@ class WindowChecks:
             if name not in there and amount and _rule_of(name) not in self._rules.deleted:
                 self._fail(f"{name!r} is not there, the debits that name it are {amount}")
 
+    def _metered(self) -> Counter[str]:
+        """Returns what the ledger charged for events, by the windows that it counts against; none stands in its way."""
+        found: Counter[str] = Counter()
+        for windows, amount in self._database.connection.execute(_METERED):
+            found.update(dict.fromkeys(json.loads(windows), amount))
+        return found
+
     def _corrected(self, name: str) -> int:
         """Returns what was corrected of the debits that name a window."""
-        total = 0
+        given_back = self._database.connection.execute(_GIVEN_BACK)
+        total = sum(int(amount) for windows, amount in given_back if name in json.loads(windows))
         for sidecar_id, sequence, operation_id, amount, corrected in self._database.connection.execute(_CORRECTED):
             made = self._record.by_sequence.get((sidecar_id, sequence), [])
             named = (row.windows for row in made if (row.operation_id, row.amount) == (operation_id, amount))
