@@ -39,7 +39,7 @@ from holdfast_ledger.metering.meters import MeterVersion, versions
 from holdfast_ledger.metering.periods import Periods
 from holdfast_ledger.metering.prices import MODEL, Cards, Prices
 from holdfast_ledger.metering.questions import Batches, Questions, Row
-from holdfast_ledger.store.interface import Reader
+from holdfast_ledger.store.interface import MAX_AMOUNT, Reader
 from holdfast_ledger.usage.database import Parameter, UsageDatabase
 
 GROUPS_A_QUESTION = 5_000
@@ -69,7 +69,7 @@ class _Turn:
         self._result = Differences(batches.after_key, batches.until_key)
         account_ids: set[str] = {row["account_id"] for row in self._questions.ask(questions.ACCOUNTS)}
         self._known = set(reader.account_keys(account_ids))
-        self._unknown = sorted(account_ids - self._known)
+        self._unknown_count = 0
         self._prices = Prices(reader, cards, self._known)
         self._periods = Periods()
         self._budgets = Budgets(reader, self._prices.terms, self._periods)
@@ -100,6 +100,7 @@ class _Turn:
         self._result.counted_count = found.get("counted", 0)
         self._result.duplicate_count = found.get("duplicate", 0)
         self._result.conflict_count = found.get("conflict", 0)
+        self._unknown_count = found.get("unknown", 0)
         self._result.void_count = found.get("void", 0) + found.get("corrected", 0)
 
     def _rows(self, sql: str, **more: Parameter) -> list[Row]:
@@ -111,12 +112,9 @@ class _Turn:
         if result.conflict_count:
             result.refused += [_refused(row, "CONFLICT") for row in self._rows(questions.CONFLICTS)]
             result.refused_count += result.conflict_count
-        if self._unknown:
-            given = {"accounts": self._unknown}
-            result.refused += [_refused(row, "UNKNOWN_ACCOUNT") for row in self._rows(questions.OF_UNKNOWN, **given)]
-            count = self._rows(questions.OF_UNKNOWN_COUNT, **given)[0]["count"]
-            result.refused_count += count
-            result.counted_count -= count
+        if self._unknown_count:
+            result.refused += [_refused(row, "UNKNOWN_ACCOUNT") for row in self._rows(questions.OF_UNKNOWN)]
+            result.refused_count += self._unknown_count
 
     def _give_back_duplicates(self) -> None:
         """Gives back what later arrivals were charged; the operation of the first arrival paid for it only once."""
@@ -157,19 +155,27 @@ class _Turn:
             priced = self._price(version, row)
             if priced is not None:
                 folded[self._fold(version, row)].append((*priced, row))
-        for (batch_key, group, day_ms, windows), parts in folded.items():
-            pool_id, operation_id = version.meter.pool_id, charge_id(batch_key, group, day_ms, windows)
-            charged = Charged(operation_id, group.meter_id, pool_id, [], [])
-            for _, amount, row in parts:
-                charged.positions.extend(row["positions"])
-                charged.amounts.extend([amount] * len(row["positions"]))
-            amount = sum(charged.amounts)
-            quantity = sum(units * len(row["positions"]) for units, _, row in parts)
-            used_at_ms = max(row["used_at"] for *_, row in parts)
-            if amount:
-                self._charged[batch_key].append(charged)
-                charge = Charge(operation_id, group, pool_id, quantity, amount, used_at_ms, windows)
-                self._result.charges.append(charge)
+        for fold, parts in folded.items():
+            self._charge_fold(version, fold, parts)
+
+    def _charge_fold(self, version: MeterVersion, fold: _Fold, parts: Sequence[tuple[int, int, Row]]) -> None:
+        """Charges units and amounts of events as one; those with which it would pass int64 are not charged."""
+        batch_key, group, day_ms, windows = fold
+        pool_id, operation_id = version.meter.pool_id, charge_id(batch_key, group, day_ms, windows)
+        charged = Charged(operation_id, group.meter_id, pool_id, [], [])
+        quantity = amount = used_at_ms = 0
+        for units, one_amount, row in parts:
+            count = len(row["positions"])
+            if max(quantity + units * count, amount + one_amount * count) > MAX_AMOUNT:
+                self._note_unpaid("OVERFLOW", row)
+                continue
+            charged.positions.extend(row["positions"])
+            charged.amounts.extend([one_amount] * count)
+            quantity, amount = quantity + units * count, amount + one_amount * count
+            used_at_ms = max(used_at_ms, row["used_at"])
+        if amount:
+            self._charged[batch_key].append(charged)
+            self._result.charges.append(Charge(operation_id, group, pool_id, quantity, amount, used_at_ms, windows))
 
     def _fold(self, version: MeterVersion, row: Row) -> _Fold:
         """Returns what the events of a row are charged together with: a debit has one time, and counts as a whole."""

@@ -149,6 +149,21 @@ def test_what_cannot_be_charged_is_told(meterage: Meterage) -> None:
     assert meterage.totals.counted_count == 1
 
 
+def test_events_that_are_too_much_together_keep_nothing_waiting(meterage: Meterage) -> None:
+    """Each is within int64, their sum is not: as many are charged as one debit can be, the others are told."""
+    huge = 2**62
+    meterage.set(meter(price_amount=1), meter("cheap", price_amount=1, price_per=huge))
+    meterage.take(event("1", huge), event("2", huge), event("3", huge), event("4", 1, subject="x"))
+    meterage.turn()
+    meterage.take(event("5", 3, subject="x"))
+    meterage.turn()
+    told = sorted(meterage.refused())
+    assert [reason for _, reason in told] == ["OVERFLOW"] * len(told)
+    assert 1 <= len(told) <= 4, "of each meter"
+    assert meterage.books.pool().spent_total >= 4
+    meterage.books.audit()
+
+
 def test_figures_of_a_period(meterage: Meterage) -> None:
     """Least, largest, last and different ones, each apart by subject and dimensions."""
     kinds = {
