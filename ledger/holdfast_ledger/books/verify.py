@@ -34,6 +34,8 @@ class Verdict:
     last_entry_key: int = 0
     head: bytes = b""
     unsealed_count: int = 0
+    unsealed_since_ms: int = 0
+    """When the first entry that is not sealed was posted; 0: all are."""
     broken_entry_key: int = 0
     """The first entry of the first link that does not hold; 0: there is none."""
     generations: list[tuple[int, int]] = field(default_factory=list)
@@ -120,6 +122,7 @@ def _check_end(reader: Reader, last: Link | None, closed: Sequence[ClosedPeriod]
     if counted != verdict.last_entry_key:
         verdict.find(f"the chain ends with entry {verdict.last_entry_key}, the books with entry {counted}")
     _, verdict.unsealed_count = reader.block_end(max(counted, verdict.last_entry_key), MAX_AMOUNT, MAX_AMOUNT)
+    verdict.unsealed_since_ms = reader.entries_waiting()
     for one in closed:
         link = reader.link_of(one.chain_hash)
         if link is None or link.period != one.period:

@@ -1,6 +1,7 @@
 """`holdfast verify --database FILE|URL`: verifies a ledger's books and audits its figures, from outside the ledger."""
 
 import argparse
+import datetime
 import json
 import sys
 from collections.abc import Sequence
@@ -40,8 +41,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _text(verdict: Verdict, report: AuditReport, findings: Sequence[str]) -> str:
     lines = [
-        f"chain: {verdict.entry_count} entries, the last one {verdict.last_entry_key}, "
-        f"{verdict.unsealed_count} more are not sealed yet",
+        f"chain: {verdict.entry_count} entries, the last one {verdict.last_entry_key}, {_unsealed(verdict)}",
         f"head: {verdict.head.hex()}",
         *(
             f"generation {generation} begins after entry {after}: the ledger was restored from a backup there"
@@ -55,12 +55,20 @@ def _text(verdict: Verdict, report: AuditReport, findings: Sequence[str]) -> str
     return "\n".join(lines) + "\n"
 
 
+def _unsealed(verdict: Verdict) -> str:
+    if not verdict.unsealed_count:
+        return "none is left to be sealed"
+    since = datetime.datetime.fromtimestamp(verdict.unsealed_since_ms / 1_000, datetime.UTC)
+    return f"{verdict.unsealed_count} more, posted since {since:%Y-%m-%d %H:%M:%S} UTC, are not sealed yet"
+
+
 def _json(verdict: Verdict, findings: Sequence[str]) -> str:
     told = {
         "entry_count": verdict.entry_count,
         "last_entry_id": verdict.last_entry_key,
         "head": verdict.head.hex(),
         "unsealed_count": verdict.unsealed_count,
+        "unsealed_since_unix_ms": verdict.unsealed_since_ms,
         "broken_entry_id": verdict.broken_entry_key,
         "generations": [{"generation": x, "after_entry_id": after} for x, after in verdict.generations],
         "closed_periods": [month_text(period) for period in verdict.periods],

@@ -1,5 +1,6 @@
 """Whatever is changed in the journal, in what it rests on, in the chain or in closed months is noticed."""
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -220,11 +221,27 @@ def test_a_restored_backup_goes_on_and_shows(tmp_path: Path) -> None:
 def test_the_command_tells_what_is_sound(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "--database", str(file)]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert told[0] == "chain: 7 entries, the last one 7, 0 more are not sealed yet"
+    assert told[0] == "chain: 7 entries, the last one 7, none is left to be sealed"
     assert told[-1] == "sound"
     head = told[1].removeprefix("head: ")
     assert main(["verify", "--database", str(file), "--expect-head", head, "--json"]) == 0
     assert f'"head": "{head}"' in capsys.readouterr().out
+
+
+def test_the_command_tells_how_much_is_not_sealed_and_since_when(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    books = Books(SqliteStore(file), Clock())
+    books.clock.advance(ms("2027-05-06T07:08") - books.clock.now_ms())
+    books.post(debit(6, 1), debit(7, 1))
+    books.store.close()
+    assert main(["verify", "--database", str(file)]) == 0
+    (first, *_) = capsys.readouterr().out.splitlines()
+    since = "posted since 2027-05-06 07:08:00 UTC, are not sealed yet"
+    assert first == f"chain: 7 entries, the last one 7, 2 more, {since}"
+    assert main(["verify", "--database", str(file), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["unsealed_count"], told["unsealed_since_unix_ms"]) == (2, ms("2027-05-06T07:08"))
 
 
 def test_the_command_tells_what_is_not(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
