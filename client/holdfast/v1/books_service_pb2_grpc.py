@@ -90,6 +90,7 @@ class BooksServiceServicer:
 
     def GetRollForward(self, request, context):
         """Deferred revenue from month to month: opening + granted - recognised - breakage - refunded = closing.
+        OUT_OF_RANGE: a figure passes 2^63-1; one account may be asked for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,7 +113,7 @@ class BooksServiceServicer:
     def ClosePeriod(self, request, context):
         """Closes a month that is over, and all before it: its figures are fixed, and what is posted later with effect in it
         counts in the first open month. One that is closed is answered as it is. FAILED_PRECONDITION (PERIOD_NOT_OVER).
-        UNAVAILABLE while another call closes months: nothing is closed.
+        UNAVAILABLE while another call closes months, OUT_OF_RANGE if a figure passes 2^63-1: nothing is closed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -170,8 +170,9 @@ def _month_lines(
             now = position(grant, end, policy)
             change = now.minus(position(grant, begin, before))
             if late != NOTHING:
-                without = position(grant, end.minus(late), policy)
-                change = change._replace(late=now.recognised + now.breakage - without.recognised - without.breakage)
+                # As if it had come before all else in the month: what a void pays back counts with the void.
+                there, came = position(grant, begin, policy), position(grant, begin.plus(late), policy)
+                change = change._replace(late=came.recognised + came.breakage - there.recognised - there.breakage)
             if change != ZERO:
                 yield period, LineName(REVENUE, product, grant.cost_currency), change
         return

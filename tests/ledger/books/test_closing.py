@@ -151,6 +151,24 @@ def test_accounts_are_closed_a_few_at_a_time_and_add_up(books: Books, monkeypatc
         assert verify(reader).findings == []
 
 
+def test_what_was_used_is_paid_back_once_it_is_corrected(books: Books) -> None:
+    """A refund is of what is not earned: the use is taken back first, in the open month, however much was burned."""
+    begin(books)
+    books.grant("whole", 10, cost_amount=5_00, cost_currency="USD", priority=-1)
+    books.post(debit(3, 10))
+    close(books, 202702)
+    for grant_id, most in (("g", 85_00), ("whole", 0)):
+        with pytest.raises(InvalidArgument, match=f"more than the {most} that are not earned"):
+            books.void(grant_id, refunded_amount=most + 1)
+    for number in (1, 2, 3):
+        books.correct(f"op-{number}", correction_id=f"c-{number}")
+    books.void("g", refunded_amount=100_00)
+    books.void("whole", refunded_amount=5_00)
+    march = lines(books, 202703, 202703)[0]
+    assert (march.opening, march.granted, march.recognised, march.breakage) == (85_00, 5_00, -15_00, 0)
+    assert (march.refunded, march.closing, march.late) == (105_00, 0, -15_00)
+
+
 def open_account(books: Books, account_id: str, cost_amount: int) -> int:
     """Makes an account with a grant; returns its key."""
     books.open_pool(account_id=account_id)
