@@ -10,6 +10,7 @@ not answer; 75 a sidecar has the folder open; 77 the folder cannot be read.
 """
 
 import argparse
+import os
 import sys
 import zlib
 from collections import Counter, defaultdict
@@ -40,6 +41,7 @@ CALL_EVENTS = 10_000
 CALL_BYTES = 1 << 20
 """Bytes of one call: below what a ledger takes in one message."""
 CALL_TIMEOUT_S = 30
+TOKEN_VARIABLE = "HOLDFAST_TOKEN"
 NAMED = 100
 """Refused and conflicting debits that are named one by one; the rest is counted."""
 
@@ -81,7 +83,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="holdfast replay", description="Brings debits to the ledger that no sidecar will bring any more."
+        prog="holdfast replay",
+        description="Brings debits and events to the ledger that no sidecar will bring any more.",
+        epilog=f"The token of an administrator's credential is taken from the variable {TOKEN_VARIABLE}.",
     )
     parser.add_argument("folder", type=Path, nargs="?", help="a stopped sidecar's folder, or one of its `unusable-<n>`")
     parser.add_argument("--ledger", required=True, metavar="HOST:PORT", help="the ledger, any replica of it")
@@ -102,7 +106,7 @@ def _folder(stub: LedgerServiceStub, folder: Leftovers, kept: bool, dry_run: boo
         request = pb.ReplayDebitsRequest(
             sidecar_id=folder.sidecar_id, birth_epoch=folder.birth_epoch, debits=debits, dry_run=dry_run
         )
-        yield from stub.ReplayDebits(request, timeout=CALL_TIMEOUT_S).results
+        yield from stub.ReplayDebits(request, timeout=CALL_TIMEOUT_S, metadata=_credential()).results
 
 
 def _calls(debits: Iterable[Debit]) -> Iterator[list[Debit]]:
@@ -134,7 +138,7 @@ def _push_events(stub: IngestServiceStub, folder: Leftovers, dry_run: bool) -> i
                 event_count=count,
                 batch=zlib.compress(b"".join(row.payload for row in rows), 1),
             )
-            stub.PushEvents(request, timeout=CALL_TIMEOUT_S)
+            stub.PushEvents(request, timeout=CALL_TIMEOUT_S, metadata=_credential())
     return event_count
 
 
@@ -159,7 +163,7 @@ def _quarantined(stub: LedgerServiceStub, account_id: str, dry_run: bool) -> Ite
         request = pb.ReplayQuarantinedDebitsRequest(
             account_id=account_id, page_size=CALL_DEBITS, page_token=token, dry_run=dry_run
         )
-        page = stub.ReplayQuarantinedDebits(request, timeout=CALL_TIMEOUT_S)
+        page = stub.ReplayQuarantinedDebits(request, timeout=CALL_TIMEOUT_S, metadata=_credential())
         yield from page.results
         token = page.next_page_token
         if not token:
@@ -202,7 +206,7 @@ def _list_duplicates(stub: LedgerServiceStub, account_id: str) -> int:
     token = ""
     while True:
         request = pb.ListDuplicateDebitsRequest(account_id=account_id, page_size=CALL_DEBITS, page_token=token)
-        page = stub.ListDuplicateDebits(request, timeout=CALL_TIMEOUT_S)
+        page = stub.ListDuplicateDebits(request, timeout=CALL_TIMEOUT_S, metadata=_credential())
         for one in page.duplicates:
             flag = " CONFLICTING" if one.conflicting else ""
             _tell(
@@ -216,6 +220,12 @@ def _list_duplicates(stub: LedgerServiceStub, account_id: str) -> int:
 
 def _reference(debit: pb.DebitReference) -> str:
     return f"{debit.amount} of {debit.pool_id!r} by {debit.sidecar_id} {debit.epoch}/{debit.sequence}"
+
+
+def _credential() -> tuple[tuple[str, str], ...]:
+    """Returns the metadata that a call to a ledger goes with which requires credentials."""
+    token = os.environ.get(TOKEN_VARIABLE)
+    return (("authorization", f"Bearer {token}"),) if token else ()
 
 
 def _of_call(error: grpc.RpcError) -> tuple[str, int]:

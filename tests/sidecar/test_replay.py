@@ -3,7 +3,9 @@
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import lmdb
@@ -84,7 +86,14 @@ def ledger() -> Ledger:
 @pytest.fixture
 def address(ledger: Ledger) -> Iterator[str]:
     """Where it listens."""
-    server = grpc.server(ThreadPoolExecutor(2))
+    with serving(ledger) as address:
+        yield address
+
+
+@contextmanager
+def serving(ledger: Ledger, *interceptors: grpc.ServerInterceptor) -> Iterator[str]:
+    """Serves at the address that it yields."""
+    server = grpc.server(ThreadPoolExecutor(2), interceptors=[*interceptors])
     pb_grpc.add_LedgerServiceServicer_to_server(ledger, server)
     ingest_grpc.add_IngestServiceServicer_to_server(ledger, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -263,3 +272,30 @@ def test_damaged_events_are_named_and_the_others_sent(
     assert main([str(folder), "--ledger", address]) == EXIT_REFUSED
     assert [call.first_sequence for call in ledger.pushed] == [6_006]
     assert "could not be read: events 0000000000000006" in capsys.readouterr().out
+
+
+# ── credentials ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Guard(grpc.ServerInterceptor):
+    """Lets only those in who show their token."""
+
+    def intercept_service(self, continuation: Any, details: Any) -> Any:
+        if ("authorization", "Bearer secret") in details.invocation_metadata:
+            return continuation(details)
+        return grpc.unary_unary_rpc_method_handler(
+            lambda _, context: context.abort(grpc.StatusCode.UNAUTHENTICATED, "who are you?")
+        )
+
+
+@pytest.mark.parametrize("asked", [["FOLDER"], ["--quarantined", "--account", "acme"], ["--duplicates"]])
+def test_a_ledger_that_requires_credentials_is_shown_one(
+    folder: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], asked: list[str]
+) -> None:
+    put_events(folder)
+    said = [str(folder) if word == "FOLDER" else word for word in asked]
+    with serving(ledger, Guard()) as address:
+        assert main([*said, "--ledger", address]) == EXIT_REFUSED
+        assert "who are you?" in capsys.readouterr().err
+        monkeypatch.setenv("HOLDFAST_TOKEN", "secret")
+        assert main([*said, "--ledger", address]) == EXIT_DONE
