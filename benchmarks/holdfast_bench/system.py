@@ -47,6 +47,8 @@ class Process:
         """Where its ledger listens, if it is a sidecar that `leased_sidecar` started."""
         self.metrics_target = ""
         """Where its metrics are, if it says so."""
+        self.console_url = ""
+        """Where its console is, if it is a ledger that has one."""
         self._log = folder / f"{name}.log"
         self.started_s = time.monotonic()
         with self._log.open("ab") as log:
@@ -90,7 +92,7 @@ class Process:
     def await_address(self) -> None:
         """Waits for its line `listening on ADDRESS` and takes the address as `target`. Raises ProcessFailed.
 
-        An address of metrics, which is said before, is taken too.
+        Addresses of metrics and of a console, which are said before, are taken too.
         """
         assert self._child.stdout is not None
         lines: queue.Queue[str] = queue.Queue()
@@ -101,6 +103,8 @@ class Process:
                 line = lines.get(timeout=0.1)
                 if line.startswith("metrics on "):
                     self.metrics_target = line.removeprefix("metrics on ").strip()
+                if line.startswith("console on "):
+                    self.console_url = line.removeprefix("console on ").strip()
                 if line.startswith("listening on "):
                     self.target = line.removeprefix("listening on ").strip()
                     return

@@ -83,9 +83,9 @@ async def _serve(config: LedgerConfig) -> int:
     try:
         await server.start()
         host = config.listen.rpartition(":")[0]
-        sys.stdout.write(f"listening on {host}:{server.port}\n")
         if server.http_port:
             sys.stdout.write(f"console on http://{config.http_listen.rpartition(':')[0]}:{server.http_port}/\n")
+        sys.stdout.write(f"listening on {host}:{server.port}\n")
         sys.stdout.flush()
         await stopping.wait()
     finally:

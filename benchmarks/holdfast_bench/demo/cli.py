@@ -38,6 +38,7 @@ from holdfast_bench.work import FANOUT
 
 EXIT_BROKEN = 1
 EXIT_INTERRUPTED = 130
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 KEPT = """
 Kept for a closer look:
@@ -58,6 +59,7 @@ LATE_S = 0.25
 TIMEOUT_MS = 20_000
 """Of an operation of the agents: longer than the sidecar takes to come back on a slow machine."""
 RETRIES = 1_000
+STAY_CHECK_S = 0.5
 SWITCH_INTERVAL_S = 0.0005
 """So that the agents do not wait 5 ms for the view's thread to give the interpreter up."""
 
@@ -66,12 +68,14 @@ def main(argv: Sequence[str]) -> int:
     """Runs the demo; returns 0, 1 with the reason if anything does not hold, or 130 if interrupted."""
     flags = _parser().parse_args(argv)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, signal.default_int_handler)  # nothing ends this process before it has stopped the others
     try:
         plan = make_plan(flags.trace, flags.speed, QUICK_SECONDS if flags.quick else SECONDS)
         with _folder(flags.folder) as folder, contextlib.closing(Stage(folder, flags.transport)) as stage:
             found = uvloop.run(_interruptible(plan, stage))
+            if flags.stay:
+                _stay(stage)
     except (asyncio.CancelledError, KeyboardInterrupt):
         return _complain("interrupted; ledger and sidecar are stopped", EXIT_INTERRUPTED)
     except grpc.RpcError as error:
@@ -86,11 +90,23 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def _stay(stage: Stage) -> None:
+    """Leaves ledger and sidecar as they are, for a look at them, until a signal comes."""
+    for number in ENDING:  # the loop that has ended has left them to the system
+        signal.signal(number, signal.default_int_handler)
+    sys.stdout.write(f"\nLook around at {stage.console_url} and press Ctrl-C when done.\n")
+    sys.stdout.flush()
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            stage.check_alive()
+            time.sleep(STAY_CHECK_S)
+
+
 async def _interruptible(plan: Plan, stage: Stage) -> Report:
     """Plays, and is cancelled by signals, so that everything is stopped in its order."""
     playing = asyncio.create_task(Demo(plan, stage).play())
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         loop.add_signal_handler(number, playing.cancel)
     try:
         return await playing
@@ -118,6 +134,7 @@ class Demo:
         self._console.print(Text.assemble(("holdfast demo", "bold"), f": LLM calls {plan.source}"))
         wallet = f"wallet of {as_credits(plan.wallet)} credits"
         self._console.print(Text(f"time {plan.pace}, {stage.transport} transport, {wallet}"))
+        self._console.print(Text(f"console on {stage.console_url} while this runs"))
         await asyncio.to_thread(stage.fill_wallet, plan.wallet)
         history_file = stage.folder / "history.txt"
         watch = Watch(stage, self._tally, self._story, self._view())
@@ -271,6 +288,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"times faster than the trace; default: {CALLS_PER_S:.0f} calls a second",
     )
     add("--quick", action="store_true", help="a smaller wallet: some eight seconds")
+    add("--stay", action="store_true", help="keeps ledger, sidecar and console up at the end, until Ctrl-C")
     add("--folder", type=Path, metavar="DIR", help="keeps ledger, sidecar and history there; default: gone afterwards")
     native = importlib.util.find_spec("holdfast_sidecar._native") is not None
     add("--transport", choices=("native", "portable"), default="native" if native else "portable")

@@ -4,6 +4,7 @@ Everything here blocks; the acts call it from other threads than the agents'.
 """
 
 import contextlib
+import importlib.util
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -64,7 +65,8 @@ class Stage:
         self.transport = transport
         self._exits = contextlib.ExitStack()
         try:
-            self._ledger = self._exits.enter_context(system.ledger(folder, own_group=True))
+            flags = ["--http-listen", "127.0.0.1:0", *usage_flags(folder)]
+            self._ledger = self._exits.enter_context(system.ledger(folder, own_group=True, flags=flags))
             channel = self._exits.enter_context(grpc.insecure_channel(self._ledger.target))
             self._stub = LedgerServiceStub(channel)
             self._sidecar = self._start_sidecar()
@@ -72,6 +74,11 @@ class Stage:
         except BaseException:
             self._exits.close()
             raise
+
+    @property
+    def console_url(self) -> str:
+        """Where the ledger's console is, as long as it runs."""
+        return self._ledger.console_url
 
     @property
     def sidecar_target(self) -> str:
@@ -176,6 +183,11 @@ class Stage:
             metrics=True,
             own_group=True,
         )
+
+
+def usage_flags(folder: Path) -> list[str]:
+    """What makes the ledger keep usage for the console's breakdowns, where the engine for that is installed."""
+    return ["--usage-store", str(folder / "usage")] if importlib.util.find_spec("chdb") else []
 
 
 def scrape(url: str) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import signal
@@ -9,7 +10,10 @@ import struct
 import subprocess
 import sys
 import termios
+import time
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -110,6 +114,50 @@ def test_an_interrupted_run_leaves_no_process(number: signal.Signals, tmp_path: 
         demo.send_signal(number)
         assert demo.wait(timeout=90) == 130
         assert "interrupted" in demo.stderr.read()
+    assert not [server for server in servers if server.is_running()]
+    assert list(tmp_path.iterdir()) == []
+
+
+def ask(url: str, method: str, request: dict[str, object]) -> dict[str, Any]:
+    """Asks the demo's ledger over HTTP, as the console does."""
+    call = urllib.request.Request(
+        f"{url}holdfast.v1.{method}", json.dumps(request).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(call, timeout=30) as answer:
+        found: dict[str, Any] = json.loads(answer.read())
+        return found
+
+
+def test_the_console_stays_open_with_all_that_was_spent(tmp_path: Path) -> None:
+    """With --stay ledger and console are there until a signal; every credit of the run is in the usage figures."""
+    with subprocess.Popen(
+        [*DEMO, "--quick", "--stay"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    ) as demo:
+        assert demo.stdout is not None
+        told = ""
+        for line in demo.stdout:
+            told += line
+            if line.startswith("Look around at "):
+                break
+        check_report(told)
+        url = told.split("Look around at ")[1].split(" ")[0]
+        assert f"console on {url} while this runs" in told
+        servers = psutil.Process(demo.pid).children(recursive=True)
+        pool = {"accountId": "acme", "poolId": "general"}
+        spent = int(ask(url, "LedgerService/GetPool", pool)["balance"]["spentTotal"])
+        now_ms = time.time_ns() // 1_000_000
+        window = {"startUnixMs": str(now_ms - 86_400_000), "endUnixMs": str(now_ms + 86_400_000)}
+        question: dict[str, object] = {"accountId": "acme", "measure": "USAGE_MEASURE_CREDITS", **window}
+        deadline_s = time.monotonic() + 60
+        while (counted := int(ask(url, "UsageService/QueryUsage", question).get("total", 0))) != spent:
+            assert time.monotonic() < deadline_s, f"{counted} of {spent}"
+            time.sleep(0.2)
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(timeout=60) == 0
     assert not [server for server in servers if server.is_running()]
     assert list(tmp_path.iterdir()) == []
 
