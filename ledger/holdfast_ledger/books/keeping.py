@@ -23,6 +23,9 @@ from holdfast_ledger.writer import GroupWriter
 BLOCK_ENTRIES = 5_000
 """Entries of one link: some hundredths of a second of work, and little memory for whoever verifies it."""
 
+CLAIM_AHEAD_MS = 3_600_000
+"""How far ahead a claim may be: one beyond is that of a clock that was wrong, and books would wait for it for ever."""
+
 FENCE_WAIT_S = 0.01
 """Pause between looks at transactions that are under way."""
 
@@ -86,7 +89,7 @@ def next_block(reader: Reader, settled_key: int, now_ms: int, claim_ms: int = 0)
 
 def kept_by_another(state: BookState, now_ms: int, claim_ms: int = 0) -> bool:
     """Whether somebody closes months, and it is not who has made this claim."""
-    return state.closing_until_ms > now_ms and state.closing_until_ms != claim_ms
+    return now_ms < state.closing_until_ms <= now_ms + CLAIM_AHEAD_MS and state.closing_until_ms != claim_ms
 
 
 def append(writer: Writer, block: Block, now_ms: int, claim_ms: int = 0) -> bool:

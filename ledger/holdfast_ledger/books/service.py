@@ -22,7 +22,10 @@ from holdfast_ledger.store.interface import Reader, Writer
 from holdfast_ledger.validation import check_id, check_range
 from holdfast_ledger.writer import GroupWriter
 
-DEFAULT_EXPORT_LINES, MAX_EXPORT_LINES = 10_000, 100_000
+DEFAULT_EXPORT_LINES = 10_000
+
+MAX_EXPORT_LINES = 100_000
+"""Lines of a page, and lines that are looked at for one: those of other months are left out."""
 
 EXPORT_READ_LINES = 1_000
 """Lines read at a time."""
@@ -144,11 +147,12 @@ class _Export:
         after, end = map(int, self._key) if self._key else (0, reader.books().last_entry_key)
         from_ms = begin_ms(self._first) if self._first else 0
         lines: list[ExportLine] = []
-        chars = 0
-        while len(lines) < self._limit and chars < MAX_EXPORT_CHARS:
+        chars = looked_at = 0
+        while len(lines) < self._limit and chars < MAX_EXPORT_CHARS and looked_at < MAX_EXPORT_LINES:
             read = reader.export_lines(account, from_ms, after, end, EXPORT_READ_LINES)
             if not read:
                 return lines, ""
+            looked_at += len(read)
             for line in read:
                 after = line.entry_key
                 if self._first <= period_of(line) <= self._last:

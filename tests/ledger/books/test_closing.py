@@ -10,7 +10,7 @@ from holdfast_ledger.posting.grants import add_grant
 from holdfast_ledger.store.book_rows import BookState, ClosedPeriod
 from holdfast_ledger.store.interface import NEVER, Grant, GrantState, Writer
 
-from tests.ledger.books.setting import close, go_to, keep, lines, ms, set_policy, with_closing
+from tests.ledger.books.setting import DAY_MS, close, go_to, keep, lines, ms, set_policy, with_closing
 from tests.ledger.harness import Books, debit
 
 
@@ -117,6 +117,16 @@ def test_a_closing_that_broke_off_is_taken_up_when_its_claim_has_run_out(
     books.clock.advance(closing.CLAIM_MS + 1_000)
     assert close(books, 202701).line_count == 1
     assert state(books).closing_until_ms == 0
+
+
+def test_a_claim_of_a_clock_that_was_wrong_is_not_waited_for(books: Books) -> None:
+    begin(books)
+    far_ms = books.clock.now_ms() + 366 * DAY_MS
+    books.write(lambda writer: writer.save_books(writer.lock_books()._replace(closing_until_ms=far_ms)))
+    books.post(debit(3, 10))
+    keep(books)
+    assert state(books).last_entry_key == 4
+    assert close(books, 202701).line_count == 1
 
 
 def test_a_closing_that_lost_its_claim_closes_nothing(books: Books) -> None:

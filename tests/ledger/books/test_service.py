@@ -13,6 +13,7 @@ from holdfast.v1 import ledger_service_pb2
 from holdfast.v1.books_service_pb2_grpc import BooksServiceStub
 from holdfast_ledger.access.caller import Role
 from holdfast_ledger.access.tokens import hash_of, new_token
+from holdfast_ledger.books import service
 from holdfast_ledger.store.access_rows import Credential
 from holdfast_ledger.store.interface import Account
 
@@ -152,6 +153,22 @@ async def test_an_export_has_pages_that_are_whole_files_and_end_where_it_began(t
             assert (page.line_count, page.next_page_token) == (0, "")
         month = api.ExportEntriesRequest(format=api.EXPORT_FORMAT_CSV, first_period="2027-01", last_period="2027-01")
         assert (await stub(ledger).ExportEntries(month)).line_count == 2
+
+
+async def test_an_export_looks_at_no_more_entries_for_a_page_than_a_page_may_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of other months may be millions: pages without lines come before those with some."""
+    monkeypatch.setattr(service, "MAX_EXPORT_LINES", 1)
+    monkeypatch.setattr(service, "EXPORT_READ_LINES", 1)
+    async with running(tmp_path) as ledger:
+        await spend(ledger)
+        request = api.ExportEntriesRequest(format=api.EXPORT_FORMAT_CSV, last_period="2026-12")
+        pages = [await stub(ledger).ExportEntries(request)]
+        while pages[-1].next_page_token:
+            request.page_token = pages[-1].next_page_token
+            pages.append(await stub(ledger).ExportEntries(request))
+        assert [page.line_count for page in pages] == [0] * 4
 
 
 SAID = {
