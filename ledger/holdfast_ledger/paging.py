@@ -31,7 +31,7 @@ def read_token(scope: Sequence[str], token: str, kinds: Sequence[type]) -> tuple
         return None
     try:
         content = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (binascii.Error, ValueError) as fault:
+    except (binascii.Error, ValueError, RecursionError) as fault:
         raise InvalidArgument("page_token", "is not a token of this ledger") from fault
     if not isinstance(content, list) or len(content) != 2 or content[0] != list(scope):
         raise InvalidArgument("page_token", "is a token of another list")
