@@ -16,8 +16,11 @@ OWN_SETTINGS = frozenset(
         "auto.offset.reset",
         "enable.auto.commit",
         "enable.idempotence",
+        "enable.partition.eof",
         "group.id",
+        "group.protocol",
         "isolation.level",
+        "partition.assignment.strategy",
         "transactional.id",
     }
 )

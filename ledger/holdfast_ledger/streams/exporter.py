@@ -6,7 +6,6 @@ for who reads otherwise. Of two exporters of a name the younger one goes on: the
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -16,6 +15,7 @@ from holdfast_ledger.store.feed_rows import FeedHeads
 from holdfast_ledger.store.interface import Reader, Store, StoreFailed
 from holdfast_ledger.streams.batches import events_of
 from holdfast_ledger.streams.config import StreamsConfig
+from holdfast_ledger.streams.delivery import noting
 from holdfast_ledger.streams.marks import Mark, encode, read_mark
 from holdfast_ledger.streams.records import Record, debit_record, entry_record, event_record
 
@@ -146,7 +146,7 @@ class Exporter:
             raise
 
     def _produce(self, topic: str, key: bytes, value: bytes, faults: list[KafkaError]) -> None:
-        told = _collect(faults)
+        told = noting(faults)
         while True:
             try:
                 self._producer.produce(topic, value, key, on_delivery=told)
@@ -167,11 +167,3 @@ class Exporter:
         """Lets go of the brokers."""
         self._producer.purge()
         self._producer.flush(1.0)
-
-
-def _collect(faults: list[KafkaError]) -> Callable[[KafkaError | None, object], None]:
-    def told(fault: KafkaError | None, _: object) -> None:
-        if fault is not None:
-            faults.append(fault)
-
-    return told

@@ -20,10 +20,14 @@ from holdfast_ledger.metering.intake import Batch, put
 from holdfast_ledger.store.interface import Store
 from holdfast_ledger.streams.config import StreamsConfig
 from holdfast_ledger.streams.decoding import NotAnEvent, event_of
+from holdfast_ledger.streams.delivery import noting
 
 POLL_S = 0.5
 TIMEOUT_S = 30.0
 REASON_BYTES = 1_024
+KEPT_BYTES = 512 * 1_024
+"""Of the value of a message that is put aside: it, and headers, have to be below what any broker takes."""
+KEPT_KEY_BYTES = 4 * 1_024
 
 Partition = tuple[str, int]
 
@@ -76,6 +80,10 @@ class Importer:
         )
         self._expected: dict[Partition, int | None] = {}
         """The offsets in the database, of the partitions that are ours."""
+        self._held: list[Message] = []
+        """Came while nothing was to be read, of partitions that were given to us just then."""
+        self._faults: list[KafkaError] = []
+        """Of messages that could not be put aside."""
         self._consumer.subscribe(list(self._config.topics), on_assign=self._assigned)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -99,7 +107,8 @@ class Importer:
         """
         if self._too_far_ahead():
             return 0
-        messages = self._consumer.consume(self._config.batch_messages, POLL_S)
+        messages = self._held + self._consumer.consume(self._config.batch_messages, POLL_S)
+        self._held = []
         for message in messages:
             if (fault := message.error()) is not None:
                 raise KafkaException(fault)
@@ -108,7 +117,10 @@ class Importer:
         taken = self._read(messages)
         if self._dead_letters.flush(TIMEOUT_S):
             raise KafkaException(KafkaError(KafkaError._MSG_TIMED_OUT, "messages could not be put aside"))
-        self._commit(taken)
+        if self._faults:
+            raise KafkaException(self._faults[0])
+        if taken:
+            self._commit(taken)
         self.counts.message_count += len(messages)
         self.counts.transaction_count += 1
         return len(messages)
@@ -122,7 +134,8 @@ class Importer:
         self.counts.paused_count += 1
         mine = self._consumer.assignment()
         self._consumer.pause(mine)
-        self._consumer.poll(POLL_S)
+        if (message := self._consumer.poll(POLL_S)) is not None:
+            self._held.append(message)
         self._consumer.resume(mine)
         return True
 
@@ -134,7 +147,11 @@ class Importer:
             assert topic is not None
             assert partition is not None
             assert offset is not None
-            taken = result.setdefault((topic, partition), _Taken())
+            if (topic, partition) not in self._expected:
+                continue  # another's by now, who reads it anew
+            taken = result.setdefault((topic, partition), _Taken(self._expected[topic, partition] or 0))
+            if offset < taken.next_offset:
+                continue  # read before the partition went and came back
             taken.next_offset = offset + 1
             try:
                 event = event_of(message.value() or b"", _headers(message))
@@ -153,7 +170,15 @@ class Importer:
             ("holdfast-partition", str(message.partition())),
             ("holdfast-offset", str(message.offset())),
         ]
-        self._dead_letters.produce(self._config.dead_letters, message.value(), message.key(), headers=headers)
+        value, key = message.value(), message.key()
+        if value is not None and len(value) > KEPT_BYTES:
+            headers.append(("holdfast-cut-from", str(len(value))))
+            value = value[:KEPT_BYTES]
+        if key is not None:
+            key = key[:KEPT_KEY_BYTES]
+        self._dead_letters.produce(
+            self._config.dead_letters, value, key, headers=headers, on_delivery=noting(self._faults)
+        )
         self._dead_letters.poll(0)
         self.counts.dead_letter_count += 1
 

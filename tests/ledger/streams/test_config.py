@@ -35,6 +35,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
         (('debits = "debits"', ""), "names no topic"),
         (('debits = "debits"', 'debts = "x"'), "debts"),
         (('"sasl.password" = "env:PASSWORD"', '"group.id" = "x"'), "group.id is not to be set"),
+        (('"sasl.password" = "env:PASSWORD"', '"group.protocol" = "consumer"'), "group.protocol is not to be set"),
         (('"env:PASSWORD"', '"env:MISSING"'), "MISSING is not set"),
         (('debits = "debits"', 'events = "events"'), "circle"),
         (('dead_letters = "events.dead"', 'dead_letters = "events"'), "come back for ever"),

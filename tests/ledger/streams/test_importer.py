@@ -3,22 +3,28 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
-from holdfast_ledger.metering.batches import Content
+from confluent_kafka import KafkaException, Producer, TopicPartition
+from holdfast.v1.ingest_service_pb2 import RecordedEvent
+from holdfast.v1.usage_service_pb2 import UsageEvent
+from holdfast_ledger.bootstrap import open_store
+from holdfast_ledger.metering.batches import Content, pack_events
 from holdfast_ledger.metering.event_rules import EventTerms
+from holdfast_ledger.metering.intake import Batch, put
 from holdfast_ledger.store.interface import Store
 from holdfast_ledger.streams.batches import events_of
 from holdfast_ledger.streams.config import StreamsConfig
-from holdfast_ledger.streams.importer import Importer, Moved
+from holdfast_ledger.streams.importer import KEPT_BYTES, Importer, Moved
 
 from tests.kafka.broker import Broker
 
@@ -47,7 +53,8 @@ def send(broker: Broker, topic: str, values: Iterable[bytes]) -> None:
 
 def config_for(broker: Broker, prefix: str, **changes: Any) -> StreamsConfig:
     broker.create_topic(f"{prefix}.events", 2)
-    broker.create_topic(f"{prefix}.dead")
+    if not changes.pop("has_dead", False):
+        broker.create_topic(f"{prefix}.dead")
     settings = {"topics": [f"{prefix}.events"], "dead_letters": f"{prefix}.dead", "group": prefix} | changes
     return StreamsConfig.model_validate({"brokers": broker.address, "import": settings})
 
@@ -142,6 +149,92 @@ def test_it_pauses_while_too_much_waits_to_be_counted(store: Store, broker: Brok
     assert one.turn() == 0
     one.close()
     assert 0 < one.counts.message_count < 100
+
+
+def test_what_comes_while_it_joins_and_pauses_is_not_lost(store: Store, broker: Broker, prefix: str) -> None:
+    """Its partitions are given to it in the middle of a pause, and bring a message along."""
+    config = config_for(broker, prefix, waiting_batches=1)
+    send(broker, f"{prefix}.events", [value_of(n) for n in range(20)])
+    with store.writing() as writer:
+        for number in range(2):
+            events = [RecordedEvent(event=UsageEvent(account_id="a", source="other", id=str(number)))]
+            assert put(writer, Batch("other", Content.EVENTS, 1, pack_events(events)), NOW_MS)
+    one = importer(config, store)
+    deadline = time.monotonic() + 120
+    while not one._expected:
+        assert time.monotonic() < deadline
+        assert one.turn() == 0
+    for _ in range(3):
+        assert one.turn() == 0
+    assert one._config.waiting_batches == 1
+    one._config = one._config.model_copy(update={"waiting_batches": 1_000})
+    turn_until(one, 20)
+    one.close()
+    assert taken_in(store) == Counter([*map(str, range(20)), "0", "1"])
+
+
+def test_what_was_read_before_is_not_taken_in_again(store: Store, broker: Broker, prefix: str) -> None:
+    """A partition that went and came back brings messages again that were fetched already."""
+    config = config_for(broker, prefix)
+    send(broker, f"{prefix}.events", [value_of(n) for n in range(9)] + [b"bad"])
+    one = importer(config, store)
+    turn_until(one, 10)
+    for partition in (0, 1):
+        one._consumer.seek(TopicPartition(f"{prefix}.events", partition, 0))
+    send(broker, f"{prefix}.events", [value_of(n) for n in range(10, 20)])
+    turn_until(one, 30)
+    one.close()
+    assert taken_in(store) == Counter(str(n) for n in range(20) if n != 9)
+    assert one.counts.dead_letter_count == 1
+
+
+def test_a_message_that_cannot_be_put_aside_is_not_left_behind(store: Store, broker: Broker, prefix: str) -> None:
+    """The importer ends with the broker's word, however often it is begun anew, and nothing is skipped."""
+    broker.create_topic(f"{prefix}.dead", config={"max.message.bytes": "300"})
+    config = config_for(broker, prefix, has_dead=True)
+    send(broker, f"{prefix}.events", [b"x" * 1_000])
+    for _ in range(2):
+        one = importer(config, store)
+        with pytest.raises(KafkaException, match="MSG_SIZE_TOO_LARGE"):
+            turn_until(one, 1)
+        one.close()
+    with store.reading() as reader:
+        assert [reader.stream_offset(prefix, f"{prefix}.events", partition) for partition in (0, 1)] == [None, None]
+
+
+def test_a_message_as_large_as_any_is_put_aside_cut(store: Store, broker: Broker, prefix: str) -> None:
+    """Beside it and its headers there would be no room; where the whole of it is, the headers tell."""
+    config = config_for(broker, prefix)
+    producer = Producer({"bootstrap.servers": broker.address, "message.max.bytes": "2000000"})
+    producer.produce(f"{prefix}.events", b"x" * 1_048_400, b"k" * 100)
+    assert producer.flush(60) == 0
+    one = importer(config, store)
+    turn_until(one, 1)
+    one.close()
+    ((_, key, value),) = broker.read([f"{prefix}.dead"], 1)
+    assert (key, value) == (b"k" * 100, b"x" * KEPT_BYTES)
+
+
+def test_a_restored_database_takes_in_again_what_it_does_not_know(tmp_path: Path, broker: Broker, prefix: str) -> None:
+    """Its offsets went back with its events, whatever the group's are at the broker."""
+    config = config_for(broker, prefix)
+    live, backup = tmp_path / "live.sqlite", tmp_path / "backup.sqlite"
+    store = open_store(str(live))
+    send(broker, f"{prefix}.events", [value_of(n) for n in range(10)])
+    one = importer(config, store)
+    turn_until(one, 10)
+    with closing(sqlite3.connect(live)) as connection:
+        connection.execute("VACUUM INTO ?", (str(backup),))
+    send(broker, f"{prefix}.events", [value_of(n) for n in range(10, 20)])
+    turn_until(one, 20)
+    one.close()
+    store.close()
+    restored = open_store(str(backup))
+    again = importer(config, restored)
+    turn_until(again, 10)
+    again.close()
+    assert taken_in(restored) == Counter(str(n) for n in range(20))
+    restored.close()
 
 
 def test_kills_of_consumer_and_broker_double_and_lose_nothing(
