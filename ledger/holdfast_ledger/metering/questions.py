@@ -54,10 +54,8 @@ ACCOUNTS = f"SELECT DISTINCT account_id FROM events WHERE {_IN_RANGE}"
 """An event and what takes it back are of one account."""
 CONFLICTS = f"""SELECT {_EVENT} FROM events WHERE outcome = 'conflict' AND {_IN_RANGE}
 LIMIT 1 BY batch_key, position LIMIT {MAX_REFUSED}"""
-OF_UNKNOWN = f"""SELECT {_EVENT} FROM events WHERE outcome = 'counted' AND {_IN_RANGE}
-AND account_id IN {{accounts:Array(String)}} LIMIT 1 BY batch_key, position LIMIT {MAX_REFUSED}"""
-OF_UNKNOWN_COUNT = f"""SELECT uniqExact((batch_key, position)) AS count FROM events WHERE outcome = 'counted'
-AND {_IN_RANGE} AND account_id IN {{accounts:Array(String)}}"""
+OF_UNKNOWN = f"""SELECT {_EVENT} FROM events WHERE outcome = 'unknown' AND {_IN_RANGE}
+LIMIT 1 BY batch_key, position LIMIT {MAX_REFUSED}"""
 NAMED = f"""SELECT batch_key, position, {_EVENT} FROM events WHERE outcome = 'counted' AND {_IN_RANGE}
 AND batch_key IN {{keys:Array(UInt64)}} AND position IN {{positions:Array(UInt64)}} LIMIT 1 BY batch_key, position"""
 LATER = f"""SELECT toString(name_hash) AS name, account_id, source, id, {_CHARGES} FROM events

@@ -67,6 +67,8 @@ class Fact:
     """What a row adds to a figure."""
     has_dimension_columns: bool
     """Whether dimensions that may have a column have one here; all others are in the map `dimensions`."""
+    counts: str = ""
+    """Which rows count; empty: all."""
     row_id: str = ""
     """What tells rows of the same time apart: a UInt64. Empty: of a roll-up, which has no rows to show."""
     time_ms: str = TIME_MS
@@ -105,7 +107,7 @@ SPEND: Final = Fact(
     },
     {Measure.CREDITS: "amount", Measure.COST: "cost_amount", Measure.COUNT: "debit_count"},
     True,
-    "entry_key",
+    row_id="entry_key",
 )
 USAGE: Final = Fact(
     "usage",
@@ -120,7 +122,7 @@ USAGE: Final = Fact(
     },
     {Measure.QUANTITY: "quantity"},
     True,
-    "row_id",
+    row_id="row_id",
 )
 EVENT_COUNT: Final = "(outcome = 'counted') - (outcome = 'taken_back')"
 
@@ -134,7 +136,8 @@ EVENTS: Final = Fact(
     },
     {Measure.COUNT: EVENT_COUNT},
     False,
-    "cityHash64(batch_key, position, outcome)",
+    counts="outcome IN ('counted', 'taken_back')",
+    row_id="cityHash64(batch_key, position, outcome)",
 )
 
 FACTS: Final = (SPEND, USAGE, EVENTS)

@@ -153,6 +153,7 @@ class _OfHours:
         }
         spans = [self._span(place, run) for place, run in enumerate(_runs(hours))]
         self._rows = f"FROM {fact.table} FINAL WHERE batch_no <= {{batch_no:UInt64}} AND ({' OR '.join(spans)})"
+        self._rows += f" AND {fact.counts}" if fact.counts else ""
 
     def _span(self, place: int, run: Sequence[int]) -> str:
         self.parameters[f"start{place}"] = run[0] * HOUR_MS

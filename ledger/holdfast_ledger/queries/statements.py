@@ -109,6 +109,8 @@ class Builder:
         else:
             conditions.append(f"batch_no <= {self.bind(self._batch_no, 'UInt64')}")
         conditions.append(" OR ".join(self._within(source.fact, span) for span in source.spans))
+        if source.fact.counts:
+            conditions.append(source.fact.counts)
         conditions += [self._kept(source.fact, one) for one in filters]
         final = "" if source.fact.is_rolled else " FINAL"
         return f"FROM {source.fact.table}{final} WHERE " + " AND ".join(f"({one})" for one in conditions)

@@ -225,6 +225,9 @@ class MeteringReader(Protocol):
     def account_keys(self, account_ids: Collection[str]) -> dict[str, int]:
         """Returns the keys of accounts that are there, by id."""
 
+    def account_starts(self, account_ids: Collection[str]) -> dict[str, int]:
+        """Returns when accounts were made, Unix times in milliseconds by id."""
+
     def account_ids(self, account_keys: Collection[int]) -> dict[int, str]:
         """Returns the ids of accounts, by key."""
 

@@ -156,6 +156,11 @@ class SqlMeteringReader(ABC):
         sql = f"SELECT account_id, account_key FROM accounts WHERE account_id {self.in_keys}"
         return {row[0]: row[1] for row in self._rows(sql, self._names(account_ids))}
 
+    def account_starts(self, account_ids: Collection[str]) -> dict[str, int]:
+        """See `MeteringReader`."""
+        sql = f"SELECT account_id, created_at_ms FROM accounts WHERE account_id {self.in_keys}"
+        return {row[0]: row[1] for row in self._rows(sql, self._names(account_ids))}
+
     def waiting_charges(self, limit: int) -> list[MeteredCharge]:
         """See `MeteringReader`."""
         sql = f"SELECT {_CHARGE} FROM metered_charges WHERE state = 0 ORDER BY charge_key LIMIT ?"

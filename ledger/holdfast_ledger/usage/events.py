@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import compute
 
 from holdfast_ledger.metering.batches import Content
@@ -28,6 +29,9 @@ BATCHES_A_READ = 4
 BYTES_A_TURN = 64 * 1024 * 1024
 """Of events: more are left to the next turn, so that no turn needs more memory than the engine has."""
 
+CLOCKS_APART_MS = 1_000
+"""An account that was made so little after a batch came counts as there: another replica's clock may have said when."""
+
 INSERT_TIMEOUT_MS = 60_000
 
 _SAID = """batch_key, position, batch_no, name_hash, content_hash, account_id, source, id, type, accepted_at, subject,
@@ -35,20 +39,22 @@ dimensions, quantities, corrects_id, `charges.meter_id`, `charges.quantity`, `ch
 `charges.pool_id`, origin, caller"""
 
 _JUDGE_EVENTS = f"""INSERT INTO judged ({_SAID}, time, outcome)
-WITH known AS (
-    SELECT name_hash, any(content_hash) AS known_hash FROM event_names
+WITH earlier AS (
+    SELECT name_hash, any(content_hash) AS earlier_hash FROM event_names
     WHERE name_hash IN (SELECT name_hash FROM arrivals WHERE void = 0) AND batch_no < {{batch_no:UInt64}}
     GROUP BY name_hash
 ), told AS (
-    SELECT batch_key, position, name_hash, content_hash,
-        row_number() OVER (PARTITION BY name_hash ORDER BY batch_key, position) AS place,
-        first_value(content_hash) OVER (PARTITION BY name_hash ORDER BY batch_key, position) AS first_hash
+    SELECT batch_key, position, name_hash, content_hash, known,
+        row_number() OVER (PARTITION BY known, name_hash ORDER BY batch_key, position) AS place,
+        first_value(content_hash) OVER (PARTITION BY known, name_hash ORDER BY batch_key, position) AS first_hash
     FROM arrivals WHERE void = 0
 ), verdicts AS (
     SELECT batch_key, position, multiIf(
-        known.known_hash = 0 AND place = 1, 'counted',
-        content_hash = if(known.known_hash = 0, first_hash, known.known_hash), 'duplicate', 'conflict') AS outcome
-    FROM told LEFT JOIN known USING (name_hash)
+        NOT told.known, 'unknown',
+        earlier.earlier_hash = 0 AND place = 1, 'counted',
+        content_hash = if(earlier.earlier_hash = 0, first_hash, earlier.earlier_hash), 'duplicate',
+        'conflict') AS outcome
+    FROM told LEFT JOIN earlier USING (name_hash)
 )
 SELECT {_SAID.replace("accepted_at", "fromUnixTimestamp64Milli(accepted_at_ms, 'UTC') AS accepted_at")},
     fromUnixTimestamp64Milli(time_ms, 'UTC') AS time, outcome
@@ -177,7 +183,7 @@ def arrivals(
             if batch.batch_key > until_key or (max_bytes is not None and size >= max_bytes):
                 return after_key, _whole(tables)
             after_key = batch.batch_key
-            tables.append(_arrived(batch, batch_no))
+            tables.append(_arrived(batch, reader, batch_no))
             size += tables[-1].nbytes
     return after_key, _whole(tables)
 
@@ -186,15 +192,19 @@ def _whole(tables: list[pa.Table]) -> pa.Table | None:
     return pa.concat_tables(tables) if tables else None
 
 
-def _arrived(batch: EventBatchRow, batch_no: int) -> pa.Table:
+def _arrived(batch: EventBatchRow, reader: Reader, batch_no: int) -> pa.Table:
     events = told_by(Content(batch.content_kind), batch.content)
     count = events.num_rows
+    account_ids = events.column("account_id")
+    starts = reader.account_starts(account_ids.unique().to_pylist())
+    known = [one for one, start_ms in starts.items() if start_ms <= batch.accepted_at_ms + CLOCKS_APART_MS]
     said = {name: events.column(name) for name in events.column_names if name not in ("charges", "caller")}
     callers = events.column("caller")
     return pa.table(
         {
             **said,
             **_charges(events.column("charges").combine_chunks()),
+            "known": pc.is_in(account_ids, pa.array(known, account_ids.type)).cast(pa.uint8()),
             "void": events.column("void").cast(pa.uint8()),
             "batch_key": repeated(batch.batch_key, count),
             "position": pa.array(range(count), pa.uint32()),

@@ -67,6 +67,8 @@ def _value(request: api.QueryUsageRequest, row: Row) -> int:
 def _kept(request: api.QueryUsageRequest, row: Row) -> bool:
     if row.table not in _TABLES[request.measure]:
         return False
+    if row.table == "events" and not row.value:
+        return False  # a duplicate
     if request.account_id and row.account != request.account_id:
         return False
     return all(_passes(one, key_of(row, one.key)) for one in request.filters)

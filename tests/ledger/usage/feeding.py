@@ -8,6 +8,7 @@ from holdfast.v1 import ingest_service_pb2 as ingest
 from holdfast.v1 import meter_pb2
 from holdfast.v1.usage_service_pb2 import UsageEvent
 from holdfast_ledger.metering.batches import Content, pack_events
+from holdfast_ledger.store.interface import Account
 from holdfast_ledger.store.metering_rows import EventBatchRow, MeterRevision
 from holdfast_ledger.usage.database import UsageDatabase
 from holdfast_ledger.usage.feeder import Feeder
@@ -46,7 +47,18 @@ def event(event_id: str, **fields: Any) -> ingest.RecordedEvent:
 
 
 def take(books: Books, *events: ingest.RecordedEvent, origin: str = "sidecar:s") -> int:
-    """Puts a batch of events into the ledger; returns its key."""
+    """Puts a batch of events into the ledger, and their accounts; returns its key."""
+    for account_id in {one.event.account_id for one in events}:
+        with books.store.reading() as reader:
+            known = reader.account(account_id)
+        if known is None:
+            account = Account(account_id, "", books.clock.now_ms())
+            books.write(lambda writer, account=account: writer.insert_account(account))  # type: ignore[misc]
+    return put(books, *events, origin=origin)
+
+
+def put(books: Books, *events: ingest.RecordedEvent, origin: str = "sidecar:s") -> int:
+    """Puts a batch of events into the ledger, whosever they are; returns its key."""
     content = pack_events(events)
     row = EventBatchRow(0, origin, len(events), books.clock.now_ms(), Content.EVENTS, content)
     return books.write(lambda writer: writer.insert_event_batch(row, hashlib.sha256(content).digest()))

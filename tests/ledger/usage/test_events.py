@@ -7,14 +7,15 @@ import pytest
 from holdfast.v1 import ingest_service_pb2 as ingest
 from holdfast.v1 import meter_pb2
 from holdfast.v1 import usage_service_pb2 as api
-from holdfast_ledger.store.interface import Reader
+from holdfast_ledger.store.interface import Account, Reader
 from holdfast_ledger.usage.checking import differences
 from holdfast_ledger.usage.dimensions import DEFAULT_DIMENSIONS
 from holdfast_ledger.usage.embedded import EmbeddedDatabase
+from holdfast_ledger.usage.events import CLOCKS_APART_MS
 from holdfast_ledger.usage.feeding import make_empty
 
 from tests.ledger.harness import START_MS, Books
-from tests.ledger.usage.feeding import event, feed_all, feeder, rows, set_meter, take
+from tests.ledger.usage.feeding import event, feed_all, feeder, put, rows, set_meter, take
 
 OUTCOMES = "SELECT id, outcome FROM events ORDER BY batch_no, batch_key, position, outcome"
 USED = "SELECT meter_id, sum(quantity) AS n FROM usage GROUP BY meter_id ORDER BY meter_id"
@@ -202,3 +203,27 @@ def test_events_that_the_ledger_has_forgotten_outlive_a_rebuild(
     assert rows(usage, USED) == [("m", 1)]
     with books.store.reading() as reader:
         assert differences(reader, usage)[2] == []
+
+
+def test_an_event_of_an_account_that_is_not_there_does_not_count(usage: EmbeddedDatabase, books: Books) -> None:
+    """Nor does it once there is one; the same event sent again then does. A rebuild says the same."""
+    set_meter(books, aggregation=COUNT)
+    take(books, event("1"))
+    nobodys = event("1", account_id="nobody"), event("2", account_id="nobody")
+    put(books, *nobodys, event("2"))
+    feed_all(usage, books)
+    books.clock.advance(CLOCKS_APART_MS + 1)
+    books.write(lambda writer: writer.insert_account(Account("nobody", "", books.clock.now_ms())))
+    put(books, nobodys[0], event("3", account_id="nobody"))
+    expected = [
+        ("a", "1", "counted"), ("a", "2", "counted"), ("nobody", "1", "counted"), ("nobody", "1", "unknown"),
+        ("nobody", "2", "unknown"), ("nobody", "3", "counted"),
+    ]  # fmt: skip
+    for _ in range(2):
+        feed_all(usage, books)
+        assert rows(usage, "SELECT account_id, id, outcome FROM events ORDER BY ALL") == expected
+        of_accounts = "SELECT account_id, sum(quantity) AS n FROM usage GROUP BY account_id ORDER BY account_id"
+        assert rows(usage, of_accounts) == [("a", 2), ("nobody", 2)]
+        with books.store.reading() as reader:
+            assert differences(reader, usage)[2] == []
+        make_empty(usage, None, Ledger(books), DEFAULT_DIMENSIONS)

@@ -6,6 +6,8 @@ CREATE TABLE IF NOT EXISTS arrivals (
     origin LowCardinality(String),
     caller String,
     account_id String,
+    -- 0: there was no such account when it was taken in.
+    known UInt8,
     source String,
     id String,
     type LowCardinality(String),

@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS events (
     -- "counted": the first of its name. "duplicate", "conflict": others of its name, with the same content or another.
     -- "void": takes the event of its name back. "corrected": so does a counted event that corrects it, at its place.
     -- "void_again", "corrected_again": it had been taken back before.
+    -- "unknown": there was no such account when it came; it does not count, nor keep others of its name from counting.
     -- "taken_back": the event that was counted, once more as it was, when it and what takes it back are both known.
     outcome LowCardinality(String),
     -- Of account, source and id: the name of the event.
