@@ -148,6 +148,18 @@ def event(seed: int, number: int) -> usage.UsageEvent:
     )
 
 
+def plain(number: int, tokens: int) -> usage.UsageEvent:
+    """Returns an event that says what a history by hand needs."""
+    return usage.UsageEvent(
+        id=f"e{number}",
+        source=SOURCE,
+        type="call",
+        time_unix_ms=START_MS,
+        account_id=ACCOUNT,
+        quantities={"tokens": tokens},
+    )
+
+
 def told(seed: int, rng: Random, number: int) -> usage.UsageEvent:
     """Returns an event as somebody tells it: now and then with other content under its name."""
     said = event(seed, number)

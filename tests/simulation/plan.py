@@ -26,7 +26,7 @@ LEDGER_FATES = (
     "now",
 )
 """How a ledger's transaction ends; lose and keep: unknown to the ledger, in truth undone or done."""
-WORK = ("session", "charge", "family", "report", "events", "take_back")
+WORK = ("session", "charge", "family", "report", "events", "take_back", "tell", "untell")
 """Kinds of actions that are clients' work."""
 GOVERNED_SHARE = 0.55
 
@@ -238,7 +238,7 @@ def _meter(seed: int, maker: _Maker, horizon_ns: int) -> EventsPlan:
         maker.add(rng.randrange(horizon_ns), "events", maker.host(), highest, rng.randint(0, 3))
     for _ in range(rng.choice((0, 1, 2, 6))):
         maker.add(rng.randrange(horizon_ns), "take_back", maker.host(), highest, rng.randint(0, 2))
-    for _ in range(rng.choice((0, 0, 1, 4))):
+    for _ in range(rng.choice((0, 1, 3, 8))):
         maker.add(rng.randrange(horizon_ns), "tell_ledger", highest)
     for index in range(len(plan.later)):
         maker.add(rng.randrange(horizon_ns), "meter", index)

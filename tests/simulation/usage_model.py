@@ -2,8 +2,8 @@
 
 The engine has threads and a clock of its own, so that no seed would fix what it does, and a turn of it takes longer
 than a run. What stands in for it is this reading of `usage/tables/events.sql` and of the statements of
-`metering/questions.py`; `test_usage_model.py` holds it to the answers of the real engine over the batches of whole
-runs. All else of metering is the real code: turns, notes, charges, corrections.
+`metering/questions.py`; `test_usage_model.py` holds it to the answers of the real engine over the batches of a whole
+run. All else of metering is the real code: turns, notes, charges, corrections.
 """
 
 from collections import Counter
@@ -20,14 +20,14 @@ from holdfast_ledger.metering.meters import MeterVersion
 from holdfast_ledger.metering.prices import Cards
 from holdfast_ledger.metering.questions import SLOT_MS, Batches, Row
 from holdfast_ledger.metering.turns import differences
-from holdfast_ledger.store.interface import Reader
+from holdfast_ledger.store.interface import NEVER, Reader
 from holdfast_ledger.usage.database import Parameter
-from holdfast_ledger.usage.events import batches_until
+from holdfast_ledger.usage.events import CLOCKS_APART_MS, batches_until
 from holdfast_rating.metering import Aggregation
 
 Name: TypeAlias = tuple[str, str, str]
 """Account, source and id."""
-COUNTED, DUPLICATE, CONFLICT, TAKEN_BACK = "counted", "duplicate", "conflict", "taken_back"
+COUNTED, UNKNOWN, DUPLICATE, CONFLICT, TAKEN_BACK = "counted", "unknown", "duplicate", "conflict", "taken_back"
 TAKES_BACK = ("void", "corrected")
 
 
@@ -71,16 +71,23 @@ class UsageModel:
         """Takes in all batches that there are."""
         while batches := reader.event_batches(self.fed_key, 100):
             for batch in batches:
-                for position, said in enumerate(unpack_events(batch.content).events):
-                    self._take(batch.batch_key, position, said, batch.origin)
+                events = unpack_events(batch.content).events
+                starts = reader.account_starts({said.event.account_id for said in events})
+                for position, said in enumerate(events):
+                    event = said.event
+                    name = (event.account_id, event.source, event.id)
+                    row = Judged(batch.batch_key, position, COUNTED, name, said, batch.origin, event.type)
+                    is_known = starts.get(name[0], NEVER) <= batch.accepted_at_ms + CLOCKS_APART_MS
+                    self._take(row if is_known else replace(row, outcome=UNKNOWN))
                 self.fed_key = batch.batch_key
 
-    def _take(self, batch_key: int, position: int, said: RecordedEvent, origin: str) -> None:
-        event = said.event
-        name = (event.account_id, event.source, event.id)
-        row = Judged(batch_key, position, COUNTED, name, said, origin, event.type)
+    def _take(self, row: Judged) -> None:
+        said, name, event = row.said, row.name, row.said.event
         if said.void:
             self._take_back("void", replace(row, event_type=""))
+            return
+        if row.outcome == UNKNOWN:
+            self.rows.append(row)
             return
         first = self._first.get(name)
         if first is not None:
@@ -141,12 +148,8 @@ class ModelQuestions:
     def _conflicts(self, _: Mapping[str, Parameter]) -> Iterator[Row]:
         yield from map(_event, self._of(CONFLICT))
 
-    def _of_unknown(self, given: Mapping[str, Parameter]) -> Iterator[Row]:
-        accounts = _list(given, "accounts")
-        yield from (_event(row) for row in self._of(COUNTED) if row.name[0] in accounts)
-
-    def _of_unknown_count(self, given: Mapping[str, Parameter]) -> Iterator[Row]:
-        yield {"count": len(list(self._of_unknown(given)))}
+    def _of_unknown(self, _: Mapping[str, Parameter]) -> Iterator[Row]:
+        yield from map(_event, self._of(UNKNOWN))
 
     def _named(self, given: Mapping[str, Parameter]) -> Iterator[Row]:
         keys, positions = _list(given, "keys"), _list(given, "positions")
@@ -251,7 +254,6 @@ _ANSWERS: dict[str, Callable[[ModelQuestions, Mapping[str, Parameter]], Iterable
     questions.ACCOUNTS: ModelQuestions._accounts,
     questions.CONFLICTS: ModelQuestions._conflicts,
     questions.OF_UNKNOWN: ModelQuestions._of_unknown,
-    questions.OF_UNKNOWN_COUNT: ModelQuestions._of_unknown_count,
     questions.NAMED: ModelQuestions._named,
     questions.LATER: ModelQuestions._later,
     questions.FIRST: ModelQuestions._first,

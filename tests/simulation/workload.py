@@ -16,7 +16,7 @@ from holdfast_sidecar.engine.operations import Charge, Extend, Fault, Operation,
 from holdfast_sidecar.engine.rules import Dimensions
 
 from tests.simulation.clock import MS, SimLoop
-from tests.simulation.events import reported, taken_back
+from tests.simulation.events import SOURCE, plain, reported, taken_back
 from tests.simulation.history import History
 from tests.simulation.host import Host
 from tests.simulation.plan import Action
@@ -186,6 +186,21 @@ def _take_back(clients: Clients, action: Action, rng: Random) -> Steps:
     yield from _tried(clients, clients.host(host), operation, retries, rng)
 
 
+def _tell(clients: Clients, action: Action, _: Random) -> Steps:
+    """One event, as a history that is written by hand says it: its number, and its tokens."""
+    host, number, tokens = (int(value) for value in action.args)
+    request = usage.ReportEventsRequest(events=[plain(number, tokens)])
+    yield Asked(clients.host(host), EventDecoder().report(request.SerializeToString(), ""))
+
+
+def _untell(clients: Clients, action: Action, _: Random) -> Steps:
+    """Takes one event back."""
+    host, number = (int(value) for value in action.args)
+    name = usage.EventName(account_id=ACCOUNT, source=SOURCE, id=f"e{number}")
+    request = usage.VoidEventsRequest(events=[name])
+    yield Asked(clients.host(host), EventDecoder().void(request.SerializeToString(), ""))
+
+
 def _session(clients: Clients, action: Action, rng: Random) -> Steps:
     """Reserve, perhaps extend and settle in parts, then settle, release, or walk away."""
     number = action.number
@@ -289,6 +304,8 @@ WORK: dict[str, Callable[[Clients, Action, Random], Steps]] = {
     "report": _report,
     "events": _events,
     "take_back": _take_back,
+    "tell": _tell,
+    "untell": _untell,
     "session": _session,
     "family": _family,
 }
