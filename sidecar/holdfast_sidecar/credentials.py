@@ -4,6 +4,7 @@ Upstream: `config` names the file, `bootstrap` reads it. Downstream: `dispatcher
 """
 
 import tomllib
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,14 @@ def _short(name: str) -> str:
     return name
 
 
+def _written_as_usual(address: str) -> str:
+    """Returns an address as the transport tells it. Raises ValueError."""
+    if not address:
+        return ""
+    found = ip_address(address)
+    return str((found.ipv4_mapped if isinstance(found, IPv6Address) else None) or found)
+
+
 Name = Annotated[str, StringConstraints(min_length=1), AfterValidator(_short)]
 Rate = Annotated[int, Field(ge=0, le=1_000_000)]
 
@@ -38,7 +47,7 @@ class Credential(BaseModel):
     """SHA-256 of the token that it sends as "authorization: Bearer TOKEN", in hexadecimal."""
     uid: Annotated[int, Field(ge=0, lt=1 << 32)] | None = None
     """Who connects to the Unix socket, as the kernel says."""
-    address: str = ""
+    address: Annotated[str, AfterValidator(_written_as_usual)] = ""
     """IP address that it connects from over TCP."""
     account_id: str = ""
     """The one account that it may name; empty: any."""

@@ -46,7 +46,7 @@ address = "10.0.0.9"
         ("[[credentials]]\nuid = 1", r"credentials\.0\.name: Field required"),
         ('[[credentials]]\nname = ""\nuid = 1', r"credentials\.0\.name: .*at least 1 character"),
         ('[[credentials]]\nname = "a"', r"exactly one of token_sha256, uid and address"),
-        ('[[credentials]]\nname = "a"\nuid = 1\naddress = "x"', r"exactly one of token_sha256, uid and address"),
+        ('[[credentials]]\nname = "a"\nuid = 1\naddress = "::1"', r"exactly one of token_sha256, uid and address"),
         ('[[credentials]]\nname = "a"\ntoken_sha256 = "secret"', r"credentials\.0\.token_sha256: .*pattern"),
         ('[[credentials]]\nname = "a"\nuid = -1', r"credentials\.0\.uid: .*greater than or equal to 0"),
         ('[[credentials]]\nname = "a"\nuid = true', r"credentials\.0\.uid: .*valid integer"),
@@ -56,6 +56,11 @@ address = "10.0.0.9"
         ('[[credentials]]\nname = "a"\nuid = 1\n[[credentials]]\nname = "b"\nuid = 1', r"the same uid"),
         (f'[[credentials]]\nname = "{"é" * 33}"\nuid = 1', r"credentials\.0\.name: .*at most 64 bytes"),
         ('[[credentials]]\nname = "a\\nb"\nuid = 1', r"credentials\.0\.name: .*must be printable"),
+        ('[[credentials]]\nname = "a"\naddress = "localhost"', r"credentials\.0\.address: .*'localhost'"),
+        (
+            '[[credentials]]\nname = "a"\naddress = "::1"\n[[credentials]]\nname = "b"\naddress = "0:0:0:0:0:0:0:1"',
+            r"the same address",
+        ),
         ("[[credentials]", r"is not TOML"),
     ],
 )
@@ -64,6 +69,14 @@ def test_what_is_wrong_is_named_with_the_file(tmp_path: Path, text: str, message
     with pytest.raises(ConfigError, match=message) as caught:
         read_credentials(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "address"), [("10.0.0.9", "10.0.0.9"), ("::ffff:10.0.0.9", "10.0.0.9"), ("0:0:0:0:0:0:0:1", "::1")]
+)
+def test_an_address_may_be_written_in_any_way(tmp_path: Path, said: str, address: str) -> None:
+    (edge,) = read_credentials(write(tmp_path, f'[[credentials]]\nname = "edge"\naddress = "{said}"'))
+    assert edge.address == address
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ TOKEN_DIGITS = 8
 SCHEME = "bearer "
 
 _TOKEN_MARK = " token:"
+_MAPPED = "::ffff:"
 
 
 class Known(Protocol):
@@ -73,7 +74,9 @@ def end_of(connection: str) -> str:
     if connection.startswith("unix:"):
         return connection.partition(",")[0]
     host, _, _port = connection.removeprefix("tcp:").rpartition(":")
-    return f"tcp:{host.strip('[]')}"
+    host = host.strip("[]")
+    # Who connects by IPv4 to a listener of both has its address in this form (RFC 4291, 2.5.5.2).
+    return f"tcp:{host.removeprefix(_MAPPED) if '.' in host else host}"
 
 
 def token_of(authorization: str) -> str:

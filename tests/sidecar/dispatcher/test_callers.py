@@ -34,6 +34,7 @@ EDGE = "tcp:10.0.0.9:4711"
         ("tcp:10.0.0.5:1", "address:10.0.0.5"),
         ("tcp:10.0.0.5:2", "address:10.0.0.5"),
         ("tcp:[::1]:3", "address:::1"),
+        ("tcp:[::ffff:10.0.0.5]:1", "address:10.0.0.5"),
         ("tcp:10.0.0.5:1 Basic dXNlcjpwYXNz", "address:10.0.0.5"),
         ("tcp:10.0.0.5:1 Bearer ", "address:10.0.0.5"),
         (f"unix:uid=1000,gid=1,pid=1 Bearer {SECRET}", f"uid:1000 token:{HASH[:8]}"),
@@ -49,6 +50,7 @@ def test_without_a_credential_it_is_where_the_call_comes_from(peer: str, name: s
     [
         (WORKER, "worker"),
         (EDGE, "edge"),
+        ("tcp:[::ffff:10.0.0.9]:4711", "edge"),
         (f"{EDGE} Bearer {SECRET}", "billing"),
         (f"tcp:10.0.0.5:1 Bearer {SECRET}", "billing"),
         ("unix:uid=1000,gid=1001,pid=1001", "uid:1000"),
