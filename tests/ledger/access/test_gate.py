@@ -175,20 +175,19 @@ async def test_a_credential_of_one_account_names_no_other(tmp_path: Path) -> Non
 
 async def test_a_credential_that_calls_too_often_is_told_when_it_may_again(tmp_path: Path) -> None:
     async with with_two_accounts(tmp_path) as (ledger, _):
-        mine = bearer(await credential(ledger, "busy", access.ROLE_READER, calls_per_s=2))
+        mine = bearer(await credential(ledger, "busy", access.ROLE_READER, calls_per_s=1))
         request = api.GetAccountRequest(account_id="a")
         await ledger.api.GetAccount(request, metadata=mine)
-        await ledger.api.GetAccount(request, metadata=mine)
-        calls = [ledger.api.GetAccount(request, metadata=mine) for _ in range(50)]
+        calls = [ledger.api.GetAccount(request, metadata=mine) for _ in range(60)]
         answers = await asyncio.gather(*calls, return_exceptions=True)
         refusals = [answer for answer in answers if isinstance(answer, grpc.RpcError)]
-        assert len(refusals) >= 40
+        assert refusals, "sixty at once do not take a minute"
         assert fault_of(refusals[0])[:2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
         status = rpc_status.from_call(cast(grpc.Call, refusals[0]))
         retry = RetryInfo()
         assert status is not None
         assert status.details[1].Unpack(retry)
-        assert 0 < retry.retry_delay.ToMilliseconds() <= 500
+        assert 0 < retry.retry_delay.ToMilliseconds() <= 1_000
         await ledger.api.GetAccount(request)
 
 

@@ -88,10 +88,12 @@ async def test_credentials_and_the_trail_hold_over_http_too(tmp_path: Path) -> N
         bearer = {"Authorization": f"Bearer {token}"}
         status, _ = await post(session, f"/{LEDGER}/SetPolicy", policy, **bearer)
         assert status == 200
-        async with session.post(f"/{LEDGER}/SetPolicy", json=policy, headers=bearer) as answer:
-            assert answer.status == 429
-            assert answer.headers["Retry-After"] == "1"
-            assert (await answer.json())["reason"] == "RATE_LIMITED"
+        path = f"/{LEDGER}/SetPolicy"
+        answers = await asyncio.gather(*(session.post(path, json=policy, headers=bearer) for _ in range(60)))
+        refused = [answer for answer in answers if answer.status == 429]
+        assert refused, "sixty at once do not take a minute"
+        assert refused[0].headers["Retry-After"] == "1"
+        assert (await refused[0].json())["reason"] == "RATE_LIMITED"
         status, told = await post(session, f"/{LEDGER}/SetPolicy", policy, Authorization="Bearer hf_no")
         assert (status, told["reason"]) == (401, "UNAUTHENTICATED")
         record = (await stub.ListAuditRecords(access.ListAuditRecordsRequest())).records[0]
