@@ -21,7 +21,7 @@ from holdfast_ledger.validation import check_range
 
 ORIGIN = "ledger"
 MAX_EVENTS = 1_000
-MAX_CALLER_CHARACTERS = 64
+MAX_CALLER_BYTES = 64
 """Of what is kept with each event of who reported it."""
 
 Name = tuple[str, str, str]
@@ -112,7 +112,7 @@ class _Sieve:
 def _caller() -> str:
     """Returns whose events they are, as the contract tells it."""
     credential_id = current_caller().credential_id
-    return f"credential:{credential_id}"[:MAX_CALLER_CHARACTERS] if credential_id else ""
+    return f"credential:{credential_id}".encode()[:MAX_CALLER_BYTES].decode(errors="ignore") if credential_id else ""
 
 
 def _check_scope(account_ids: Iterable[str]) -> None:

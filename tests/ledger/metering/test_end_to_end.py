@@ -5,13 +5,15 @@ import time
 from pathlib import Path
 
 import pytest
+from holdfast.v1 import access_service_pb2 as access
 from holdfast.v1 import ingest_service_pb2 as ingest
 from holdfast.v1 import metering_service_pb2 as api
 from holdfast.v1 import usage_service_pb2 as usage
+from holdfast.v1.access_service_pb2_grpc import AccessServiceStub
 from holdfast.v1.ingest_service_pb2_grpc import IngestServiceStub
 from holdfast.v1.metering_service_pb2_grpc import MeteringServiceStub
 from holdfast.v1.usage_service_pb2_grpc import UsageServiceStub
-from holdfast_ledger.metering.batches import pack_events
+from holdfast_ledger.metering.batches import pack_events, unpack_events
 
 from tests.ledger.harness import START_MS, Ledger, running
 from tests.ledger.metering.meterage import event, meter
@@ -99,3 +101,23 @@ async def test_each_event_of_a_report_is_by_itself(tmp_path: Path) -> None:
             (1, usage.EVENT_OUTCOME_REFUSED, "id"),
             (2, usage.EVENT_OUTCOME_DUPLICATE, "id"),
         ]
+
+
+async def test_events_and_voids_are_kept_with_whose_credential_reported_them(tmp_path: Path) -> None:
+    """Whoever shows none is not known."""
+    name = "é" * 60
+    async with running(tmp_path) as ledger:
+        await ledger.open_pool(1_000)
+        credential = access.Credential(credential_id=name, role=access.ROLE_REPORTER)
+        asked = access.CreateCredentialRequest(credential=credential)
+        token = (await AccessServiceStub(ledger.channel).CreateCredential(asked)).token
+        metadata = (("authorization", f"Bearer {token}"),)
+        stub = UsageServiceStub(ledger.channel)
+        await stub.ReportEvents(usage.ReportEventsRequest(events=[event("1")]), metadata=metadata)
+        names = [usage.EventName(account_id="a", source="app", id="1")]
+        await stub.VoidEvents(usage.VoidEventsRequest(events=names), metadata=metadata)
+        await stub.ReportEvents(usage.ReportEventsRequest(events=[event("2")]))
+        with ledger.store.reading() as reader:
+            batches = [unpack_events(batch.content).events for batch in reader.event_batches(0, 10)]
+    shown = f"credential:{'é' * 26}"
+    assert [(one.event.id, one.caller) for batch in batches for one in batch] == [("1", shown), ("1", shown), ("2", "")]
