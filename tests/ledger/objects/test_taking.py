@@ -3,8 +3,9 @@
 import gzip
 import json
 import random
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -109,6 +110,25 @@ def test_an_object_counts_once_however_often_it_is_listed(store: Store, folder: 
     place.taker = place.another()
     assert place.take_all() == []
     assert place.ids() == names("e", range(3))
+
+
+def test_a_restored_database_takes_in_again_what_it_does_not_know(tmp_path: Path, folder: Path) -> None:
+    """What was taken in, and that it was, went back together."""
+    live, backup = tmp_path / "live.sqlite", tmp_path / "backup.sqlite"
+    store = open_store(str(live))
+    (folder / "a.csv").write_text(CSV_HEADER + csv_rows(0, 3))
+    assert shop(store, folder).take_one().row_count == 3
+    with closing(sqlite3.connect(live)) as connection:
+        connection.execute("VACUUM INTO ?", (str(backup),))
+    (folder / "b.csv").write_text(CSV_HEADER + csv_rows(3, 3))
+    assert shop(store, folder).take_one().row_count == 3
+    store.close()
+    restored = open_store(str(backup))
+    place = shop(restored, folder)
+    assert place.ids() == names("e", range(3))
+    assert place.take_one().path == "b.csv"
+    assert place.ids() == names("e", range(6))
+    restored.close()
 
 
 def test_an_object_that_is_changed_in_place_is_another_content(store: Store, folder: Path) -> None:
