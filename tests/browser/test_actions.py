@@ -2,9 +2,13 @@
 
 import json
 
+from axe_playwright_python.sync_playwright import Axe
 from holdfast.v1 import decision_pb2 as rules
 from holdfast.v1 import governance_service_pb2 as governance
 from holdfast.v1 import ledger_service_pb2 as pb
+from holdfast.v1 import meter_pb2 as metering
+from holdfast.v1 import metering_service_pb2 as metering_service
+from holdfast.v1.metering_service_pb2_grpc import MeteringServiceStub
 from playwright.sync_api import expect
 
 from tests.browser.pages import MINUS, Watched
@@ -96,6 +100,47 @@ def test_policy(page: Watched, world: ConsoleWorld) -> None:
     assert policy.overdraft_limit == 5 * CREDIT
     assert policy.partition_mode == rules.PARTITION_MODE_FAIL_OPEN
     assert last_record(page, "initech")[:2] == ("LedgerService/SetPolicy", "done")
+
+
+def test_meters(page: Watched, world: ConsoleWorld) -> None:
+    """A meter is made, changed where it can be, and retired; each of it stands in the trail."""
+    stub = MeteringServiceStub(world.channel)
+
+    def kept() -> dict[str, metering.Meter]:
+        listed = stub.ListMeters(metering_service.ListMetersRequest()).meters
+        return {meter.meter_id: meter for meter in listed}
+
+    page.open("/meters")
+    page.page.get_by_role("button", name="New meter").click()
+    page.page.get_by_label("Id", exact=True).fill("audio-minutes")
+    page.page.get_by_label("Event type").fill("audio.played")
+    page.page.get_by_label("Figure").select_option("sum")
+    page.page.get_by_label("Of the quantity").fill("seconds")
+    page.page.get_by_label("Dimension", exact=True).fill("region")
+    page.page.get_by_label("Values").fill("eu, us")
+    page.page.get_by_role("button", name="Add the condition").click()
+    page.page.get_by_label("Divided by").fill("60")
+    page.page.get_by_label("Pool").fill("general")
+    page.page.get_by_label("Price, minor units").fill("9007199254740993")
+    assert Axe().run(page.page).violations_count == 0
+    page.screenshot("dialog-meter")
+    confirm(page, "Set the meter")
+    made = kept()["audio-minutes"]
+    assert (made.aggregation, made.quantity, made.divisor) == (metering.AGGREGATION_SUM, "seconds", 60)
+    assert (made.pool_id, made.price_amount) == ("general", 9_007_199_254_740_993)
+    assert [(one.key, list(one.values)) for one in made.filters] == [("region", ["eu", "us"])]
+    page.page.get_by_role("button", name="Change audio-minutes").click()
+    page.page.get_by_role("button", name="Remove region in eu, us").click()
+    page.page.get_by_label("Unit", exact=True).fill("minutes")
+    confirm(page, "Set the meter")
+    changed = kept()["audio-minutes"]
+    assert (changed.unit, list(changed.filters), changed.price_amount) == ("minutes", [], made.price_amount)
+    page.page.get_by_role("button", name="Retire audio-minutes").click()
+    confirm(page, "Retire the meter")
+    assert "audio-minutes" not in kept()
+    page.open("/audit")
+    calls = page.column("Audit trail", "Call")
+    assert calls[:3] == ["MeteringService/DeleteMeter", "MeteringService/SetMeter", "MeteringService/SetMeter"]
 
 
 def test_nothing_happens_without_confirmation(page: Watched, world: ConsoleWorld) -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from holdfast.v1 import ledger_service_pb2 as pb
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import DESK
@@ -89,10 +90,12 @@ def test_views_are_addresses(page: Watched) -> None:
 
 
 def test_account_shows_balances_apart(page: Watched, world: ConsoleWorld) -> None:
-    """Posted, held and available are the ledger's, each by itself; grants stand in the order in which they burn."""
+    """Posted, leased and what is not are the ledger's, each by itself; grants stand in the order in which they burn."""
     page.open("/account?account=globex")
     balance = world.balance("globex")
-    for name, value in (("Posted", balance.posted), ("Held", balance.leased), ("Available", balance.free)):
+    for name, value in (
+        ("Posted", balance.posted), ("Leased to hosts", balance.leased), ("Not leased", balance.free),
+    ):  # fmt: skip
         assert amount(page.exact_figure(name)) == value
     page.open("/account?account=acme&pool=general&grant=invoice-1077")
     assert page.column("Grants of general", "Grant") == ["welcome", "invoice-1042", "invoice-1077"]
@@ -102,6 +105,37 @@ def test_account_shows_balances_apart(page: Watched, world: ConsoleWorld) -> Non
         "Used of company", "Used of research-month", "Used of ana-month", "Used of chat-bot-month",
     ]  # fmt: skip
     assert (gauges.nth(2).get_attribute("aria-valuetext") or "").startswith("6.00 used")
+
+
+def test_overview_sums_all_pools(page: Watched, world: ConsoleWorld) -> None:
+    """What is posted, leased and free over all accounts is the sum of what each pool has."""
+    page.open("/")
+    accounts = ("acme", "globex", "initech")
+    pools = [
+        pool.balance
+        for account_id in accounts
+        for pool in world.stub.ListPools(pb.ListPoolsRequest(account_id=account_id)).pools
+    ]
+    expect(page.page.get_by_text("credits, 4 pools of 3 accounts")).to_be_visible()
+    assert amount(page.exact_figure("Posted")) == sum(pool.posted for pool in pools)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/usage?account=acme&zone=Mars/Olympus&from=2026-99-99&to=2026-99-99",
+        "/usage?where=%25zz&by=%25&hide=%2C%2C&top=-1&measure=nothing&unit=%00",
+        "/entries?account=acme&pool=nothing&entry=1e9",
+        "/account?account=%3Cimg%20src=x%20onerror=alert(1)%3E",
+    ],
+)
+def test_an_address_that_makes_no_sense_is_no_blank_page(page: Watched, address: str) -> None:
+    """Settings that mean nothing are passed over or told of; nothing in an address is taken for markup."""
+    page.page.goto(page.url + address)
+    page.settle()
+    expect(page.page.get_by_role("heading", level=1)).not_to_have_text("Something is wrong here")
+    assert page.page.locator("main img[src=x]").count() == 0
+    page.forgive_refusals()
 
 
 def test_sidecars_and_their_leases(page: Watched) -> None:
@@ -117,8 +151,21 @@ def test_sidecars_and_their_leases(page: Watched) -> None:
 
 
 def test_entries_with_their_origin(page: Watched) -> None:
-    """An entry tells its grant, operation and host; its operation lists all that it wrote."""
+    """The latest stand first; an entry tells its grant, operation and host; its operation lists all that it wrote."""
     page.open("/entries?account=acme&pool=general")
+    numbers = [int(text) for text in page.column("Entries of acme general", "Entry")]
+    assert numbers == sorted(numbers, reverse=True)
+    assert len(numbers) == 200
+    page.page.get_by_role("button", name="Show more").click()
+    page.settle()
+    assert len(page.rows("Entries of acme general")) == 400
+    first = int(page.csv("Entries of acme general")[-1][0])
+    page.open(f"/entries?account=acme&pool=general&entry={first}")
+    expect(page.page.get_by_role("dialog")).to_contain_text("from issuance to grant:welcome")
+    page.page.keyboard.press("Escape")
+    page.page.get_by_label("Operation").fill("past-00000")
+    page.page.get_by_label("Operation").press("Enter")
+    page.settle()
     page.table("Entries of acme general").get_by_role("row").filter(has_text="past-00000").get_by_role("link").click()
     dialog = page.page.get_by_role("dialog")
     expect(dialog).to_contain_text("host-2, epoch 1, sequence 1000000, replayed by an operator")

@@ -1,7 +1,9 @@
 /** The frame around the views. */
 import type { ComponentType } from "preact";
-import { useEffect, useRef } from "preact/hooks";
-import { Empty } from "./parts/basics";
+import { useEffect, useErrorBoundary, useRef } from "preact/hooks";
+import { ApiError } from "./api/client";
+import { Empty, Fault } from "./parts/basics";
+import { ownTimeZone } from "./format/time";
 import { Help } from "./parts/help";
 import { SignIn } from "./parts/sign-in";
 import { caller, callerKnown, onlyAccount, readCaller } from "./state/caller";
@@ -59,10 +61,23 @@ export function App() {
       </a>
       <Menu path={path} />
       <main id="content" tabIndex={-1}>
-        {callerKnown.value ? <View key={path} /> : <Empty loading>…</Empty>}
+        {callerKnown.value ? <Guarded key={path} View={View} /> : <Empty loading>…</Empty>}
       </main>
       {tokenWanted.value && <SignIn />}
       {helpShown.value && <Help />}
+    </>
+  );
+}
+
+/** A view that cannot be drawn says so; the menu stays of use. */
+function Guarded({ View }: { View: ComponentType }) {
+  const [fault, again] = useErrorBoundary() as [unknown, () => void];
+  if (fault === undefined) return <View />;
+  const error = new ApiError("the view cannot be drawn", fault instanceof Error ? fault.message : "", "");
+  return (
+    <>
+      <h1 tabIndex={-1}>Something is wrong here</h1>
+      <Fault error={error} retry={again} />
     </>
   );
 }
@@ -83,12 +98,18 @@ function useTitle(path: string, shown: boolean): void {
 
 function Menu({ path }: { path: string }) {
   const who = caller.value?.credential;
+  const list = useRef<HTMLUListElement>(null);
+  useEffect(() => {
+    // On a phone the menu is one line that scrolls.
+    const present = list.current?.querySelector<HTMLElement>("[aria-current]");
+    if (present && list.current) list.current.scrollLeft = present.offsetLeft - list.current.offsetLeft - 40;
+  }, [path]);
   return (
     <nav class="menu" aria-label="Views">
       <a class="brand" href="/">
         <img src="/favicon.svg" alt="" width="24" height="24" /> Holdfast
       </a>
-      <ul>
+      <ul ref={list}>
         {VIEWS.filter(([href]) => !onlyAccount() || !OF_ALL.includes(href)).map(([href, name]) => (
           <li key={href}>
             <a href={href} aria-current={isWithin(path, href) ? "page" : undefined}>
@@ -106,13 +127,14 @@ function Menu({ path }: { path: string }) {
         </button>
         <button
           type="button"
-          class="quiet"
+          class="quiet of-keys"
           onClick={() => {
             helpShown.value = true;
           }}
         >
           Shortcuts
         </button>
+        <p class="zone">Times in {ownTimeZone()}</p>
       </div>
     </nav>
   );

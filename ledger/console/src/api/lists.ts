@@ -46,13 +46,19 @@ export function grants(accountId: string, poolId: string) {
   };
 }
 
-/** The journal of a pool; with an operation, what it wrote. */
+/** The journal of a pool, the latest entry first; with an operation, what it wrote. */
 export function entries(accountId: string, poolId: string, operationId: string) {
   return async (pageToken: string, signal?: AbortSignal) => {
-    const request = { accountId, poolId, operationId, pageSize: PAGE_SIZE, pageToken };
+    const request = { accountId, poolId, operationId, newestFirst: true, pageSize: PAGE_SIZE, pageToken };
     const answer = await call(LedgerService.method.listEntries, request, signal);
     return page(answer.entries, answer.nextPageToken);
   };
+}
+
+/** An entry of a pool by its id; undefined if there is none. */
+export async function oneEntry(accountId: string, poolId: string, entryId: bigint, signal?: AbortSignal) {
+  const answer = await call(LedgerService.method.listEntries, { accountId, poolId, entryId }, signal);
+  return answer.entries[0];
 }
 
 /** What corrections gave back in an account. */

@@ -22,13 +22,17 @@ function poolOf({ decision }: HeardDecision, pools: Pools): Pool | undefined {
   return pools.get(poolKey(decision?.accountId ?? "", decision?.poolId ?? ""));
 }
 
+function unitOf(row: HeardDecision, pools: Pools): string {
+  return poolOf(row, pools)?.currency ?? "minor units";
+}
+
 function amount(name: string, pools: Pools, value: (row: HeardDecision) => bigint): Column<HeardDecision> {
   const exponent = (row: HeardDecision): number => poolOf(row, pools)?.currencyExponent ?? 0;
   return {
     name,
     number: true,
     text: (row) => plainAmount(value(row), exponent(row)),
-    show: (row) => formatAmount(value(row), exponent(row)),
+    show: (row) => `${formatAmount(value(row), exponent(row))} ${unitOf(row, pools)}`,
   };
 }
 
@@ -54,9 +58,9 @@ function columns(pools: Pools): Column<HeardDecision>[] {
     { name: "Kind", text: ({ decision }) => decision?.kind ?? "" },
     amount("Asked", pools, ({ decision }) => decision?.amount ?? 0n),
     amount("Granted", pools, ({ decision }) => decision?.grantedAmount ?? 0n),
-    { name: "Currency", text: (row) => poolOf(row, pools)?.currency ?? "minor units" },
-    { name: "Pool", text: ({ decision }) => decision?.poolId ?? "" },
+    { name: "Currency", text: (row) => unitOf(row, pools), fileOnly: true },
     { name: "Operation", text: ({ decision }) => decision?.operationId ?? "" },
+    { name: "Pool", text: ({ decision }) => decision?.poolId ?? "" },
     {
       name: "Link",
       text: ({ decision }) => Mode[decision?.mode ?? 0] ?? "",

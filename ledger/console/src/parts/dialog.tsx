@@ -6,7 +6,7 @@ import { changeCount } from "../state/load";
 import { Fault } from "./basics";
 
 /** A modal dialog that is open as long as it is rendered. */
-export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }) {
+export function Dialog(props: { title: string; onClose: () => void; busy?: boolean; children: ComponentChildren }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -18,10 +18,18 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
     };
   }, []);
   return (
-    <dialog ref={dialog} aria-labelledby={id} onClose={props.onClose}>
+    <dialog
+      ref={dialog}
+      aria-labelledby={id}
+      onClose={props.onClose}
+      onCancel={(event) => {
+        // What is under way has an answer that somebody has to see.
+        if (props.busy) event.preventDefault();
+      }}
+    >
       <div class="dialog-head">
         <h2 id={id}>{props.title}</h2>
-        <button type="button" class="quiet" aria-label="Close" onClick={props.onClose}>
+        <button type="button" class="quiet" aria-label="Close" onClick={props.onClose} disabled={props.busy}>
           ✕
         </button>
       </div>
@@ -70,7 +78,7 @@ export function Action(props: ActionProps) {
     }
   };
   return (
-    <Dialog title={props.title} onClose={props.onClose}>
+    <Dialog title={props.title} onClose={props.onClose} busy={busy}>
       {pairs ? (
         <Review
           {...props}

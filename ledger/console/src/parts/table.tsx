@@ -29,26 +29,36 @@ interface Props<T> {
   empty: string;
 }
 
+/** So many rows are drawn at once: a browser is slow with more. */
+const DRAWN_ROWS = 500;
+
 /** Shows rows, more of them on demand, and gives all of them as CSV. */
 export function Table<T>(props: Props<T>) {
   const { loaded } = props;
+  const [limit, setLimit] = useState(DRAWN_ROWS);
   const rows = loaded.data ?? [];
+  const hasMore = rows.length > limit || ("hasMore" in loaded && loaded.hasMore);
+  const more = (): void => {
+    setLimit(limit + DRAWN_ROWS);
+    if (rows.length <= limit + DRAWN_ROWS && "hasMore" in loaded && loaded.hasMore) loaded.more();
+  };
   return (
     <div class="table" aria-busy={loaded.loading}>
       <Fault error={loaded.error} retry={loaded.reload} />
       {rows.length === 0 ? (
         !loaded.error && <Empty loading={loaded.loading}>{props.empty}</Empty>
       ) : (
-        <Rows {...props} rows={rows} />
+        <Rows {...props} rows={rows.length > limit ? rows.slice(0, limit) : rows} />
       )}
       {rows.length > 0 && (
         <div class="table-foot">
           <span>
+            {rows.length > limit && `${limit.toLocaleString("en")} of `}
             {rows.length.toLocaleString("en")} {rows.length === 1 ? "row" : "rows"}
             {"hasMore" in loaded && loaded.hasMore && " so far"}
           </span>
-          {"hasMore" in loaded && loaded.hasMore && (
-            <button type="button" onClick={loaded.more} disabled={loaded.loading}>
+          {hasMore && (
+            <button type="button" onClick={more} disabled={loaded.loading}>
               Show more
             </button>
           )}

@@ -26,31 +26,38 @@ interface Held<T> {
   loading: boolean;
   /** What is loaded, or on its way. */
   key: string;
+  /** What `data` is of, and who asked for it. */
+  dataOf: string;
 }
 
-/** Loads by `read`, again when `key` changes or, with `everyMs`, after that time. Old data stays until new is there. */
+/**
+ * Loads by `read`, again when `key` changes or, with `everyMs`, after that time. Old data stays until new is there;
+ * but beside a fault stands nothing that was asked for otherwise, or by somebody else.
+ */
 export function useLoad<T>(key: string, read: (signal: AbortSignal) => Promise<T>, everyMs = 0): Loaded<T> {
-  const [state, setState] = useState<Held<T>>({ loading: true, key: "" });
+  const [state, setState] = useState<Held<T>>({ loading: true, key: "", dataOf: "" });
   const [round, setRound] = useState(0);
   const reader = useRef(read);
   reader.current = read;
-  const full = `${key} ${changeCount.value} ${token.value}`;
+  const of = `${key} ${token.value}`;
+  const full = `${of} ${changeCount.value}`;
   useEffect(() => {
     const abort = new AbortController();
     setState((before) => ({ ...before, loading: true, key: full }));
     reader.current(abort.signal).then(
       (data) => {
-        if (!abort.signal.aborted) setState({ data, loading: false, key: full });
+        if (!abort.signal.aborted) setState({ data, loading: false, key: full, dataOf: of });
       },
       (fault: unknown) => {
-        if (!abort.signal.aborted)
-          setState((before) => ({ ...before, error: asFault(fault), loading: false, key: full }));
+        if (abort.signal.aborted) return;
+        const failed = { error: asFault(fault), loading: false, key: full, dataOf: of };
+        setState((before) => (before.dataOf === of ? { ...before, ...failed } : failed));
       },
     );
     return () => {
       abort.abort();
     };
-  }, [full, round]);
+  }, [full, of, round]);
   useEffect(() => {
     if (!everyMs) return undefined;
     const timer = setTimeout(() => {
@@ -76,7 +83,7 @@ export interface Paged<T> extends Loaded<T[]> {
 export function usePaged<T>(key: string, read: PageReader<T>): Paged<T> {
   const first = useLoad(key, (signal) => read("", signal));
   const [later, setLater] = useState<{ after: Page<T> | undefined; items: T[]; next: string }>();
-  const [error, setError] = useState<ApiError>();
+  const [failed, setFailed] = useState<{ after: Page<T> | undefined; error: ApiError }>();
   const [busy, setBusy] = useState(false);
   const reader = useRef(read);
   reader.current = read;
@@ -89,10 +96,10 @@ export function usePaged<T>(key: string, read: PageReader<T>): Paged<T> {
       .current(rest.next)
       .then((page) => {
         setLater({ after: rest.after, items: [...rest.items, ...page.items], next: page.next });
-        setError(undefined);
+        setFailed(undefined);
       })
       .catch((fault: unknown) => {
-        setError(asFault(fault));
+        setFailed({ after: rest.after, error: asFault(fault) });
       })
       .finally(() => {
         setBusy(false);
@@ -101,7 +108,7 @@ export function usePaged<T>(key: string, read: PageReader<T>): Paged<T> {
   return {
     ...first,
     data: first.data && [...first.data.items, ...rest.items],
-    error: first.error ?? error,
+    error: first.error ?? (failed && failed.after === first.data ? failed.error : undefined),
     loading: first.loading || busy,
     hasMore: rest.next !== "",
     more,

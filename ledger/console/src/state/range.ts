@@ -1,6 +1,16 @@
 /** The window of a view: the last days, or from one date to another, in a time zone. All of it in the URL. */
 import { Granularity } from "../contract/holdfast/v1/usage_service_pb";
-import { addDays, DAY_MS, formatDate, HOUR_MS, MINUTE_MS, ownTimeZone, startOfDate } from "../format/time";
+import {
+  addDays,
+  DAY_MS,
+  formatDate,
+  HOUR_MS,
+  isDate,
+  isTimeZone,
+  MINUTE_MS,
+  ownTimeZone,
+  startOfDate,
+} from "../format/time";
 import { setting } from "./place";
 
 /** A window and the length of its steps. */
@@ -38,7 +48,8 @@ export const STEPS: [string, Granularity, number][] = [
 
 /** The window that the URL names: `last`, or `from` and `to` (both included dates, or moments of Unix time). */
 export function range(otherwise = "7d", now = Date.now()): Range {
-  const zone = setting("zone", ownTimeZone());
+  const asked = setting("zone");
+  const zone = isTimeZone(asked) ? asked : ownTimeZone();
   const [start, end] = bounds(otherwise, zone, now);
   const step = STEPS.find(([name]) => name === setting("step"));
   const granularity = step ? step[1] : stepFor(end - start);
@@ -60,7 +71,7 @@ function bounds(otherwise: string, zone: string, now: number): [number, number] 
 }
 
 function moment(text: string, zone: string, addedDays = 0): number | undefined {
-  if (/^\d{4}-\d\d-\d\d$/.test(text)) return startOfDate(addDays(text, addedDays), zone);
+  if (isDate(text)) return startOfDate(addDays(text, addedDays), zone);
   return /^\d{12,13}$/.test(text) ? parseInt(text, 10) : undefined;
 }
 

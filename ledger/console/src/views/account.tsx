@@ -33,9 +33,13 @@ interface Known {
   pools: PoolWithBalance[];
 }
 
-/** The view. */
+/** The view; of another account nothing is left of what was shown before. */
 export function AccountView() {
   const accountId = setting("account", onlyAccount());
+  return <AccountOf key={accountId} accountId={accountId} />;
+}
+
+function AccountOf({ accountId }: { accountId: string }) {
   const loaded = useLoad<Known>(
     `account ${accountId}`,
     async (signal) => {
@@ -123,8 +127,8 @@ function Balance({ pool, balance }: { pool: Pool; balance: PoolBalance }) {
     <Section title={`Balance of ${poolId}`} note={`In ${currency}.`}>
       <dl class="figures">
         {figure("Posted", balance.posted, "settled")}
-        {figure("Held", balance.leased, "leased to hosts; their open holds are among it")}
-        {figure("Available", balance.free, "not leased to any host")}
+        {figure("Leased to hosts", balance.leased, "open holds are among it")}
+        {figure("Not leased", balance.free, "at the ledger, for any host")}
         {figure("Overdraft", balance.overdraft, "spent beyond all grants", true)}
         {figure("Overdraft bound", balance.overdraftBound, "if all that is out is spent")}
         {figure("Spent ever", balance.spentTotal, "less corrections")}
@@ -132,7 +136,7 @@ function Balance({ pool, balance }: { pool: Pool; balance: PoolBalance }) {
         {figure("Expired ever", balance.expiredTotal, "unspent")}
       </dl>
       <details>
-        <summary>Held by which host ({(loaded.data ?? []).filter((lease) => lease.outstanding > 0n).length})</summary>
+        <summary>Leased to which host ({(loaded.data ?? []).filter((lease) => lease.outstanding > 0n).length})</summary>
         <Table
           name={`Leases of ${poolId}`}
           columns={leaseColumns(pool)}

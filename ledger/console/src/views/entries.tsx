@@ -1,5 +1,5 @@
 /** The journal of a pool, and what each line comes from. */
-import { entries, pools } from "../api/lists";
+import { entries, oneEntry, pools } from "../api/lists";
 import { readAll } from "../api/pages";
 import { type Entry, EntryType } from "../contract/holdfast/v1/ledger_service_pb";
 import { formatAmount, plainAmount } from "../format/amount";
@@ -13,9 +13,13 @@ import { onlyAccount } from "../state/caller";
 import { useLoad, usePaged } from "../state/load";
 import { change, changed, link, setting } from "../state/place";
 
-/** The view. */
+/** The view; of another account nothing is left of what was shown before. */
 export function EntriesView() {
   const accountId = setting("account", onlyAccount());
+  return <EntriesOf key={accountId} accountId={accountId} />;
+}
+
+function EntriesOf({ accountId }: { accountId: string }) {
   const known = useLoad(`pools ${accountId}`, async (signal) =>
     accountId ? readAll(pools(accountId), 1_000, signal) : [],
   );
@@ -55,10 +59,15 @@ export function EntriesView() {
           unit={pool.currency}
         />
       ) : (
-        !known.error && <Empty loading={known.loading}>Choose an account.</Empty>
+        !known.error && <Empty loading={known.loading}>{whyEmpty(accountId, poolId)}</Empty>
       )}
     </>
   );
+}
+
+function whyEmpty(accountId: string, poolId: string): string {
+  if (!accountId) return "Choose an account: each pool of it has a journal of its own.";
+  return poolId ? `The account has no pool ${poolId}.` : "The account has no pool.";
 }
 
 interface JournalProps {
@@ -100,6 +109,7 @@ function columns(exponent: number, unit: string): Column<Entry>[] {
     { name: "Epoch", text: (entry) => entry.epoch.toString(), fileOnly: true },
     { name: "Sequence", text: (entry) => entry.sequence.toString(), fileOnly: true },
     { name: "Grant", text: (entry) => entry.grantId, fileOnly: true },
+    { name: "Caller", text: (entry) => entry.caller, fileOnly: true },
     { name: "Correction", text: (entry) => entry.correctionId, fileOnly: true },
     { name: "Replayed", text: (entry) => (entry.replayed ? "yes" : ""), fileOnly: true },
   ];
@@ -109,7 +119,10 @@ function Journal({ accountId, poolId, exponent, unit }: JournalProps) {
   const operation = setting("operation");
   const read = entries(accountId, poolId, operation);
   const loaded = usePaged(`entries ${JSON.stringify([accountId, poolId, operation])}`, read);
-  const chosen = loaded.data?.find((entry) => entry.entryId.toString() === setting("entry"));
+  const chosenId = setting("entry");
+  const chosen = useLoad(`entry ${JSON.stringify([accountId, poolId, chosenId])}`, async (signal) =>
+    /^\d{1,18}$/.test(chosenId) ? oneEntry(accountId, poolId, BigInt(chosenId), signal) : undefined,
+  );
   return (
     <Section title={operation ? `Journal of ${poolId}: operation ${operation}` : `Journal of ${poolId}`}>
       <Table
@@ -120,7 +133,15 @@ function Journal({ accountId, poolId, exponent, unit }: JournalProps) {
         rowKey={(entry) => entry.entryId.toString()}
         empty="Nothing was posted."
       />
-      {chosen && <EntryDetail entry={chosen} exponent={exponent} unit={unit} />}
+      {chosenId && <Fault error={chosen.error} retry={chosen.reload} />}
+      {chosenId && !chosen.loading && !chosen.error && !chosen.data && (
+        <p role="status">
+          The pool has no entry {chosenId}. <a href={changed({ entry: null })}>Close</a>
+        </p>
+      )}
+      {chosenId && chosen.data?.entryId.toString() === chosenId && (
+        <EntryDetail key={chosenId} entry={chosen.data} exponent={exponent} unit={unit} />
+      )}
     </Section>
   );
 }
@@ -160,6 +181,7 @@ function EntryDetail({ entry, exponent, unit }: { entry: Entry; exponent: number
             {entry.replayed && ", replayed by an operator"}
           </Pair>
         )}
+        {entry.caller && <Pair name="Caller">{entry.caller}</Pair>}
         {entry.correctionId && <Pair name="Correction">{entry.correctionId}</Pair>}
       </dl>
     </Dialog>

@@ -1,42 +1,42 @@
 /** What is counted of events, where they come from, and which could not be counted. */
+import { useState } from "preact/hooks";
 import { ingestSources, meters, refusedEvents } from "../api/lists";
 import { readAll } from "../api/pages";
-import { Aggregation, type Meter } from "../contract/holdfast/v1/meter_pb";
+import { Aggregation, type Meter, MeterPeriod } from "../contract/holdfast/v1/meter_pb";
 import type { IngestSource, RefusedEvent } from "../contract/holdfast/v1/metering_service_pb";
-import { FilterOperator } from "../contract/holdfast/v1/usage_service_pb";
 import { formatAgo, formatTime } from "../format/time";
 import { AccountField } from "../parts/account-field";
 import { Badge, Head, Section, word } from "../parts/basics";
 import { type Column, Table } from "../parts/table";
-import { onlyAccount } from "../state/caller";
+import { mayAdminister, onlyAccount } from "../state/caller";
 import { usePaged } from "../state/load";
 import { setting } from "../state/place";
-
-function priceOf(meter: Meter): string {
-  if (!meter.poolId) return "not charged";
-  return meter.ratedAs ? `rate card, as ${meter.ratedAs}` : `${meter.priceAmount} for ${meter.pricePer || 1n}`;
-}
+import { MeterAction, RetireAction, tellFigure, tellFilter, tellPrice } from "./meters/actions";
 
 const METER_COLUMNS: Column<Meter>[] = [
   { name: "Meter", text: (meter) => meter.meterId },
   { name: "Event type", text: (meter) => meter.eventType },
-  {
-    name: "Aggregation",
-    text: (meter) => Aggregation[meter.aggregation],
-    show: (meter) => `${word(Aggregation[meter.aggregation])} ${meter.quantity || meter.dimension}`.trim(),
-  },
+  { name: "Aggregation", text: (meter) => Aggregation[meter.aggregation], show: tellFigure },
   { name: "Quantity", text: (meter) => meter.quantity || meter.dimension, fileOnly: true },
   {
+    name: "Period",
+    text: (meter) => (meter.period ? MeterPeriod[meter.period] : ""),
+    fileOnly: true,
+  },
+  {
     name: "Filters",
-    text: (meter) =>
-      meter.filters
-        .map(({ key, operator, values }) => `${key} ${word(FilterOperator[operator])} ${values.join("|")}`)
-        .join("; "),
+    text: (meter) => meter.filters.map(tellFilter).join("; "),
+    show: (meter) => meter.filters.map(tellFilter).join("; ") || "all events",
   },
   { name: "Unit", text: (meter) => meter.unit },
-  { name: "Conversion", text: (meter) => `${meter.multiplier || 1n} / ${meter.divisor || 1n}` },
+  {
+    name: "Conversion",
+    text: (meter) => `${meter.multiplier || 1n} / ${meter.divisor || 1n}`,
+    show: (meter) =>
+      meter.multiplier === meter.divisor ? "none" : `${meter.multiplier || 1n} / ${meter.divisor || 1n}`,
+  },
   { name: "Pool", text: (meter) => meter.poolId },
-  { name: "Price (minor units)", text: priceOf },
+  { name: "Price", text: tellPrice },
 ];
 
 const SOURCE_COLUMNS: Column<IngestSource>[] = [
@@ -81,7 +81,6 @@ function pairs(map: Record<string, string | bigint>): string {
 /** The view. */
 export function MetersView() {
   const accountId = setting("account", onlyAccount());
-  const known = usePaged("meters", meters);
   const sources = usePaged("sources", async (token, signal) =>
     onlyAccount() ? { items: [], next: "" } : ingestSources(token, signal),
   );
@@ -90,16 +89,7 @@ export function MetersView() {
   return (
     <>
       <Head title="Meters" about="What is counted of events, where they come from, and which could not be counted." />
-      <Section title="Meters">
-        <Table
-          name="Meters"
-          columns={METER_COLUMNS}
-          loaded={known}
-          readAll={() => readAll(meters)}
-          rowKey={(meter) => meter.meterId}
-          empty="There is no meter."
-        />
-      </Section>
+      <Meters />
       {!onlyAccount() && (
         <Section title="Sources">
           <Table
@@ -129,4 +119,73 @@ export function MetersView() {
       </Section>
     </>
   );
+}
+
+/** The list, with what can be done. */
+function Meters() {
+  const [changing, setChanging] = useState<{ meter?: Meter; retire?: boolean }>();
+  const loaded = usePaged("meters", meters);
+  const close = (): void => {
+    setChanging(undefined);
+  };
+  const columns = mayAdminister() ? [...METER_COLUMNS, buttons(setChanging)] : METER_COLUMNS;
+  return (
+    <Section
+      title="Meters"
+      actions={
+        mayAdminister() && (
+          <button
+            type="button"
+            class="primary"
+            onClick={() => {
+              setChanging({});
+            }}
+          >
+            New meter
+          </button>
+        )
+      }
+    >
+      <Table
+        name="Meters"
+        columns={columns}
+        loaded={loaded}
+        readAll={() => readAll(meters)}
+        rowKey={(meter) => meter.meterId}
+        empty="There is no meter: events are kept, and nothing is counted of them."
+      />
+      {changing &&
+        (changing.retire && changing.meter ? (
+          <RetireAction meter={changing.meter} onClose={close} />
+        ) : (
+          <MeterAction {...(changing.meter && { meter: changing.meter })} onClose={close} />
+        ))}
+    </Section>
+  );
+}
+
+function buttons(choose: (what: { meter: Meter; retire: boolean }) => void): Column<Meter> {
+  const button = (meter: Meter, name: string, retire: boolean) => (
+    <button
+      type="button"
+      class="small"
+      aria-label={`${name} ${meter.meterId}`}
+      onClick={() => {
+        choose({ meter, retire });
+      }}
+    >
+      {name}
+    </button>
+  );
+  return {
+    name: "Actions",
+    screenOnly: true,
+    text: () => "",
+    show: (meter) => (
+      <span class="row-actions">
+        {button(meter, "Change", false)}
+        {button(meter, "Retire", true)}
+      </span>
+    ),
+  };
 }

@@ -10,15 +10,17 @@ import { formatSpan, ms } from "../format/time";
 import { Empty, Fault, Figure, Head, Section } from "../parts/basics";
 import { DecisionTable } from "../parts/decision-table";
 import { RangeBar } from "../parts/range-bar";
+import { TotalFigures } from "../parts/total-figures";
 import { onlyAccount } from "../state/caller";
 import { type Loaded, useLoad } from "../state/load";
 import { link, setting } from "../state/place";
-import { readPools, sumPools } from "../state/pools";
+import { readTotals } from "../state/pools";
 import { range, type Range } from "../state/range";
 import { type Answer, ask, MEASURES, type Settings, sum } from "./usage/question";
 import { Cells, Drawn } from "./usage/results";
 
 const POLL_MS = 5_000;
+const USAGE_POLL_MS = 30_000;
 
 /** The view. */
 export function OverviewView() {
@@ -35,7 +37,7 @@ export function OverviewView() {
     hidden: [],
     trace: "",
   };
-  const used = useLoad(`overview ${window.key} ${settings.unit}`, (signal) => ask(settings, signal));
+  const used = useLoad(`overview ${window.key} ${settings.unit}`, (signal) => ask(settings, signal), USAGE_POLL_MS);
   const hosts = useLoad(
     "sidecars",
     async (signal) => (onlyAccount() ? [] : readAll(sidecars, 10_000, signal)),
@@ -139,26 +141,15 @@ function HostFigures({ hosts, denied }: { hosts: Loaded<Sidecar[]>; denied: List
 }
 
 function Balances() {
-  const loaded = useLoad("pools", readPools, 4 * POLL_MS);
-  const read = loaded.data;
-  const scope =
-    read && `${read.pools.length} pools of ${read.complete ? "all" : "the first"} ${read.accountCount} accounts`;
+  const loaded = useLoad("totals", readTotals, 4 * POLL_MS);
   return (
-    <Section title="Balances and the overdraft bound" {...(scope && { note: scope })}>
+    <Section title="Balances and the overdraft bound">
       <Fault error={loaded.error} retry={loaded.reload} />
-      {!read && !loaded.error && <Empty loading>…</Empty>}
-      {sumPools(read?.pools ?? []).map((sums) => {
-        const text = (value: bigint): string => formatAmount(value, sums.exponent, { most: 2 });
-        return (
-          <dl class="figures" key={sums.currency + sums.exponent.toString()}>
-            <Figure name="Posted" value={text(sums.posted)} note={sums.currency} />
-            <Figure name="Leased to sidecars" value={text(sums.leased)} note="holds are among it" />
-            <Figure name="Free" value={text(sums.free)} note="not leased" />
-            <Figure name="Overdraft" value={text(sums.overdraft)} tone={sums.overdraft ? "bad" : "good"} />
-            <Figure name="Overdraft bound" value={text(sums.bound)} note="if all that is out is spent" />
-          </dl>
-        );
-      })}
+      {!loaded.data && !loaded.error && <Empty loading>…</Empty>}
+      {loaded.data?.length === 0 && <Empty loading={false}>There is no pool yet.</Empty>}
+      {loaded.data?.map((sums) => (
+        <TotalFigures key={sums.currency + sums.currencyExponent.toString()} sums={sums} />
+      ))}
     </Section>
   );
 }

@@ -20,7 +20,7 @@ import { type Column, Table } from "../parts/table";
 import { mayAdminister, onlyAccount } from "../state/caller";
 import { type Loaded, useLoad, usePaged } from "../state/load";
 import { change, setting } from "../state/place";
-import { readPools, sumPools } from "../state/pools";
+import { readTotals } from "../state/pools";
 import { CloseAction, ExportPart, PolicyPart } from "./revenue/actions";
 import { useMemo } from "preact/hooks";
 
@@ -39,8 +39,9 @@ export function RevenueView() {
     call(BooksService.method.getRollForward, { firstPeriod: first, lastPeriod: last, accountId }, signal),
   );
   const lines = { ...loaded, data: loaded.data?.lines };
-  const known = useLoad("pools", readPools);
-  const exponents = new Map(sumPools(known.data?.pools ?? []).map(({ currency, exponent }) => [currency, exponent]));
+  const known = useLoad("totals", readTotals);
+  // Where a currency has several exponents, the one of most pools.
+  const exponents = new Map([...(known.data ?? [])].reverse().map((sum) => [sum.currency, sum.currencyExponent]));
   const promotional = { ...loaded, data: loaded.data?.promotionalLines };
   return (
     <>

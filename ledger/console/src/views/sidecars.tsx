@@ -11,10 +11,12 @@ import {
 import { PartitionMode } from "../contract/holdfast/v1/decision_pb";
 import { formatAmount, plainAmount } from "../format/amount";
 import { formatAgo, formatTime } from "../format/time";
-import { Badge, Head, Section, word } from "../parts/basics";
+import { Badge, Empty, Fault, Head, Section, word } from "../parts/basics";
 import { type Column, Table } from "../parts/table";
+import { TotalFigures } from "../parts/total-figures";
 import { useLoad } from "../state/load";
 import { changed, link, setting } from "../state/place";
+import { readTotals } from "../state/pools";
 
 const POLL_MS = 3_000;
 /** So many pools are looked up beside the leases; each costs a call. */
@@ -65,6 +67,7 @@ export function SidecarsView() {
         title="Sidecars"
         about="A sidecar that is cut off goes on with what it has leased, and in ALLOWANCE pools with its allowance."
       />
+      <Bound />
       <Section title="Hosts">
         <Table
           name="Sidecars"
@@ -76,6 +79,25 @@ export function SidecarsView() {
       </Section>
       {chosen && <Leases sidecarId={chosen} />}
     </>
+  );
+}
+
+const BOUND_NOTE =
+  "However long hosts are cut off, the overdraft stays within the bound. Late settles, settles above their hold and " +
+  "pools that fail open come on top.";
+
+/** What is out at all hosts, and what it could come to. */
+function Bound() {
+  const loaded = useLoad("totals", readTotals, POLL_MS);
+  return (
+    <Section title="What is out, and the bound" note={BOUND_NOTE}>
+      <Fault error={loaded.error} retry={loaded.reload} />
+      {!loaded.data && !loaded.error && <Empty loading>…</Empty>}
+      {loaded.data?.length === 0 && <Empty loading={false}>There is no pool yet.</Empty>}
+      {loaded.data?.map((sums) => (
+        <TotalFigures key={sums.currency + sums.currencyExponent.toString()} sums={sums} />
+      ))}
+    </Section>
   );
 }
 
@@ -119,20 +141,24 @@ const LEASE_COLUMNS: Column<LeaseRow>[] = [
   },
   { name: "Pool", text: ({ lease }) => lease.poolId },
   { name: "Currency", text: ({ pool }) => pool?.pool?.currency ?? "" },
+  {
+    name: "Life",
+    text: ({ lease }) => lease.birthEpoch.toString(),
+    show: ({ lease }) => (lease.birthEpoch ? `since epoch ${lease.birthEpoch}` : "replayed debits"),
+  },
   amount("Out now", ({ lease }) => lease.outstanding),
   amount("Allowance out", ({ lease }) => lease.allowanceOutstanding),
   amount("Waited for", ({ lease }) => lease.needed),
-  amount("Leased ever", ({ lease }) => lease.grantedTotal),
-  amount("Posted ever", ({ lease }) => lease.postedTotal),
-  amount("Returned ever", ({ lease }) => lease.returnedTotal),
-  amount("Reclaimed ever", ({ lease }) => lease.reclaimedTotal),
   {
     name: "When cut off",
     text: ({ pool }) => PartitionMode[pool?.pool?.policy?.partitionMode ?? 0] ?? "",
     show: ({ pool }) => word(PartitionMode[pool?.pool?.policy?.partitionMode || PartitionMode.FAIL_CLOSED]),
   },
   amount("Pool's overdraft bound", ({ pool }) => pool?.balance?.overdraftBound ?? 0n),
-  { name: "Life", number: true, text: ({ lease }) => lease.birthEpoch.toString() },
+  amount("Leased ever", ({ lease }) => lease.grantedTotal),
+  amount("Posted ever", ({ lease }) => lease.postedTotal),
+  amount("Returned ever", ({ lease }) => lease.returnedTotal),
+  amount("Reclaimed ever", ({ lease }) => lease.reclaimedTotal),
 ];
 
 function Leases({ sidecarId }: { sidecarId: string }) {

@@ -33,9 +33,9 @@ export function UsageView() {
       <div class="card controls">
         <div class="bar">
           <AccountField />
-          <RangeBar window={settings.range} />
+          <Asked settings={settings} units={answer?.units ?? []} chosenUnit={answer?.chosenUnit ?? ""} />
         </div>
-        <Asked settings={settings} units={answer?.units ?? []} chosenUnit={answer?.chosenUnit ?? ""} />
+        <RangeBar window={settings.range} />
         <Dimensions settings={settings} />
         <Filters settings={settings} />
       </div>

@@ -1,6 +1,5 @@
 /** What can be changed of an account: grants, caps, policies. Each is confirmed, and recorded by the ledger. */
 import { create } from "@bufbuild/protobuf";
-import { useState } from "preact/hooks";
 import { call } from "../../api/client";
 import { Enforcement, PartitionMode, type Policy, PolicySchema } from "../../contract/holdfast/v1/decision_pb";
 import {
@@ -17,21 +16,11 @@ import { addDays, ownTimeZone, startOfDate } from "../../format/time";
 import { word } from "../../parts/basics";
 import { Action } from "../../parts/dialog";
 import { Check, Choice, Text } from "../../parts/fields";
+import { options, useForm } from "../../parts/forms";
 
 interface PoolProps {
   pool: Pool;
   onClose: () => void;
-}
-
-/** Setters of the fields of a form. */
-function useForm<T>(initial: T): [T, <K extends keyof T>(name: K) => (value: T[K]) => void] {
-  const [form, setForm] = useState(initial);
-  return [
-    form,
-    (name) => (value) => {
-      setForm((before) => ({ ...before, [name]: value }));
-    },
-  ];
 }
 
 function newId(kind: string): string {
@@ -224,11 +213,6 @@ export function CapAction({ pool, budget, onClose }: PoolProps & { budget?: Budg
       {!budget && <Text live label="Id" value={form.id} onChange={set("id")} />}
     </Action>
   );
-}
-
-function options(names: Record<number, string>, values: number[], present = ""): [string, string][] {
-  const known = values.map((value) => names[value] ?? "");
-  return (present && !known.includes(present) ? [present, ...known] : known).map((name) => [name, word(name)]);
 }
 
 const ENFORCEMENTS = [Enforcement.STRICT, Enforcement.OPTIMISTIC];

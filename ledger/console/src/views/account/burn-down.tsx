@@ -73,18 +73,18 @@ interface Day {
   foreseen: bigint | null;
 }
 
-function lay(balance: PoolBalance, { dayStarts, spent, grants }: Known) {
+function lay(posted: bigint, { dayStarts, spent, grants }: Known) {
   const zone = ownTimeZone();
   const now = Date.now();
   const burn = dailyBurn(spent, 7);
-  const ahead = foresee(balance.posted, grants, burn, now, HORIZON_DAYS);
-  const past = pastBalances(balance.posted, spent, grants, dayStarts);
+  const ahead = foresee(posted, grants, burn, now, HORIZON_DAYS);
+  const past = pastBalances(posted, spent, grants, dayStarts);
   const today = formatDate(now, zone);
   const days: Day[] = [
-    ...past.map((posted, place) => ({
+    ...past.map((then, place) => ({
       date: formatDate(dayStarts[place] ?? 0, zone),
-      posted,
-      foreseen: place === past.length - 1 ? posted : null,
+      posted: then,
+      foreseen: place === past.length - 1 ? then : null,
     })),
     ...ahead.balances.slice(1, DAYS_TO_COME).map((foreseen, place) => ({
       date: addDays(today, place + 1),
@@ -114,7 +114,10 @@ function Drawn({
   known: Known;
   loaded: Loaded<Known>;
 }) {
-  const { burn, ahead, days, series, steps, emptyDate } = useMemo(() => lay(balance, known), [balance, known]);
+  const { burn, ahead, days, series, steps, emptyDate } = useMemo(
+    () => lay(balance.posted, known),
+    [balance.posted, known],
+  );
   const exponent = pool.currencyExponent;
   const cell = (value: bigint | null): string => (value === null ? "" : plainAmount(value, exponent));
   return (

@@ -17,6 +17,9 @@ interface Props {
   answer: Answer;
 }
 
+/** So many groups are drawn apart, and named in the legend. */
+const DRAWN_GROUPS = 60;
+
 /** Totals of what is shown. */
 export function Totals({ settings, answer }: Props) {
   const { exponent, unit } = answer;
@@ -50,7 +53,14 @@ export function Drawn({ settings, answer }: Props) {
   const drawn = useMemo(() => {
     const gone = unpack(hiddenKey);
     const shown = groups.filter((group) => !gone.includes(group.id));
-    const series: Series[] = shown.map(({ name, colour, steps: values }) => ({ name, colour, values }));
+    const series: Series[] = shown
+      .slice(0, DRAWN_GROUPS)
+      .map(({ name, colour, steps: values }) => ({ name, colour, values }));
+    const rest = shown.slice(DRAWN_GROUPS);
+    if (rest.length > 0) {
+      const values = steps.map((_, place) => sum(rest.map((group) => group.steps[place] ?? 0n)));
+      series.push({ name: `${rest.length} more`, colour: -1, values });
+    }
     if (comparison) {
       const values = steps.map((_, place) => sum(shown.map((group) => group.comparedSteps[place] ?? 0n)));
       series.push({ name: "Compared with", colour: -1, values, line: "dashed" });
@@ -91,7 +101,7 @@ export function Drawn({ settings, answer }: Props) {
       )}
       {by.length > 0 && (
         <div class="legend" role="group" aria-label="Groups shown">
-          {groups.map((group) => (
+          {groups.slice(0, DRAWN_GROUPS).map((group) => (
             <button
               key={group.id}
               type="button"
@@ -105,6 +115,9 @@ export function Drawn({ settings, answer }: Props) {
               {group.name}
             </button>
           ))}
+          {groups.length > DRAWN_GROUPS && (
+            <span class="note">and {(groups.length - DRAWN_GROUPS).toLocaleString("en")} more, drawn as one</span>
+          )}
         </div>
       )}
     </>
