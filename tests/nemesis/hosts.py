@@ -263,7 +263,7 @@ class Cluster:
 
     def lease_left(self, host: str, pool: str) -> int:
         """Rights that a sidecar has and nobody uses, in minor units."""
-        with Client(self.network.route(CONSOLE, host, SIDECAR_PORT)) as client:
+        with Client(self.network.route(CONSOLE, host, SIDECAR_PORT), timeout_ms=BY_HAND_TIMEOUT_MS) as client:
             return client.get_balance(ACCOUNT, pool).lease_left
 
     def evidence(self) -> Evidence:

@@ -9,9 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 from google.protobuf.message import Message
+from holdfast.v1 import decision_pb2
 from holdfast.v1 import enforcement_service_pb2 as pb
 from holdfast.v1 import ledger_service_pb2 as ledger_pb
 from holdfast.v1.enforcement_service_pb2_grpc import EnforcementServiceStub
@@ -21,11 +23,12 @@ from holdfast_bench.ports import unused_port
 ACCOUNT = "acme"
 POOL = "general"
 START_TIMEOUT_S = 60.0
+Answer = TypeVar("Answer")
 RETRIABLE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
 CALL_TIMEOUT_S = 30.0
 CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 20),
-    ("grpc.min_reconnect_backoff_ms", 20),
+    ("grpc.min_reconnect_backoff_ms", 5_000),  # no pause: how long an attempt to connect may take
     ("grpc.max_reconnect_backoff_ms", 100),
     ("grpc.use_local_subchannel_pool", 1),
 )
@@ -251,8 +254,11 @@ class Storm:
                 count += 1
                 name = f"w{number}-{count}"
                 reserve = pb.ReserveRequest(operation_id=name, account_id=ACCOUNT, amount=10, ttl_ms=60_000)
-                if self._until_answered(stub.Reserve, reserve) is None:
+                held = self._until_answered(stub.Reserve, reserve)
+                if held is None:
                     return
+                if held.reason == decision_pb2.REASON_LEASE_TIMEOUT:
+                    continue  # the ledger was slow to give rights, or was just killed
                 settle = pb.SettleRequest(
                     operation_id=f"{name}-s", account_id=ACCOUNT, hold_id=name, amount=self._amount
                 )
@@ -261,7 +267,7 @@ class Storm:
                     return
                 self.acked[settle.operation_id] = settle.amount
 
-    def _until_answered(self, call: Callable[..., object], request: Message) -> object | None:
+    def _until_answered(self, call: Callable[..., Answer], request: Message) -> Answer | None:
         """Retries what is safe to retry; None once the storm is over without an answer."""
         while True:
             try:
