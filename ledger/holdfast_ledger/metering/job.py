@@ -27,8 +27,8 @@ T = TypeVar("T")
 Look = Callable[[Reader], Differences | None]
 """Says what the next batches come to; None: there are none."""
 
-MAX_CHARGES = 256
-"""Charges of a transaction: others wait behind it."""
+MAX_CHARGES = 1_024
+"""Charges of a transaction: some hundredths of a second of work, behind which others wait."""
 
 MAX_CORRECTIONS = 64
 """The same of corrections, each of which is some statements."""

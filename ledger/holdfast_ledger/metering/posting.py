@@ -13,6 +13,7 @@ not cover it: what was used is never refused.
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from holdfast.v1 import decision_pb2 as decision
 from holdfast.v1 import ledger_sync_service_pb2 as wire
@@ -51,6 +52,8 @@ DEBIT_WAIT_MS = 40 * 86_400_000
 RETRY_MS = 1_000
 """First wait for a debit that has not come; it doubles with the age of the correction."""
 
+TEXTS_CACHED = 1_024
+"""Sets of dimensions and of windows that are kept read: few serve many charges."""
 
 Keys = Collection[int]
 
@@ -118,27 +121,28 @@ def _note_figures(writer: Writer, figures: Sequence[Figure], keys: dict[str, int
     """Moves metered periods to their figures, and charges or gives back the difference."""
     hashes = {period_hash(one.group, one.starts_at_ms): one for one in figures}
     there = writer.metered_periods(hashes)
+    moved: list[tuple[MeteredPeriod, Figure, tuple[int, int]]] = []
     for name, figure in hashes.items():
+        account_id, meter_id, subject, dimensions = figure.group
         period = there.get(name)
         if period is None:
-            if not figure.quantity:
-                continue
-            account_id, meter_id, subject, dimensions = figure.group
             period = MeteredPeriod(name, keys[account_id], meter_id, subject, dimensions, figure.starts_at_ms)
-            writer.insert_metered_period(period)
         amount = period.amount if figure.amount is None else figure.amount
         change = (figure.quantity - period.quantity, amount - period.amount)
-        if change == (0, 0):
-            continue
-        period.change_count += 1
-        period.quantity, period.amount = figure.quantity, amount
-        row = MeteredChange(0, period.period_key, "", "", "", "", 0, *change, figure.pool_id, now_ms)
-        writer.insert_metered_change(row)
-        if change[1] > 0:
-            writer.insert_metered_charges([_rise(period, figure, *change)])
-        elif change[1] < 0:
-            _fall(writer, period, -change[1], now_ms)
-        writer.save_metered_periods([period])
+        if change != (0, 0):
+            period.change_count += 1
+            period.quantity, period.amount = figure.quantity, amount
+            moved.append((period, figure, change))
+    writer.save_metered_periods(period for period, *_ in moved if period.period_key)
+    writer.insert_metered_periods([period for period, *_ in moved if not period.period_key])
+    writer.insert_metered_changes(
+        MeteredChange(0, period.period_key, "", "", "", "", 0, *change, figure.pool_id, now_ms)
+        for period, figure, change in moved
+    )
+    writer.insert_metered_charges([_rise(period, figure, *change) for period, figure, change in moved if change[1] > 0])
+    for period, _, (_, amount) in moved:
+        if amount < 0:
+            _fall(writer, period, -amount, now_ms)
 
 
 def _rise(period: MeteredPeriod, figure: Figure, quantity: int, amount: int) -> MeteredCharge:
@@ -174,7 +178,7 @@ def charge_locks(reader: Reader, limit: int) -> tuple[Keys, Locks]:
     """Returns the charges that wait, at most so many, and the rows that posting them changes."""
     waiting = reader.waiting_charges(limit)
     account_ids = reader.account_ids({one.account_key for one in waiting})
-    names = ((account_ids[one.account_key], one.pool_id, json.loads(one.windows)) for one in waiting)
+    names = ((account_ids[one.account_key], one.pool_id, _windows(one.windows)) for one in waiting)
     pools = frozenset((account_id, name) for account_id, pool_id, windows in names for name in (pool_id, *windows))
     return [one.charge_key for one in waiting], Locks(frozenset({METERING}), pools)
 
@@ -201,7 +205,11 @@ def post_charges(writer: Writer, charge_keys: Keys, now_ms: int) -> Turned:
         debits.append(_debit(one, name, sidecar, sequence, late=free[name] < 0))
     posted = post(writer, sidecar, debits, now_ms)
     _give_back_rest(writer, sidecar, {pool.pool_key for pool in pools.values()})
-    there = {one.charge_key for one in payable if writer.debit_of_operation(one.account_key, one.operation_id)}
+    there = {
+        one.charge_key
+        for one in payable
+        if not posted.quarantined_count or writer.debit_of_operation(one.account_key, one.operation_id)
+    }
     writer.save_charge_states(there, ChargeState.POSTED)
     writer.save_charge_states({one.charge_key for one in payable} - there, ChargeState.REFUSED)
     return Turned(len(waiting), frozenset(due_pools | _changed(posted)))
@@ -266,7 +274,6 @@ def _give_back_rest(writer: Writer, sidecar: Sidecar, pool_keys: Collection[int]
 
 def _debit(one: MeteredCharge, name: tuple[str, str], sidecar: Sidecar, sequence: int, *, late: bool) -> wire.Debit:
     """Returns a charge as a debit; without its quantity, which its events, or its period, count."""
-    dimensions: dict[str, str] = json.loads(one.dimensions)
     return wire.Debit(
         sequence=sequence,
         epoch=sidecar.epoch,
@@ -276,12 +283,23 @@ def _debit(one: MeteredCharge, name: tuple[str, str], sidecar: Sidecar, sequence
         operation_id=one.operation_id,
         settled_at_unix_ms=one.used_at_ms,
         subject=one.subject,
-        dimensions=[wire.Dimension(key=key, value=value) for key, value in dimensions.items()],
+        dimensions=_dimensions(one.dimensions),
         late=late,
         mode=decision.MODE_CONNECTED,
         caller=METERING_CALLER,
-        windows=json.loads(one.windows),
+        windows=_windows(one.windows),
     )
+
+
+@lru_cache(maxsize=TEXTS_CACHED)
+def _dimensions(text: str) -> tuple[wire.Dimension, ...]:
+    dimensions: dict[str, str] = json.loads(text)
+    return tuple(wire.Dimension(key=key, value=value) for key, value in dimensions.items())
+
+
+@lru_cache(maxsize=TEXTS_CACHED)
+def _windows(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
 
 
 def correction_locks(reader: Reader, now_ms: int, limit: int) -> tuple[Keys, Locks]:

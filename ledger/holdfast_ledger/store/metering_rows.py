@@ -275,14 +275,14 @@ class MeteringWriter(MeteringReader, Protocol):
     def metered_periods(self, period_hashes: Collection[bytes]) -> dict[bytes, MeteredPeriod]:
         """Returns metered periods by hash; those that are not there are left out."""
 
-    def insert_metered_period(self, period: MeteredPeriod) -> int:
-        """Adds a period, sets its key and returns it."""
+    def insert_metered_periods(self, periods: Sequence[MeteredPeriod]) -> None:
+        """Adds periods and sets their keys."""
 
     def save_metered_periods(self, periods: Iterable[MeteredPeriod]) -> None:
         """Writes quantity, amount and change count of periods back."""
 
-    def insert_metered_change(self, change: MeteredChange) -> None:
-        """Adds a change of a period, whatever key it says."""
+    def insert_metered_changes(self, changes: Iterable[MeteredChange]) -> None:
+        """Adds changes of periods in their order, whatever keys they say."""
 
     def insert_metered_charges(self, rows: Sequence[MeteredCharge]) -> None:
         """Adds charges; those whose operation the account has already stay as they are."""

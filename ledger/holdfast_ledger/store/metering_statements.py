@@ -1,7 +1,8 @@
 """The statements of metering that every SQL store shares; a part of `statements`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import attrgetter
 from typing import ClassVar
 
 from holdfast_ledger.store.metering_rows import (
@@ -24,10 +25,16 @@ _REVISION = ", ".join(MeterRevision._fields)
 _REFUSED = ", ".join(RefusedEventRow._fields)
 _CHARGE = ", ".join(MeteredCharge._fields)
 _CORRECTION = ", ".join(EventCorrection._fields)
-_PERIOD = """period_hash, account_key, meter_id, subject, dimensions, starts_at_ms, quantity, amount, change_count,
- period_key"""
 _CHANGE_COLUMNS = ("period_key", "quantity", "amount", "pool_id", "changed_at_ms")
 _PERIOD_CHANGED = ("quantity", "amount", "change_count")
+_PERIOD_COLUMNS = ("period_hash", "account_key", "meter_id", "subject", "dimensions", "starts_at_ms", *_PERIOD_CHANGED)
+_PERIOD = ", ".join((*_PERIOD_COLUMNS, "period_key"))
+
+_change_values: Callable[[MeteredChange], tuple[Value, ...]] = attrgetter(*_CHANGE_COLUMNS)
+_period_values: Callable[[MeteredPeriod], tuple[Value, ...]] = attrgetter(*_PERIOD_COLUMNS)
+
+HASHES_A_STATEMENT = 256
+"""Periods that are looked for at once; fewer are filled up, so that one statement serves all."""
 
 
 class SqlMeteringReader(ABC):
@@ -263,28 +270,31 @@ class SqlMeteringWriter(SqlMeteringReader):
 
     def metered_periods(self, period_hashes: Collection[bytes]) -> dict[bytes, MeteredPeriod]:
         """See `MeteringWriter`."""
-        found = {}
-        for period_hash in period_hashes:
-            for row in self._rows(f"SELECT {_PERIOD} FROM metered_periods WHERE period_hash = ?", period_hash):
-                found[period_hash] = MeteredPeriod(bytes(row[0]), *row[1:])
+        hashes, found = list(period_hashes), {}
+        sql = f"""SELECT {_PERIOD} FROM metered_periods WHERE period_hash IN
+            ({", ".join("?" * HASHES_A_STATEMENT)})"""
+        for start in range(0, len(hashes), HASHES_A_STATEMENT):
+            chosen = hashes[start : start + HASHES_A_STATEMENT]
+            filled = chosen + chosen[-1:] * (HASHES_A_STATEMENT - len(chosen))
+            for row in self._rows(sql, *filled):
+                found[bytes(row[0])] = MeteredPeriod(bytes(row[0]), *row[1:])
         return found
 
-    def insert_metered_period(self, period: MeteredPeriod) -> int:
+    def insert_metered_periods(self, periods: Sequence[MeteredPeriod]) -> None:
         """See `MeteringWriter`."""
-        columns = ("period_hash", "account_key", "meter_id", "subject", "dimensions", "starts_at_ms", *_PERIOD_CHANGED)
-        values = [getattr(period, name) for name in columns]
-        period.period_key = self._insert("metered_periods", "period_key", columns, values)
-        return period.period_key
+        self._insert_many("metered_periods", _PERIOD_COLUMNS, [_period_values(one) for one in periods])
+        there = self.metered_periods([one.period_hash for one in periods])
+        for one in periods:
+            one.period_key = there[one.period_hash].period_key
 
     def save_metered_periods(self, periods: Iterable[MeteredPeriod]) -> None:
         """See `MeteringWriter`."""
         rows = [(one.quantity, one.amount, one.change_count, one.period_key) for one in periods]
         self._update_many("metered_periods", "period_key", _PERIOD_CHANGED, rows)
 
-    def insert_metered_change(self, change: MeteredChange) -> None:
+    def insert_metered_changes(self, changes: Iterable[MeteredChange]) -> None:
         """See `MeteringWriter`."""
-        values = (change.period_key, change.quantity, change.amount, change.pool_id, change.changed_at_ms)
-        self._insert("metered_changes", "change_key", _CHANGE_COLUMNS, values)
+        self._insert_many("metered_changes", _CHANGE_COLUMNS, [_change_values(one) for one in changes])
 
     def insert_metered_charges(self, rows: Sequence[MeteredCharge]) -> None:
         """See `MeteringWriter`."""

@@ -28,7 +28,7 @@ TEXT_COLUMNS = frozenset(
 )  # fmt: skip
 """Columns of text in the tables that take many rows at once."""
 
-BYTES_COLUMNS = frozenset(("debit", "event"))
+BYTES_COLUMNS = frozenset(("debit", "event", "period_hash"))
 """The same of bytes."""
 
 _NULL = struct.pack("!i", -1)
