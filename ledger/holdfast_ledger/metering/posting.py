@@ -340,6 +340,8 @@ def _make(
         take_due(writer, now_ms, [debit.pool_key])
         pool = writer.pools_by_key([debit.pool_key])[debit.pool_key]
         assert pool.account_id == account_id
+        if pool.pool_id != one.pool_id:  # somebody says so of a debit that is not what the event was charged
+            return CorrectionState.GIVEN_UP, now_ms
         try:
             correct(writer, pool, Asked(one.operation_id, one.correction_id, amount), now_ms)
         except (AlreadyExists, InvalidArgument):  # someone has corrected under this very id: nothing is to be added

@@ -5,7 +5,7 @@ import asyncio
 from holdfast.v1 import meter_pb2 as meters
 from holdfast.v1.usage_service_pb2 import UsageFilter
 
-from tests.ledger.harness import START_MS
+from tests.ledger.harness import START_MS, debit
 from tests.ledger.metering.meterage import HOUR_MS, Meterage, charged, event, meter, void
 
 
@@ -102,6 +102,18 @@ def test_a_correction_waits_for_its_debit(meterage: Meterage) -> None:
     meterage.clock.advance(2_000)
     meterage.turn()
     assert meterage.spent == 0
+
+
+def test_nothing_is_given_back_of_another_pool(meterage: Meterage) -> None:
+    """An event that names a debit of another pool than its charge says was not charged by it."""
+    meterage.books.open_pool("research")
+    meterage.books.hello()
+    meterage.books.post(debit(1, 10, operation_id="ev:1", pool_id="research"))
+    meterage.set(meter())
+    meterage.take(charged(event("1", 5), "ev:1", 10), void("1"))
+    meterage.turn()
+    assert meterage.books.pool("research").spent_total == 10
+    assert meterage.corrections() == []
 
 
 def test_what_is_taken_back_is_given_back(meterage: Meterage) -> None:
