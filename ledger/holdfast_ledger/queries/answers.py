@@ -3,7 +3,7 @@
 Each call blocks; `service` has threads for them. Upstream of it are `question` and `tokens`, downstream `statements`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -41,8 +41,13 @@ from holdfast_ledger.usage.database import UsageDatabase
 from holdfast_ledger.usage.dimensions import DEFAULT_DIMENSIONS
 from holdfast_ledger.validation import check_range, check_text
 
-MAX_TOKENS_BYTES: Final = 2_500_000
-"""Of the trace tokens of a page: with a long request they are cut to fewer cells, since clients take 4 MiB."""
+MAX_PAGE_BYTES: Final = 2_500_000
+"""About the most of a page: with long requests, groups or dimensions it has fewer rows, since clients take 4 MiB."""
+
+CELL_BYTES: Final = 40
+"""Of a cell, besides its group and its token."""
+TRACE_BYTES: Final = 120
+"""Of a trace, besides its texts."""
 
 MAX_KEYS_NAMED: Final = 50
 """Of those that are told when a key is not known."""
@@ -116,10 +121,12 @@ class Answers:
         with _translated():
             snapshot = self._snapshot()
             batch_no = page.batch_no if page is not None else snapshot.batch_no
+            if batch_no > snapshot.batch_no:
+                raise InvalidArgument("page_token", "is of a state that is gone; begin with the first page again")
             view = self._view(question.scope, batch_no)
             writer = self._tokens.trace_writer(request, batch_no)
-            size = max(1, min(size, MAX_TOKENS_BYTES // writer.length))
-            rows = _cells(view, question, page, size + 1)
+            rows = _cells(view, question, page, min(size, MAX_PAGE_BYTES // writer.length + 1) + 1)
+            size = _fitting(rows[:size], lambda row: CELL_BYTES + writer.length + 2 * _length(_group(row, question)))
             if page is None:
                 _check_keys(view, question, rows)
             unit = self._unit(view, question)
@@ -169,6 +176,7 @@ class Answers:
         after = self._tokens.read_trace_page(request.page_token, digest, now_ms) if request.page_token else None
         with _translated():
             rows = _traced(self._view(question.scope, token.batch_no), question, token, after, size + 1)
+        size = _fitting(rows[:size], lambda row: TRACE_BYTES + _length(row.values()))
         answer = api.TraceUsageResponse(traces=[_trace(row) for row in rows[:size]])
         if len(rows) > size:
             made_ms = after.made_ms if after is not None else now_ms
@@ -280,7 +288,7 @@ def _translated() -> Iterator[None]:
     except store.UsageTooLarge as fault:
         reason = "has too many groups, or needs too much memory; ask for a shorter window, longer steps or fewer keys"
         raise errors.QuestionTooLarge(f"the question {reason}") from fault
-    except store.UsageStoreDown as fault:
+    except (store.UsageStoreDown, store.UsageDamaged) as fault:
         raise errors.Unavailable("the usage store does not answer") from fault
 
 
@@ -306,6 +314,25 @@ def _figure(text: object) -> int:
     if not -_MAX_INT64 - 1 <= value <= _MAX_INT64:
         raise InvalidArgument("measure", "comes to more than 2^63-1; ask for a shorter window, or for parts of it")
     return value
+
+
+def _fitting(rows: Sequence[Row], length: Callable[[Row], int]) -> int:
+    """Returns how many rows a page has: the first, and those that do not make it too long."""
+    total = 0
+    for place, row in enumerate(rows):
+        total += length(row)
+        if total > MAX_PAGE_BYTES:
+            return max(1, place)
+    return len(rows)
+
+
+def _length(values: Iterable[object]) -> int:
+    """Returns the bytes of all texts, also of those in lists, with some for each."""
+    return sum(
+        4 + len(value.encode()) if isinstance(value, str) else _length(value)
+        for value in values
+        if isinstance(value, str | list)
+    )
 
 
 def _number(value: object) -> int:

@@ -71,7 +71,9 @@ class Supervisor:
         try:
             process.stdin.write(self._settings.line())
             process.stdin.flush()
-        except OSError:
+        except (OSError, ValueError):  # it has ended, or `stop` closed it
+            process.kill()
+        if self._stopping.is_set():  # `stop` may have looked for a process before there was this one
             process.kill()
         try:
             return process.wait()

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pyarrow as pa
@@ -134,6 +135,25 @@ def test_a_damaged_store_is_made_anew(running: UsageStore, books: Books, tmp_pat
 
     until(notices, "it answers again")
     fed(running, books)
+
+
+def test_a_worker_that_is_just_being_started_ends_too(running: UsageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger stops while the process is made: it is not waited for for ever."""
+    started, stopping, start = threading.Event(), running._supervisor._stopping, subprocess.Popen
+
+    def slow(*arguments: Any, **named: Any) -> subprocess.Popen[bytes]:
+        started.set()
+        assert stopping.wait(DEADLINE_S)
+        time.sleep(0.1)  # `stop` looks for the process meanwhile
+        return start(*arguments, **named)
+
+    monkeypatch.setattr(subprocess, "Popen", slow)
+    running.start()
+    assert started.wait(DEADLINE_S)
+    ending = threading.Thread(target=running.stop, daemon=True)
+    ending.start()
+    ending.join(DEADLINE_S)
+    assert not ending.is_alive()
 
 
 def test_a_store_goes_on_with_another_list_of_dimensions(database: str, books: Books, tmp_path: Path) -> None:
