@@ -19,8 +19,8 @@ from tests.ledger.objects.harness import CSV_HEADER, csv_rows, names, shop, unti
 
 TIMEOUT_S = 120
 YEARS_MS = 100 * 366 * 86_400_000
-ROWS = 300_000
-"""Of an object that is read in six pieces, so that there is time to see it half done."""
+ROWS = 130_000
+"""Of an object that is read in three pieces."""
 
 
 @pytest.fixture
