@@ -23,7 +23,7 @@ from holdfast.v1 import ingest_service_pb2 as ingest
 from holdfast_ledger.clock import SteadyClock
 from holdfast_ledger.config import LedgerConfig
 from holdfast_ledger.crash import CrashPlan, CrashPoint
-from holdfast_ledger.errors import LedgerError
+from holdfast_ledger.errors import LedgerError, Unavailable
 from holdfast_ledger.governance.service import GovernanceServicer
 from holdfast_ledger.leasing.terms import LeaseTerms
 from holdfast_ledger.metering import turns as metering_turns
@@ -37,7 +37,7 @@ from holdfast_ledger.restoring import restored
 from holdfast_ledger.server import LedgerServer
 from holdfast_ledger.service import LedgerServicer
 from holdfast_ledger.status import abort
-from holdfast_ledger.store.interface import NO_LOCKS, Lease, Locks, Pool, StoreFailed
+from holdfast_ledger.store.interface import NO_LOCKS, Lease, Locks, Pool, StoreError, StoreFailed
 from holdfast_ledger.store.sqlite import SqliteReader, SqliteStore, SqliteWriter, migrate
 from holdfast_ledger.writer import GroupWriter, Job
 
@@ -205,6 +205,22 @@ class SimWriter(GroupWriter):
     def waits(self) -> bool:
         """Whether a job waits."""
         return bool(self._quick or self._posting) or not self._queue.empty()
+
+
+class SimMetering(Metering):
+    """The job that meters; what it repeats in silence is told here, unless the database was not to be had."""
+
+    ledger: "SimLedger"
+
+    async def turn(self) -> None:
+        """See `Metering`."""
+        try:
+            await super().turn()
+        except (Unavailable, StoreError):
+            raise
+        except Exception as fault:
+            self.ledger.unexpected.append(f"metering raised {fault!r}")
+            raise
 
 
 class SimCrash(CrashPlan):
@@ -399,7 +415,8 @@ class SimLedger:
         self._ingest = IngestServicer(intake, writer, cast("Any", None), Decisions(), now_ms)
         self.reports = Reports(snapshots, intake, now_ms, EventTerms(FUTURE_MS, GRACE_MS))
         self.meters = MeteringServicer(snapshots, writer)
-        metering = Metering(self._store, writer, self.server._registry, now_ms, self._looking)
+        metering = SimMetering(self._store, writer, self.server._registry, now_ms, self._looking)
+        metering.ledger = self
         self._meterer = self.loop.create_task(metering.run(self._events.metering_ms))
         self._meterer.add_done_callback(self._sweep_ended)
 
