@@ -158,3 +158,29 @@ def test_who_may_see_one_account(browser: Browser, guarded: ConsoleWorld) -> Non
         expect(page.page.get_by_role("heading", level=1)).to_have_text("acme")
         for action in ("Grant", "New cap", "Change the policy"):
             assert page.page.get_by_role("button", name=action, exact=True).count() == 0
+
+
+def test_who_signs_out_leaves_nothing_behind(browser: Browser, guarded: ConsoleWorld) -> None:
+    """What was shown to the one who was signed in is gone with the token."""
+    wait_until(lambda: "console on" in guarded.ledger.log(), START_TIMEOUT_S)
+    token = guarded.token("first")
+    credentials = [("authorization", f"Bearer {token}")]
+    account = pb.CreateAccountRequest(account=pb.Account(account_id="acme"))
+    guarded.stub.CreateAccount(account, metadata=credentials, wait_for_ready=True, timeout=START_TIMEOUT_S)
+    pool = pb.CreatePoolRequest(pool=pb.Pool(account_id="acme", pool_id="general"))
+    guarded.stub.CreatePool(pool, metadata=credentials)
+    with (
+        browser.new_context(viewport=DESK) as context,
+        watched(context.new_page(), guarded.url) as page,
+    ):
+        page.page.goto(f"{page.url}/account?account=acme")
+        dialog = page.page.get_by_role("dialog", name="Sign in")
+        dialog.get_by_label("Token").fill(token)
+        dialog.get_by_role("button", name="Sign in").click()
+        balance = page.page.locator("h2", has_text="Balance of general")
+        expect(balance).to_be_visible()
+        page.page.get_by_role("button", name="first", exact=True).click()
+        dialog.get_by_role("button", name="Sign out").click()
+        expect(page.page.get_by_role("alert").first).to_be_visible()
+        expect(balance).to_have_count(0)
+        page.forgive_refusals()
