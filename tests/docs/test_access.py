@@ -33,9 +33,8 @@ def ports(token: str) -> Iterator[tuple[str, str]]:
     command = [sys.executable, "-m", "holdfast.cli", "ledger", *arguments, "--listen", "127.0.0.1:0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        grpc_address = process.stdout.readline().split()[-1]
-        http_address = process.stdout.readline().split()[-1].strip("/")
-        yield grpc_address, http_address
+        told = dict(process.stdout.readline().strip().split(" on ") for _ in range(2))
+        yield told["listening"], told["console"].strip("/")
         process.terminate()
 
 
