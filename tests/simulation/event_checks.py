@@ -20,7 +20,7 @@ from tests.simulation.event_record import Name, name_of
 from tests.simulation.events import DAY_MS, NOWHERE, EventsPlan
 from tests.simulation.host import Host
 from tests.simulation.ledger import SimDatabase
-from tests.simulation.record import EVENT_MARK, Committed, Record
+from tests.simulation.record import EVENT_MARK, Record
 from tests.simulation.rows import Excuses
 from tests.simulation.rules import ACCOUNT
 
@@ -113,8 +113,7 @@ class EventChecks:
             return
         here = {(one.origin, one.said.SerializeToString(deterministic=True)) for one in arrivals}
         for taken in self._record.events.taken:
-            lives = any(host.folder.line == taken.line and not host.fenced for host in self._hosts)
-            if lives and (f"sidecar:{taken.sidecar_id}", taken.said) not in here:
+            if self._is_used(taken.line) and (f"sidecar:{taken.sidecar_id}", taken.said) not in here:
                 said = name_of(RecordedEvent.FromString(taken.said))
                 self._fail(f"event {taken.sequence} of {taken.sidecar_id} is not at the ledger: {said}")
         told = {(name_of(one.said), one.said.void) for one in arrivals if one.origin == "ledger"}
@@ -159,7 +158,7 @@ class EventChecks:
         made = {name for _, name in self._record.by_operation if name.startswith(EVENT_MARK)}
         for operation_id in sorted({*made, *expected, *(name for name in net if name.startswith(EVENT_MARK))}):
             rows = self._record.by_operation.get((ACCOUNT, operation_id), [])
-            are_here = [self._lives(row) for row in rows]
+            are_here = [self._is_used(row.line) for row in rows]
             if operation_id not in net:
                 if any(are_here):
                     self._fail(f"{operation_id} was debited for events and is not posted: {rows}")
@@ -170,9 +169,9 @@ class EventChecks:
             elif not 0 <= net[operation_id] <= debited[operation_id]:
                 self._fail(f"{operation_id} comes to {net[operation_id]} of {debited[operation_id]}")
 
-    def _lives(self, row: Committed) -> bool:
-        """Whether the folder in which it was made is in use: with a lost one either of debit and events may be gone."""
-        return any(host.folder.line == row.line and not host.fenced for host in self._hosts)
+    def _is_used(self, line: int) -> bool:
+        """Whether a process runs on a folder: what a stopped host has waits there, and of a lost one it may be gone."""
+        return any(host.folder.line == line and host.alive and not host.fenced for host in self._hosts)
 
     def _versions(self) -> list[_Version]:
         rows = self._database.connection.execute(_METERS).fetchall()
