@@ -30,6 +30,8 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 HISTORY_DAYS = 30
 DEBITS_A_DAY = 36
+COUNT_TIMEOUT_S = 240.0
+"""Time until the usage store has started and counted the past, on a machine that is busy: all tests wait for it."""
 MODELS = {"gpt-5": 5, "claude-sonnet-5": 4, "gpt-5-mini": 3, "gemini-3-flash": 2, "llama-4-70b": 1}
 FEATURES = {"chat": 5, "search": 3, "summaries": 2, "agents": 1}
 REGIONS = {"eu-west-1": 3, "us-east-1": 2}
@@ -83,7 +85,7 @@ class ConsoleWorld:
         self.history_total = replay_history(self)
         report_events(self)
         decide(self)
-        wait_until(self._is_counted, START_TIMEOUT_S)
+        wait_until(self._is_counted, COUNT_TIMEOUT_S)
 
     def _is_counted(self) -> bool:
         """Whether all that acme used is in the figures."""
