@@ -30,7 +30,6 @@ HANDLE_COUNT = 4
 """Statements at once: the feeder, and questions of several people; each has a handle on the one engine."""
 
 _KINDS: Mapping[int, type[UsageStoreError]] = {
-    60: UsageStoreDown,
     33: UsageDamaged,
     40: UsageDamaged,
     246: UsageDamaged,
@@ -43,9 +42,9 @@ _KINDS: Mapping[int, type[UsageStoreError]] = {
     210: UsageStoreDown,
     279: UsageStoreDown,
 }
-"""What codes of the engine's errors mean: UNKNOWN_TABLE (it is being made anew), CANNOT_READ_ALL_DATA,
-CHECKSUM_DOESNT_MATCH, CORRUPTED_DATA, TIMEOUT_EXCEEDED, TOO_SLOW, TOO_MANY_ROWS, MEMORY_LIMIT_EXCEEDED,
-TOO_MANY_ROWS_OR_BYTES, SOCKET_TIMEOUT, NETWORK_ERROR, ALL_CONNECTION_TRIES_FAILED."""
+"""What codes of the engine's errors mean: CANNOT_READ_ALL_DATA, CHECKSUM_DOESNT_MATCH, CORRUPTED_DATA,
+TIMEOUT_EXCEEDED, TOO_SLOW, TOO_MANY_ROWS, MEMORY_LIMIT_EXCEEDED, TOO_MANY_ROWS_OR_BYTES, SOCKET_TIMEOUT, NETWORK_ERROR,
+ALL_CONNECTION_TRIES_FAILED."""
 
 
 def query_settings(timeout_ms: int) -> dict[str, str]:
