@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import DESK
 from tests.browser.pages import SETTLE_MS, Watched, watched
-from tests.browser.world import CREDIT, ConsoleWorld
+from tests.browser.world import COUNT_TIMEOUT_S, CREDIT, ConsoleWorld
 from tests.scenarios.world import START_TIMEOUT_S, wait_until
 
 
@@ -103,10 +103,13 @@ def test_first_paint(browser: Browser, world: ConsoleWorld, capsys: pytest.Captu
 
 @pytest.fixture
 def guarded(browser: Browser, tmp_path: Path) -> Iterator[ConsoleWorld]:
-    """A ledger that asks for credentials, with nothing in it."""
+    """A ledger that asks for credentials, with nothing in it, and its usage store up."""
     made = ConsoleWorld(tmp_path, "--require-credentials", "true")
     try:
         made.ledger.start()
+        wait_until(lambda: "console on" in made.ledger.log(), START_TIMEOUT_S)
+        token = made.token("probe", "reader")
+        wait_until(lambda: made.answers_questions(token), COUNT_TIMEOUT_S)
         yield made
     finally:
         made.end()
@@ -114,7 +117,6 @@ def guarded(browser: Browser, tmp_path: Path) -> Iterator[ConsoleWorld]:
 
 def test_asks_for_a_token(browser: Browser, guarded: ConsoleWorld) -> None:
     """Where credentials are required, the console asks for a token, keeps it for the tab, and forgets it again."""
-    wait_until(lambda: "console on" in guarded.ledger.log(), START_TIMEOUT_S)
     token = guarded.token("first")
     with (
         browser.new_context(viewport=DESK) as context,
@@ -136,7 +138,6 @@ def test_asks_for_a_token(browser: Browser, guarded: ConsoleWorld) -> None:
 
 def test_who_may_see_one_account(browser: Browser, guarded: ConsoleWorld) -> None:
     """A reader of one account is shown that one, in every view, without a refusal, and can change nothing."""
-    wait_until(lambda: "console on" in guarded.ledger.log(), START_TIMEOUT_S)
     credentials = [("authorization", f"Bearer {guarded.token('first')}")]
     for account_id in ("acme", "globex"):
         account = pb.CreateAccountRequest(account=pb.Account(account_id=account_id))
@@ -162,7 +163,6 @@ def test_who_may_see_one_account(browser: Browser, guarded: ConsoleWorld) -> Non
 
 def test_who_signs_out_leaves_nothing_behind(browser: Browser, guarded: ConsoleWorld) -> None:
     """What was shown to the one who was signed in is gone with the token."""
-    wait_until(lambda: "console on" in guarded.ledger.log(), START_TIMEOUT_S)
     token = guarded.token("first")
     credentials = [("authorization", f"Bearer {token}")]
     account = pb.CreateAccountRequest(account=pb.Account(account_id="acme"))

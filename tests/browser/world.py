@@ -103,6 +103,17 @@ class ConsoleWorld:
         request.filters.add(key="meter", operator=usage.FILTER_OPERATOR_IN, values=["mails-sent"])
         return spent == self.balance().spent_total and ask(request).total == EVENT_COUNT
 
+    def answers_questions(self, token: str) -> bool:
+        """Whether the usage store is up; until then the console says that it is not, and the browser complains."""
+        now_ms = int(time.time() * 1_000)
+        request = usage.QueryUsageRequest(start_unix_ms=now_ms - DAY_MS, end_unix_ms=now_ms)
+        request.measure = usage.USAGE_MEASURE_CREDITS
+        try:
+            UsageServiceStub(self.channel).QueryUsage(request, metadata=[("authorization", f"Bearer {token}")])
+        except grpc.RpcError:
+            return False
+        return True
+
     def _wait_until_deciding(self, sidecar: Server) -> None:
         with grpc.insecure_channel(sidecar.address, options=CHANNEL_OPTIONS) as channel:
             check = EnforcementServiceStub(channel).Check
