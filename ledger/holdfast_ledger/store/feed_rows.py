@@ -16,6 +16,7 @@ class FeedHeads(NamedTuple):
     entry_key: int
     debit_key: int
     batch_key: int
+    """Of the last batch of events, also when it is not kept any more."""
     change_key: int
     """Of the changes of metered periods."""
     generation: int

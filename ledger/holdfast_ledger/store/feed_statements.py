@@ -40,7 +40,8 @@ _QUANTITIES = "d.quantities <> ''"
 """What was made of events and metered periods, which are counted there, has none."""
 
 _HEADS = """SELECT (SELECT coalesce(max(entry_key), 0) FROM entries), (SELECT coalesce(max(debit_key), 0) FROM debits),
- (SELECT coalesce(max(batch_key), 0) FROM event_batches),
+ (SELECT max(ends.batch_key) FROM (SELECT coalesce(max(batch_key), 0) AS batch_key FROM event_batches
+  UNION ALL SELECT metered_batch_key FROM metering) AS ends),
  (SELECT coalesce(max(change_key), 0) FROM metered_changes), (SELECT generation FROM ledger)"""
 
 

@@ -162,6 +162,8 @@ class Feeder:
         with self._reading() as reader:
             until = events.batches_until(reader, done.event_batch_key, heads.batch_key, EVENTS_A_TURN)
             until, arrived = events.arrivals(reader, done.event_batch_key, until, batch_no, events.BYTES_A_TURN)
+            if until == done.event_batch_key:
+                until = heads.batch_key  # those between are not kept any more
             self._arrived, ends["event_batch_key"] = (batch_no, arrived), until
             anchor = reader.feed_anchor(ends["entry_key"], ends["debit_key"])
         plan = replace(done, **ends)  # type: ignore[arg-type]  # keys alone
@@ -289,11 +291,20 @@ class Feeder:
 
 def _continues(done: Turn, heads: FeedHeads, anchor: str) -> bool:
     """Tells whether the ledger's history goes on from a turn."""
-    behind = heads.entry_key < done.entry_key or heads.debit_key < done.debit_key or heads.change_key < done.change_key
+    behind = any(head < fed for head, fed in _ends(done, heads))
     return not behind and heads.generation == done.generation and anchor == done.anchor
 
 
 def _reaches(plan: Turn, heads: FeedHeads) -> bool:
     """Tells whether a turn goes as far as the ledger."""
-    ends = (plan.entry_key, plan.debit_key, plan.event_batch_key, plan.change_key)
-    return ends == (heads.entry_key, heads.debit_key, heads.batch_key, heads.change_key)
+    return all(head == fed for head, fed in _ends(plan, heads))
+
+
+def _ends(turn: Turn, heads: FeedHeads) -> tuple[tuple[int, int], ...]:
+    """Returns how far each table of the ledger goes, and how far a turn."""
+    return (
+        (heads.entry_key, turn.entry_key),
+        (heads.debit_key, turn.debit_key),
+        (heads.batch_key, turn.event_batch_key),
+        (heads.change_key, turn.change_key),
+    )

@@ -8,10 +8,12 @@ from holdfast.v1 import ingest_service_pb2 as ingest
 from holdfast.v1 import meter_pb2
 from holdfast.v1 import usage_service_pb2 as api
 from holdfast_ledger.store.interface import Account, Reader
+from holdfast_ledger.store.metering_rows import MeteringTotals
 from holdfast_ledger.usage.checking import differences
 from holdfast_ledger.usage.dimensions import DEFAULT_DIMENSIONS
 from holdfast_ledger.usage.embedded import EmbeddedDatabase
 from holdfast_ledger.usage.events import CLOCKS_APART_MS
+from holdfast_ledger.usage.feeder import HistoryChanged
 from holdfast_ledger.usage.feeding import make_empty
 
 from tests.ledger.harness import START_MS, Books
@@ -203,6 +205,27 @@ def test_events_that_the_ledger_has_forgotten_outlive_a_rebuild(
     assert rows(usage, USED) == [("m", 1)]
     with books.store.reading() as reader:
         assert differences(reader, usage)[2] == []
+
+
+def test_batches_that_are_not_kept_any_more_are_no_other_history(books: Books, usage: EmbeddedDatabase) -> None:
+    """The feeder has them all behind it, from the last one fed or from the beginning."""
+    last_key = take(books, event("a"))
+    feed_all(usage, books)
+    books.write(lambda writer: writer.save_metering_totals(MeteringTotals(last_key, 0, 0, 0, 0, 0)))
+    books.write(lambda writer: writer.delete_event_batches(last_key, START_MS * 2, 10))
+    assert not feeder(usage, books).turn().behind
+    make_empty(usage, None, Ledger(books), DEFAULT_DIMENSIONS)
+    fed = feed_all(usage, books)
+    assert (fed.event_batch_key, fed.complete_until) == (last_key, books.clock.now_ms())
+
+
+def test_a_history_that_lost_nothing_but_events_is_another_one(books: Books, usage: EmbeddedDatabase) -> None:
+    """A ledger restored from a backup without them gives their keys to other batches, which have to count."""
+    lost_key = take(books, event("lost"))
+    feed_all(usage, books)
+    books.write(lambda writer: writer.delete_event_batches(lost_key, START_MS * 2, 10))
+    with pytest.raises(HistoryChanged):
+        feeder(usage, books).turn()
 
 
 def test_an_event_of_an_account_that_is_not_there_does_not_count(usage: EmbeddedDatabase, books: Books) -> None:
