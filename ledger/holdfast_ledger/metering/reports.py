@@ -45,9 +45,9 @@ class Reports:
         _check_scope(event.account_id for event in request.events)
         now_ms = self._now_ms()
         unknown = await self._unknown({event.account_id for event in request.events})
-        sieve = _Sieve(unknown)
+        sieve, caller = _Sieve(unknown), _caller()
         for place, event in enumerate(request.events):
-            recorded = RecordedEvent(event=event, caller=_caller())
+            recorded = RecordedEvent(event=event, caller=caller)
             sieve.take(place, event, event_fault(event, now_ms, self._terms), recorded)
         await self._keep(sieve, now_ms)
         return api.ReportEventsResponse(
@@ -59,10 +59,10 @@ class Reports:
         check_range("events", len(request.events), 1, MAX_EVENTS)
         _check_scope(name.account_id for name in request.events)
         unknown = await self._unknown({name.account_id for name in request.events})
-        sieve = _Sieve(unknown)
+        sieve, caller = _Sieve(unknown), _caller()
         for place, name in enumerate(request.events):
             event = api.UsageEvent(account_id=name.account_id, source=name.source, id=name.id)
-            recorded = RecordedEvent(event=event, void=True, caller=_caller())
+            recorded = RecordedEvent(event=event, void=True, caller=caller)
             sieve.take(place, event, limit_fault(event, void=True), recorded)
         await self._keep(sieve, self._now_ms())
         return api.VoidEventsResponse(accepted_count=len(sieve.accepted), results=sieve.results)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import compute
 
 from holdfast_ledger.metering.batches import Content
@@ -204,7 +203,7 @@ def _arrived(batch: EventBatchRow, reader: Reader, batch_no: int) -> pa.Table:
         {
             **said,
             **_charges(events.column("charges").combine_chunks()),
-            "known": pc.is_in(account_ids, pa.array(known, account_ids.type)).cast(pa.uint8()),
+            "known": compute.is_in(account_ids, pa.array(known, account_ids.type)).cast(pa.uint8()),
             "void": events.column("void").cast(pa.uint8()),
             "batch_key": repeated(batch.batch_key, count),
             "position": pa.array(range(count), pa.uint32()),
